@@ -1,0 +1,116 @@
+"""The second tier: one file for each key, which survives restarts and may be shared by processes and machines.
+
+A file is written under a temporary name and renamed, so a reader sees it whole or not at all; it begins with a digest
+of itself, so one that was damaged is a miss. The file's modification time is its last use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..codec import Codec, Damaged
+
+Outputs = Mapping[str, Any]
+STALE = 3600.0
+"""Seconds after which a temporary file was left by a process that died."""
+
+
+class Disk:
+    """Outputs by key in a folder.
+
+    Args:
+        folder: Made when first written to.
+        codec: Turns outputs into bytes.
+        limit: Bytes to keep at most; the least recently used go first.
+    """
+
+    def __init__(self, folder: Path, codec: Codec, limit: int = 20 * 2**30) -> None:
+        self.folder, self.codec, self.limit = folder, codec, limit
+        self._lock = threading.Lock()
+        self._used: int | None = None  # counted when first written to, then kept in mind between trims
+
+    def path(self, key: str) -> Path:
+        return self.folder / key[:2] / key
+
+    def __contains__(self, key: str) -> bool:
+        return os.path.exists(os.path.join(self.folder, key[:2], key))
+
+    def get(self, key: str) -> Outputs | None:
+        """The outputs, or None for a miss. A damaged entry is removed."""
+        path = self.path(key)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        try:
+            outputs: Outputs = self.codec.decode(data)
+        except Damaged:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return outputs
+
+    def put(self, key: str, outputs: Outputs) -> None:
+        """Keep `outputs`. Raises `Unencodable`, or `OSError` when the disk refuses."""
+        path = self.path(key)
+        if path.exists():
+            return
+        data = self.codec.encode(dict(outputs))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        with self._lock:
+            self._used = (self.size() if self._used is None else self._used + len(data)) if self.limit else 0
+            over = self._used > self.limit
+        if over:
+            self.trim(self.limit * 9 // 10)
+
+    def entries(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Every entry with what the file system says of it. Skips what another process removes meanwhile."""
+        if not self.folder.is_dir():
+            return
+        for shard in sorted(self.folder.iterdir()):
+            if len(shard.name) != 2 or not shard.is_dir():
+                continue
+            for path in shard.iterdir():
+                with contextlib.suppress(OSError):
+                    stat = path.stat()
+                    if not path.name.endswith(".part"):
+                        yield path, stat
+                    elif time.time() - stat.st_mtime > STALE:
+                        path.unlink()
+
+    def size(self) -> int:
+        """Bytes of all entries."""
+        return sum(stat.st_size for _, stat in self.entries())
+
+    def trim(self, limit: int) -> int:
+        """Remove the least recently used entries until at most `limit` bytes are left. Returns the bytes removed."""
+        found = sorted(self.entries(), key=lambda entry: entry[1].st_mtime)
+        left = sum(stat.st_size for _, stat in found)
+        removed = 0
+        for path, stat in found:
+            if left - removed <= limit:
+                break
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            removed += stat.st_size
+        with self._lock:
+            self._used = left - removed
+        return removed

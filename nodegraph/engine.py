@@ -1,0 +1,251 @@
+"""The engine: documents in, events and values out.
+
+>>> engine = Engine()                                         # every installed pack
+>>> result = engine.run(workflow, prompt="a cat", seed=7)     # waits; raises what went wrong
+>>> result["image"]
+>>> run = engine.start(workflow, prompt="a cat")              # does not wait
+>>> async for event in run: ...                               # or `for`
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .background import Background
+from .cache import Disk, Memory
+from .codec import Codec
+from .context import Cancelled, Folders
+from .events import Event, Saved
+from .executor import Machinery, Run
+from .expand import fill
+from .keys import Digests, keys
+from .lanes import Lanes
+from .migrate import load_workflow, read_workflow
+from .pack import Registry
+from .plan import Plan, compile
+from .pool import Pool
+from .problems import InvalidWorkflow, Problem
+from .workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What would become of one node. `state` is "run", "memory", "disk", "unneeded" or "always"."""
+
+    node: str
+    type: str
+    state: str
+    why: str
+
+
+class Result(Mapping[str, Any]):
+    """Values by output name (for a document without outputs, by `node.port`), and the files that were written."""
+
+    def __init__(self, values: Mapping[str, Any], files: Iterable[Path]) -> None:
+        self._values = dict(values)
+        self.files = list(files)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Result({', '.join(self._values)}; files={[str(f) for f in self.files]})"
+
+
+class Engine:
+    """Runs workflows in this process. May be used from several threads; runs share lanes, caches and loaded models.
+
+    Args:
+        registry: The node types. By default those of every installed pack.
+        folders: Where files are found and left.
+        cache: A folder that keeps results between processes, or None for memory alone.
+        memory: Bytes of results kept in memory.
+        disk: Bytes of results kept in the folder.
+        lanes: Calls at a time, by lane.
+        capacity: Bytes for loaded models by place ("cpu", "cuda:0"), where the default is not right.
+    """
+
+    def __init__(
+        self,
+        registry: Registry | None = None,
+        *,
+        folders: Folders | None = None,
+        cache: Path | None = None,
+        memory: int = 2 * 2**30,
+        disk: int = 20 * 2**30,
+        lanes: Mapping[str, int] | None = None,
+        capacity: Mapping[str, int] | None = None,
+    ) -> None:
+        self.registry = registry if registry is not None else Registry.installed()
+        self.folders = folders or Folders()
+        store = Disk(cache, Codec(self.registry.classes()), disk) if cache is not None else None
+        widths = {"gpu": 1, "cpu": os.cpu_count() or 1, "io": 4, **(lanes or {})}
+        self._machinery = Machinery(Lanes(widths), Pool(capacity), Memory(memory), store, Background())
+        self._digests = Digests()
+        self._shut = weakref.finalize(self, self._machinery.close)
+        self._lock = threading.Lock()
+        self._runs = 0
+
+    def load(self, path: Path | str) -> Workflow:
+        """Read a document from a JSON file or from a picture that carries one. Raises `InvalidWorkflow`."""
+        return load_workflow(Path(path), self.registry)
+
+    def read(self, document: Any) -> Workflow:
+        """Read a document from its plain values. Raises `InvalidWorkflow`."""
+        return read_workflow(document, self.registry)
+
+    def compile(
+        self, workflow: Workflow, inputs: Mapping[str, Any] | None = None, targets: Iterable[str] | None = None,
+        folders: Folders | None = None,
+    ) -> Plan:  # fmt: skip
+        """Check `workflow` with `inputs` filled in. Raises `InvalidWorkflow` with every problem."""
+        return compile(fill(workflow, inputs or {}), self.registry, folders or self.folders, targets)
+
+    def check(
+        self, workflow: Workflow, inputs: Mapping[str, Any] | None = None, folders: Folders | None = None
+    ) -> list[Problem]:
+        """Everything that is wrong, with nodes that would not run too. Runs nothing."""
+        try:
+            return list(self.compile(workflow, inputs, folders=folders).problems)
+        except InvalidWorkflow as error:
+            return error.problems
+
+    def plan(
+        self, workflow: Workflow, inputs: Mapping[str, Any] | None = None, targets: Iterable[str] | None = None,
+        folders: Folders | None = None,
+    ) -> list[Planned]:  # fmt: skip
+        """What a run would do with each node, and why, in the order of the run. Raises `InvalidWorkflow`."""
+        plan = self.compile(workflow, inputs, targets, folders)
+        made = keys(plan, "", self._digests)
+        states = {id: self._held(plan, id, made[id]) for id in plan.calls}
+        needed = set(plan.targets)
+        for id in reversed(list(plan.calls)):  # consumers before inputs: what is held asks for nothing
+            if id in needed and states[id] in ("run", "always"):
+                needed |= plan.calls[id].sources
+        return [_planned(plan, id, states, needed) for id in plan.calls]
+
+    def _held(self, plan: Plan, id: str, key: str) -> str:
+        if not plan.calls[id].node.pure:
+            return "always"
+        if key in self._machinery.memory:
+            return "memory"
+        return "disk" if self._machinery.disk is not None and key in self._machinery.disk else "run"
+
+    def start(
+        self,
+        workflow: Workflow,
+        /,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        targets: Iterable[str] | None = None,
+        folders: Folders | None = None,
+        **named: Any,
+    ) -> Run:
+        """Start a run and return it. Iterate over it (`for` or `async for`) for its events.
+
+        Args:
+            inputs: Values for exposed inputs, or for any `node.input`.
+            targets: Nodes or outputs to compute; by default the document's outputs and sinks.
+            folders: Where this run finds and leaves files, if not where the engine does.
+            named: More inputs, by name.
+        Raises:
+            InvalidWorkflow: With every problem of the document.
+        """
+        filled = fill(workflow, {**(inputs or {}), **named})
+        places = folders or self.folders
+        plan = compile(filled, self.registry, places, targets)
+        try:
+            made = keys(plan, uuid.uuid4().hex, self._digests)
+        except OSError as error:
+            problem = Problem("missing_file", "", None, f"{error.filename!r} cannot be read: {error.strerror}")
+            raise InvalidWorkflow([problem]) from error
+        with self._lock:
+            self._runs += 1
+            number = self._runs
+        return Run(plan, made, self._machinery, places, filled.to_json, number)
+
+    def run(
+        self,
+        workflow: Workflow,
+        /,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        targets: Iterable[str] | None = None,
+        folders: Folders | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        **named: Any,
+    ) -> Result:
+        """Run to the end and return the values. The arguments are those of `start`; Ctrl-C cancels.
+
+        Raises:
+            InvalidWorkflow: Nothing ran.
+            RunFailed: Some nodes failed; what others computed is in the cache.
+            Cancelled: By Ctrl-C this is `KeyboardInterrupt` instead.
+        """
+        run = self.start(workflow, inputs=inputs, targets=targets, folders=folders, **named)
+        try:
+            return self.collect(run, on_event)
+        except KeyboardInterrupt:
+            run.cancel()
+            self.collect_quietly(run)
+            raise
+
+    def collect(self, run: Run, on_event: Callable[[Event], None] | None = None) -> Result:
+        """Follow `run` to its end."""
+        files = []
+        for event in run:
+            if type(event) is Saved:
+                files.append(Path(event.path))
+            if on_event is not None:
+                on_event(event)
+        outputs = run.outputs()
+        plan = run.plan
+        named = {name: (ref.node, ref.port) for name, ref in plan.outputs.items()}
+        named = named or {f"{id}.{port}": (id, port) for id in outputs for port in outputs[id]}
+        return Result({n: outputs[id][port] for n, (id, port) in named.items() if id in outputs}, files)
+
+    def collect_quietly(self, run: Run) -> None:
+        """Wait until a cancelled `run` has let go of everything it held."""
+        try:
+            run.outputs()
+        except (Cancelled, RuntimeError):
+            pass
+
+    def close(self) -> None:
+        """Stop the threads and drop loaded models. Running calls are not waited for."""
+        self._shut()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _planned(plan: Plan, id: str, states: Mapping[str, str], needed: set[str]) -> Planned:
+    call, state = plan.calls[id], states[id]
+    if id not in needed:
+        return Planned(id, call.type, "unneeded", "what it feeds is cached")
+    if state in ("memory", "disk"):
+        return Planned(id, call.type, state, f"its result is kept ({state})")
+    if state == "always":
+        return Planned(id, call.type, state, "runs every time")
+    fresh = [s for s in sorted(call.sources) if states[s] in ("run", "always")]
+    why = f"{', '.join(fresh)} will run" if fresh else "no result is kept for these inputs"
+    return Planned(id, call.type, state, why)

@@ -1,0 +1,488 @@
+"""Demand-driven execution: the targets want their inputs, which want theirs; what is cached wants nothing.
+
+A call that may start becomes a ticket in its lane. The thread that finishes a call settles its consumers and takes the
+next ticket itself, so a chain of cheap nodes runs without a switch of threads. Async nodes run on an event loop of the
+engine and hold no lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from . import outbox
+from .background import Background
+from .cache import Disk, Memory
+from .codec import Unencodable
+from .context import Cancelled, Folders, Lazy, Resource
+from .events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
+from .lanes import Lanes, Ticket
+from .plan import Call, Edge, Plan
+from .pool import Pool
+from .stream import Stream
+
+T = TypeVar("T")
+Outputs = Mapping[str, Any]
+WORTH_KEEPING = 0.02
+"""Seconds a call must take before its outputs are written to disk: reading them back is not free either."""
+
+
+class RunFailed(RuntimeError):
+    """Some nodes failed. `failures` says which and why; `errors` holds what they raised, by node."""
+
+    def __init__(self, failures: Iterable[Failed], errors: Mapping[str, BaseException]) -> None:
+        self.failures, self.errors = list(failures), dict(errors)
+        super().__init__("\n".join(f"{f.node}{'.' + f.port if f.port else ''}: {f.error}" for f in self.failures))
+
+
+@dataclass(frozen=True, slots=True)
+class Machinery:
+    """What runs of one engine share."""
+
+    lanes: Lanes
+    pool: Pool
+    memory: Memory
+    disk: Disk | None
+    loop: Background
+
+    def close(self) -> None:
+        self.lanes.close()
+        self.loop.close()
+        self.pool.drop_unleased()
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of a wanted call."""
+
+    pending: bool = False
+    missing: int = 0
+    """Eager inputs that are still pending."""
+    uses: int = 0
+    """Consumers, and the caller for a target, that will still read the outputs."""
+    consumers: list[str] = field(default_factory=list)
+    outputs: Outputs | None = None
+    because: str | None = None
+    """The failed node that makes this one impossible; itself, where it failed."""
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Ticket:
+    lane: str
+    priority: tuple[int, int]
+    run: Callable[[], list[Ticket]]
+
+    def __call__(self) -> list[Ticket]:
+        return self.run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    node: str
+    folders: Folders
+    _document: Callable[[], str]
+    emit: Callable[[Event], None]
+    stop: threading.Event
+    pool: Pool
+
+    @property
+    def document(self) -> str:
+        return self._document()
+
+    def progress(self, step: int, total: int, what: str = "", preview: Callable[[], Any] | None = None) -> None:
+        if self.stop.is_set():
+            raise Cancelled
+        self.emit(Progress(self.node, step, total, what, preview))
+
+    def lease(self, resource: Resource[T]) -> AbstractContextManager[T]:
+        return self.pool.lease(resource, lambda done, total: self.progress(done, total, f"loading {resource.name}"))
+
+    def save(self, stem: str, suffix: str, data: bytes) -> Path:
+        path = outbox.write(self.folders.output, stem, suffix, data)
+        self.emit(Saved(self.node, str(path)))
+        return path
+
+    def warn(self, message: str) -> None:
+        self.emit(Warned(self.node, message))
+
+
+class Run:
+    """One execution of a plan, started by being made. Iterate over it for events; `outputs()` waits for the values."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        keys: Mapping[str, str],
+        machinery: Machinery,
+        folders: Folders,
+        document: Callable[[], str],
+        number: int = 0,
+    ) -> None:
+        self.plan, self.keys, self.folders, self.document = plan, keys, folders, document
+        self._machinery, self._number = machinery, number
+        self._stop = threading.Event()
+        self._lock = threading.RLock()
+        self._states: dict[str, _State] = {}
+        self._open = 0  # wanted calls that are not settled
+        self._failures: list[Failed] = []
+        self._errors: dict[str, BaseException] = {}
+        self._stream: Stream[Event] = Stream()
+        self._async: set[asyncio.Task[None]] = set()
+        with self._lock:
+            for target in plan.targets:
+                self._state(target).uses += 1
+            tickets = self._want(plan.targets)
+            self._close_if_done()
+        machinery.lanes.push(tickets)
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self._stream)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return aiter(self._stream)
+
+    @property
+    def done(self) -> bool:
+        return self._stream.closed
+
+    def cancel(self) -> None:
+        """Stop at the next progress report. A thread cannot be killed: a running call keeps its lane until then."""
+        self._stop.set()
+        with self._lock:
+            for task in self._async:
+                task.get_loop().call_soon_threadsafe(task.cancel)
+
+    def outputs(self) -> dict[str, Outputs]:
+        """The outputs of every target by port, once the run has ended; waits for that.
+
+        Raises:
+            RunFailed: Some nodes failed; the others have run.
+            Cancelled: The run was cancelled.
+        """
+        self._stream.wait()
+        if self._failures:
+            raise RunFailed(self._failures, self._errors) from next(iter(self._errors.values()))
+        made = {t: found for t in self.plan.targets if (found := self._states[t].outputs) is not None}
+        if len(made) < len(self.plan.targets):
+            raise Cancelled
+        return made
+
+    # Everything below that touches `_states` holds the lock.
+
+    def _emit(self, event: Event) -> None:
+        self._stream.put(event)
+
+    def _state(self, id: str) -> _State:
+        found = self._states.get(id)
+        if found is None:
+            found = self._states[id] = _State()
+        return found
+
+    def _close_if_done(self) -> None:
+        if not self._open:
+            self._stream.close()
+
+    def _want(self, targets: Iterable[str]) -> list[Ticket]:
+        """Ask for the outputs of `targets`. Returns what may start."""
+        tickets: list[Ticket] = []
+        fresh: list[str] = []
+        stack = list(targets)
+        machinery = self._machinery
+        while stack:
+            id = stack.pop()
+            state = self._state(id)
+            if state.pending or state.because or state.outputs is not None:
+                continue
+            call = self.plan.calls[id]
+            if call.node.pure:
+                if (found := machinery.memory.get(self.keys[id])) is not None:
+                    state.outputs = found
+                    self._emit(Cached(id))
+                    continue
+                if machinery.disk is not None and self.keys[id] in machinery.disk:
+                    self._open += 1
+                    state.pending = True
+                    tickets.append(_Ticket("io", (self._number, call.rank), partial(self._read, call)))
+                    continue
+            self._open += 1
+            state.pending = True
+            fresh.append(id)
+            stack.extend(self._eager(call))
+        for id in fresh:
+            tickets.extend(self._expect(self.plan.calls[id]))
+        return tickets
+
+    def _eager(self, call: Call) -> list[str]:
+        inputs = call.node.inputs
+        return [e.source for name, into in call.edges.items() if not inputs[name].lazy for e in into]
+
+    def _expect(self, call: Call) -> list[Ticket]:
+        """Make `call` wait for its eager inputs, which are wanted already; a ticket if it need not wait."""
+        state = self._state(call.id)
+        for id in call.sources:
+            self._state(id).uses += 1
+        sources = set(self._eager(call))
+        for id in sources:
+            source = self._states[id]
+            if source.because:
+                return self._settle(call.id, None, source.because)
+            if source.pending:
+                source.consumers.append(call.id)
+                state.missing += 1
+        return [] if state.missing else self._ready(call)
+
+    def _ready(self, call: Call) -> list[Ticket]:
+        if self._stop.is_set():
+            return self._settle(call.id, None, "")
+        if call.node.is_async:
+            loop = self._machinery.loop()
+            loop.call_soon_threadsafe(self._spawn, call)
+            return []
+        lane = call.node.lane if call.node.lane in self._machinery.lanes else "cpu"
+        return [_Ticket(lane, (self._number, call.rank), partial(self._run, call))]
+
+    def _settle(self, id: str, outputs: Outputs | None, because: str | None) -> list[Ticket]:
+        """Record what became of a call and of those that only waited for it. Returns what may start."""
+        tickets: list[Ticket] = []
+        ends: list[tuple[str, Outputs | None, str | None]] = [(id, outputs, because)]
+        while ends:
+            id, outputs, because = ends.pop()
+            state = self._states[id]
+            if not state.pending:
+                continue
+            state.pending, state.outputs, state.because = False, outputs, because
+            self._open -= 1
+            if outputs is None and id != because:
+                self._emit(Skipped(id, because or "cancelled"))
+            for source in self.plan.calls[id].sources:
+                self._release(source)
+            if not state.uses:
+                state.outputs = None
+            for waiter in state.waiters:
+                waiter.get_loop().call_soon_threadsafe(_wake, waiter)
+            state.waiters.clear()
+            consumers, state.consumers = state.consumers, []
+            for consumer in consumers:
+                waiting = self._states[consumer]
+                waiting.missing -= 1
+                if not waiting.pending:
+                    continue
+                if outputs is None:
+                    ends.append((consumer, None, because if because is not None else ""))
+                elif not waiting.missing:
+                    tickets.extend(self._ready(self.plan.calls[consumer]))
+        self._close_if_done()
+        return tickets
+
+    def _release(self, id: str) -> None:
+        state = self._states[id]
+        state.uses -= 1
+        if not state.uses:
+            state.outputs = None
+
+    # Calls, on the lanes' threads.
+
+    def _read(self, call: Call) -> list[Ticket]:
+        """Take a call's outputs from disk; a damaged entry makes it a call like any other."""
+        machinery = self._machinery
+        assert machinery.disk is not None
+        outputs = None if self._stop.is_set() else machinery.disk.get(self.keys[call.id])
+        if outputs is not None and outputs.keys() == call.outputs.keys():
+            machinery.memory.put(self.keys[call.id], outputs)
+            self._emit(Cached(call.id, "disk"))
+            with self._lock:
+                return self._settle(call.id, outputs, None)
+        with self._lock:
+            if self._stop.is_set():
+                return self._settle(call.id, None, "")
+            tickets = self._want(self._eager(call))
+            return [*tickets, *self._expect(call)]
+
+    def _run(self, call: Call) -> list[Ticket]:
+        if self._stop.is_set():
+            with self._lock:
+                return self._settle(call.id, None, "")
+        outputs, because = None, None
+        try:
+            outputs = self._compute(call)
+        except Cancelled:
+            because = ""
+        except BaseException as error:
+            because = self._failed(call, error)
+        with self._lock:
+            return self._settle(call.id, outputs, because)
+
+    def _compute(self, call: Call) -> Outputs:
+        self._emit(Started(call.id))
+        began = time.perf_counter()
+        with self._lock:
+            kwargs = dict(call.literals) | {name: self._gather(call, name) for name in call.edges}
+        if call.node.context:
+            kwargs[call.node.context] = self._context(call)
+        try:
+            outputs = _apply(call, kwargs)
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+            dropped = self._machinery.pool.drop_unleased()
+            self._emit(Warned(call.id, f"out of memory; dropped {', '.join(dropped) or 'nothing'} and tries once more"))
+            outputs = _apply(call, kwargs)
+        self._keep(call, outputs, time.perf_counter() - began)
+        return outputs
+
+    def _keep(self, call: Call, outputs: Outputs, seconds: float) -> None:
+        self._emit(Finished(call.id, seconds))
+        if not call.node.pure:
+            return
+        key, disk = self.keys[call.id], self._machinery.disk
+        self._machinery.memory.put(key, outputs)
+        if disk is not None and seconds >= WORTH_KEEPING:
+            try:
+                disk.put(key, outputs)
+            except Unencodable:
+                pass  # a value of a third party that only lives in memory
+            except OSError as error:
+                self._emit(Warned(call.id, f"its result could not be kept on disk: {error}"))
+
+    def _context(self, call: Call) -> _Context:
+        return _Context(call.id, self.folders, self.document, self._emit, self._stop, self._machinery.pool)
+
+    def _failed(self, call: Call, error: BaseException) -> str:
+        port = getattr(error, "port", None)
+        failure = Failed(call.id, port if port in call.node.inputs else None, describe(error))
+        with self._lock:
+            self._failures.append(failure)
+            self._errors[call.id] = error
+        self._emit(failure)
+        return call.id
+
+    def _gather(self, call: Call, name: str) -> Any:
+        edges = call.edges[name]
+        if not call.node.inputs[name].type.is_list:
+            return self._value(edges[0])
+        gathered: list[Any] = []
+        for edge in edges:
+            value = self._value(edge)
+            gathered.append(value) if edge.fit.lifted else gathered.extend(value)
+        return gathered
+
+    def _value(self, edge: Edge) -> Any:
+        outputs = self._states[edge.source].outputs
+        assert outputs is not None, edge
+        value, coerce = outputs[edge.port], edge.fit.coerce
+        if coerce is None:
+            return value
+        many = isinstance(value, list)
+        return [coerce(v) for v in value] if many else coerce(value)
+
+    # Async calls, on the engine's event loop.
+
+    def _spawn(self, call: Call) -> None:
+        task = asyncio.get_running_loop().create_task(self._run_async(call), name=call.id)
+        with self._lock:
+            self._async.add(task)
+        task.add_done_callback(self._async.discard)
+
+    async def _run_async(self, call: Call) -> None:
+        outputs, because = None, None
+        try:
+            self._emit(Started(call.id))
+            began = time.perf_counter()
+            kwargs = dict(call.literals)
+            for name in call.edges:
+                if call.node.inputs[name].lazy:
+                    kwargs[name] = Lazy(partial(self._pull, call, name))
+                else:
+                    with self._lock:
+                        kwargs[name] = self._gather(call, name)
+            if call.node.context:
+                kwargs[call.node.context] = self._context(call)
+            outputs = _named(call, await call.node.fn(**kwargs))
+            self._keep(call, outputs, time.perf_counter() - began)
+        except (asyncio.CancelledError, Cancelled):
+            because = ""
+        except _Impossible as error:
+            because = str(error)
+        except BaseException as error:
+            because = self._failed(call, error)
+        with self._lock:
+            tickets = self._settle(call.id, outputs, because)
+        self._machinery.lanes.push(tickets)
+
+    async def _pull(self, call: Call, name: str) -> Any:
+        """Compute a lazy input now."""
+        waits: list[asyncio.Future[None]] = []
+        with self._lock:
+            sources = [e.source for e in call.edges[name]]
+            tickets = self._want(sources)
+            for id in sources:
+                state = self._states[id]
+                if state.pending:
+                    waits.append(asyncio.get_running_loop().create_future())
+                    state.waiters.append(waits[-1])
+        self._machinery.lanes.push(tickets)
+        for wait in waits:
+            await wait
+        with self._lock:
+            for id in sources:
+                if self._states[id].outputs is None:
+                    raise _Impossible(self._states[id].because or "")
+            return self._gather(call, name)
+
+
+class _Impossible(Exception):
+    """A lazy input was awaited and its source failed; the message is that node."""
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _apply(call: Call, kwargs: dict[str, Any]) -> Outputs:
+    """Call the node, once for each item where a list entered a single port."""
+    mapped = call.mapped
+    if not mapped:
+        return _named(call, call.node.fn(**kwargs))
+    lengths = {name: len(kwargs[name]) for name in mapped}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise ValueError(f"the lists it runs over need equal lengths, but {listed}; make them equal")
+    items = [
+        _named(call, call.node.fn(**kwargs | dict(zip(mapped, row, strict=True))))
+        for row in zip(*(kwargs[name] for name in mapped), strict=True)
+    ]
+    return {port: [item[port] for item in items] for port in call.outputs}
+
+
+def _named(call: Call, result: Any) -> Outputs:
+    names = tuple(call.outputs)
+    if len(names) == 1 and not hasattr(result, "_fields"):
+        return {names[0]: result}
+    if not names:
+        return {}
+    return dict(zip(names, result, strict=True))
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def describe(error: BaseException) -> str:
+    """An error as one sentence for people: its text, with its class where that says more than the text does."""
+    text = " ".join(str(error).split())
+    from .context import NodeError
+
+    if isinstance(error, NodeError) and text:
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f': {error.filename!r}' if error.filename else ''}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,72 @@
+"""A channel from threads to one reader, which may be synchronous or asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Stream(Generic[T]):
+    """Put items from any thread; iterate once, until it is closed."""
+
+    def __init__(self) -> None:
+        self._items: deque[T] = deque()
+        self._changed = threading.Condition(threading.Lock())
+        self._reader_waits = False
+        self._wake: Callable[[], object] | None = None
+        self.closed = False
+
+    def put(self, item: T) -> None:
+        self._items.append(item)
+        if self._reader_waits:  # read without the lock: a reader looks at the items again before it sleeps
+            self._notify()
+
+    def close(self) -> None:
+        self.closed = True
+        self._notify()
+
+    def wait(self) -> None:
+        """Return once the stream is closed."""
+        with self._changed:
+            while not self.closed:
+                self._changed.wait()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._reader_waits = False
+            self._changed.notify_all()
+            if self._wake is not None:
+                self._wake()
+                self._wake = None
+
+    def __iter__(self) -> Iterator[T]:
+        while True:
+            while self._items:
+                yield self._items.popleft()
+            with self._changed:
+                self._reader_waits = True
+                if not self._items:
+                    if self.closed:
+                        return
+                    self._changed.wait()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        loop = asyncio.get_running_loop()
+        while True:
+            while self._items:
+                yield self._items.popleft()
+            woken = asyncio.Event()
+            with self._changed:
+                self._wake = partial(loop.call_soon_threadsafe, woken.set)
+                self._reader_waits = True
+                if self._items:
+                    continue
+                if self.closed:
+                    return
+            await woken.wait()

@@ -1,0 +1,140 @@
+"""The workflow document: one JSON format for the editor, the server, the command line and the pictures' metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
+
+FORMAT: Literal["nodegraph/1"] = "nodegraph/1"
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+TYPE = r"^(([a-z][a-z0-9_]*/)?[A-Z][A-Za-z0-9]*@[1-9][0-9]{0,5}|#[a-z][a-z0-9_]*)$"
+PORT = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Link(Strict):
+    """`{"$from": "node.port"}`: takes an output of another node."""
+
+    source: str = Field(alias="$from", pattern=PORT)
+
+    @property
+    def node(self) -> str:
+        return self.source.partition(".")[0]
+
+    @property
+    def port(self) -> str:
+        return self.source.partition(".")[2]
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, list | tuple) and value:
+        return "links" if all(_kind(v) == "link" for v in value) else "literal"
+    return "link" if isinstance(value, Link) or (isinstance(value, dict) and "$from" in value) else "literal"
+
+
+Value = Annotated[
+    Annotated[Link, Tag("link")] | Annotated[tuple[Link, ...], Tag("links")] | Annotated[JsonValue, Tag("literal")],
+    Discriminator(_kind),
+]
+
+
+class Step(Strict):
+    """One node: its type with version, or `#definition`, and its inputs by name."""
+
+    type: str = Field(pattern=TYPE)
+    inputs: dict[Name, Value] = {}
+
+    def links(self) -> Iterator[tuple[str, Link]]:
+        for name, value in self.inputs.items():
+            if isinstance(value, Link):
+                yield name, value
+            elif isinstance(value, tuple):
+                yield from ((name, link) for link in value)
+
+
+class Exposed(Strict):
+    """A named input of the whole graph, and the `node.input` ports it feeds."""
+
+    to: tuple[Annotated[str, Field(pattern=PORT)], ...] = Field(min_length=1)
+    title: str = ""
+    description: str = ""
+
+
+class Layout(Strict):
+    """What an editor draws. Deleting it never changes what runs."""
+
+    nodes: dict[Name, tuple[float, float]] = {}
+    notes: list[JsonValue] = []
+    groups: list[JsonValue] = []
+
+
+class Graph(Strict):
+    """Nodes with named openings: a whole workflow, or a definition that is used as a node in one."""
+
+    nodes: dict[Name, Step]
+    inputs: dict[Name, Exposed] = {}
+    outputs: dict[Name, Link] = {}
+    layout: Layout = Layout()
+
+
+class Workflow(Graph):
+    """A workflow document, frozen. Read one with `Workflow.parse` or `read_workflow`."""
+
+    format: Literal["nodegraph/1"] = FORMAT
+    name: str = ""
+    description: str = ""
+    definitions: dict[Name, Graph] = {}
+
+    def to_json(self) -> str:
+        """The document as people read it: one line for each node."""
+        return dump(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document as plain values, without sections that hold nothing."""
+        raw = self.model_dump(mode="json", by_alias=True)
+        order = ("format", "name", "description", "nodes", "inputs", "outputs", "definitions", "layout")
+        raw["layout"] = {k: v for k, v in raw["layout"].items() if v}
+        for definition in raw["definitions"].values():
+            definition["layout"] = {k: v for k, v in definition["layout"].items() if v}
+            for key in [k for k, v in definition.items() if not v and k != "nodes"]:
+                del definition[key]
+        for exposed in raw["inputs"].values():
+            for key in [k for k, v in exposed.items() if not v]:
+                del exposed[key]
+        return {k: raw[k] for k in order if raw[k] or k in ("format", "nodes")}
+
+    def _repr_html_(self) -> str:
+        from .draw import svg
+
+        return svg(self)
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """JSON with one line for each node, exposed input and definition's node, so that diffs are about nodes."""
+
+    def rows(value: Any, pad: str, write: Callable[[str, Any], str]) -> str:
+        if not isinstance(value, dict) or not value:
+            return flat(value)
+        inner = (f"{pad}  {json.dumps(k)}: {write(k, v)}" for k, v in value.items())
+        return "{\n" + ",\n".join(inner) + f"\n{pad}}}"
+
+    def graph(value: Any, pad: str) -> str:
+        return rows(value, pad, partial(section, pad + "  "))
+
+    def section(pad: str, name: str, value: Any) -> str:
+        if name == "definitions":
+            return rows(value, pad, lambda _, definition: graph(definition, pad + "  "))
+        lines = name in ("nodes", "inputs", "outputs")
+        return rows(value, pad, lambda _, v: flat(v)) if lines else flat(value)
+
+    def flat(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    return graph(document, "") + "\n"
