@@ -11,13 +11,14 @@ from .engine import Engine, Planned, Result
 from .executor import Run, RunFailed
 from .node import MAX_INT, Choices, Node, Widget, node
 from .pack import Pack, Registry
+from .pictures import MAX_PIXELS, open_picture
 from .problems import InvalidWorkflow, Problem
 from .types import coercion
 from .workflow import Workflow
 
 __version__ = "0.1.0"
 __all__ = [
-    "MAX_INT", "PICTURES", "Cancelled", "Choices", "Context", "Engine", "Folders", "InvalidWorkflow", "Lazy", "Node",
-    "NodeError", "Pack", "Planned", "Problem", "Registry", "Report", "Resource", "Result", "Run", "RunFailed", "Widget",
-    "Workflow", "carry", "coercion", "compose", "node",
+    "MAX_INT", "MAX_PIXELS", "PICTURES", "Cancelled", "Choices", "Context", "Engine", "Folders", "InvalidWorkflow",
+    "Lazy", "Node", "NodeError", "Pack", "Planned", "Problem", "Registry", "Report", "Resource", "Result", "Run",
+    "RunFailed", "Widget", "Workflow", "carry", "coercion", "compose", "node", "open_picture",
 ]  # fmt: skip

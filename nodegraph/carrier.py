@@ -54,8 +54,8 @@ def _comment(data: bytes) -> bytes:
 
 def read_document(path: Path) -> str:
     """The document inside a picture. Raises `ValueError` where there is none, `OSError` for a file that is not read."""
-    with path.open("rb") as file:
-        data = _carried(open_picture(file))
+    with open_picture(path) as picture:
+        data = _carried(picture)
     if not data:
         raise ValueError("this picture carries no workflow; pictures saved by SaveImage do")
     if len(data) > LARGEST:
@@ -67,6 +67,8 @@ def _carried(picture: Any) -> bytes:
     """`picture` is one of Pillow's file classes, each of which keeps text in an attribute of its own."""
     match picture.format:
         case "PNG":
+            if KEYWORD not in picture.info:
+                picture.load()  # text that another program moved behind the pixels is only read with them
             return str(picture.info.get(KEYWORD, "")).encode()
         case "JPEG" | "MPO":
             comments = [data for kind, data in picture.applist if kind == "COM" and data.startswith(MARK)]

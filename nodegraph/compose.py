@@ -23,12 +23,12 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from .context import Folders
-from .expand import FlatStep, Ref
+from .expand import FlatStep
 from .node import Node, snake
 from .pack import Registry
 from .plan import Check
 from .problems import InvalidWorkflow, Problem
-from .workflow import Workflow
+from .workflow import Ref, Workflow
 
 T = TypeVar("T")
 _RECORDING: ContextVar[compose | None] = ContextVar("recording", default=None)

@@ -8,14 +8,7 @@ from typing import Any, NamedTuple
 
 from .pack import nearest
 from .problems import InvalidWorkflow, Problem
-from .workflow import Graph, Link, Step, Workflow
-
-
-class Ref(NamedTuple):
-    """An output of a flat node."""
-
-    node: str
-    port: str
+from .workflow import Graph, Ref, Step, Workflow
 
 
 class FlatStep(NamedTuple):
@@ -98,9 +91,9 @@ def _expand(
             elif name in given:
                 filled.setdefault(node, {})[port] = given[name]
     for id, step in graph.nodes.items():
-        inputs = {name: _absolute(value, prefix) for name, value in step.inputs.items()}
+        inputs = {name: _absolute(value, prefix) for name, value in step.flat.items()} if prefix else step.flat
         if id in filled:
-            inputs |= filled[id]
+            inputs = {**inputs, **filled[id]}
         if step.type[0] == "#":
             _instance(step, f"{prefix}{id}", inputs, definitions, inside, flat, instances)
         else:
@@ -136,12 +129,9 @@ def _instance(
 
 
 def _absolute(value: Any, prefix: str) -> Any:
-    if isinstance(value, Link):
-        node, _, port = value.source.partition(".")
-        return Ref(prefix + node, port)
-    if isinstance(value, tuple):
-        return tuple(_absolute(v, prefix) for v in value)
-    return value
+    if type(value) is Ref:
+        return Ref(prefix + value.node, value.port)
+    return tuple(_absolute(v, prefix) for v in value) if type(value) is tuple else value
 
 
 def _through(value: Any, instances: Mapping[str, Mapping[str, Ref]], flat: Flat, id: str, port: str | None) -> Any:

@@ -7,14 +7,14 @@ play no part, so equal work has equal keys in every document, process and machin
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .plan import Call, Plan
+from .types import SAME
 
-SALT = b"nodegraph-1"
+SALT = "nodegraph-1"
 """Raise it when what the engine itself does to values changes."""
 
 
@@ -35,14 +35,18 @@ class Digests:
         return known[2]
 
 
-def parts(call: Call, keys: Mapping[str, str], nonce: str) -> list[Any]:
-    """What the key of `call` is a digest of: type, literals, edges and what lies outside the graph."""
-    edges = [
-        [name, [[keys[e.source], e.port, e.fit.name, e.fit.mapped, e.fit.lifted] for e in into]]
+def parts(call: Call, keys: Mapping[str, str], nonce: str, digest: Callable[[Path], str]) -> tuple[Any, ...]:
+    """What the key of `call` is a digest of: type, literals, edges and what lies outside the graph.
+
+    Only plain values, whose `repr` is canonical: literals were validated, so a float is always written 1.0 and an int
+    1, strings are quoted, and names come in the order of the signature.
+    """
+    edges = {
+        name: [(keys[source], port) if fit is SAME else (keys[source], port, fit.key) for source, port, fit in into]
         for name, into in call.edges.items()
-    ]
-    outside = call.outside if call.node.pure else f"{nonce}/{call.id}"
-    return [call.type, list(call.literals.items()), edges, outside]
+    }
+    literals = {n: ("file", digest(v)) if isinstance(v, Path) else v for n, v in call.literals.items()}
+    return SALT, call.type, literals, edges, call.outside if call.node.pure else f"{nonce}/{call.id}"
 
 
 def keys(plan: Plan, nonce: str, digest: Callable[[Path], str]) -> dict[str, str]:
@@ -53,14 +57,8 @@ def keys(plan: Plan, nonce: str, digest: Callable[[Path], str]) -> dict[str, str
         digest: Content digest of a file that a literal names.
     """
 
-    def file(value: Any) -> Any:
-        return {"file": digest(value)}  # the encoder asks only about what is not JSON: a Path
-
-    # JSON is canonical here: literals were validated, so a float is always written 1.0 and an int 1, strings are
-    # quoted, and the order of names is that of the signature.
-    encode = json.JSONEncoder(separators=(",", ":"), default=file).encode
     blake = hashlib.blake2b
     made: dict[str, str] = {}
     for id, call in plan.calls.items():
-        made[id] = blake(encode(parts(call, made, nonce)).encode(), digest_size=16, key=SALT).hexdigest()
+        made[id] = blake(repr(parts(call, made, nonce, digest)).encode(), digest_size=16).hexdigest()
     return made

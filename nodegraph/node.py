@@ -83,6 +83,11 @@ class Input:
             hint = Annotated[(float, Field(allow_inf_nan=False), *own)]
         return TypeAdapter(hint)
 
+    @cached_property
+    def validate(self) -> Callable[[Any], Any] | None:
+        """What `adapter` does to a value, without the detour; raises pydantic's `ValidationError`."""
+        return self.adapter.validator.validate_python if self.adapter else None
+
     def schema(self) -> dict[str, Any]:
         """JSON Schema with `x-type`, `x-widget` and `x-choices`."""
         schema: dict[str, Any] = self.adapter.json_schema() if self.adapter else {}

@@ -6,19 +6,20 @@ import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from .context import Folders, NodeError
-from .expand import Flat, FlatStep, Ref, expand
+from .expand import Flat, FlatStep, expand
 from .node import Input, Node
 from .pack import Registry, nearest
 from .problems import InvalidWorkflow, Problem
-from .types import Coercions, Fit, PortType
-from .workflow import Workflow
+from .types import SAME, Coercions, Fit, PortType
+from .workflow import Ref, Workflow
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """A checked link into a port."""
 
     source: str
@@ -76,7 +77,7 @@ def compile(
     flat = expand(workflow)
     problems = list(flat.problems)
     nodes = {id: found for id, step in flat.steps.items() if (found := _resolve(id, step, registry, problems))}
-    deps = {id: _dependencies(step, flat.steps) for id, step in flat.steps.items()}
+    deps = _dependencies(flat.steps)
     wanted = _targets(flat, nodes, deps, targets, problems)
     order, needed = _order(deps, wanted, problems)
     check = Check(registry.coercions, folders or Folders(), flat.steps, problems)
@@ -112,14 +113,18 @@ def _resolve(id: str, step: FlatStep, registry: Registry, problems: list[Problem
     return found
 
 
-def _dependencies(step: FlatStep, steps: Mapping[str, FlatStep]) -> list[str]:
-    sources = []
-    for value in step.inputs.values():
-        if type(value) is Ref:
-            sources.append(value.node)
-        elif type(value) is tuple:
-            sources.extend(ref.node for ref in value)
-    return [s for s in sources if s in steps]
+def _dependencies(steps: Mapping[str, FlatStep]) -> dict[str, list[str]]:
+    """The nodes that feed each node. Names that are no node's are left out."""
+    deps: dict[str, list[str]] = {}
+    for id, step in steps.items():
+        deps[id] = sources = []
+        for value in step.inputs.values():
+            if type(value) is Ref:
+                if value.node in steps:
+                    sources.append(value.node)
+            elif type(value) is tuple:
+                sources.extend(ref.node for ref in value if ref.node in steps)
+    return deps
 
 
 def _targets(
@@ -204,38 +209,39 @@ class Check:
         self.calls: dict[str, Call] = {}
 
     def call(self, id: str, node: Node[..., Any], step: FlatStep, rank: int) -> None:
-        known, given = len(self.problems), step.inputs
+        known, given, ports = len(self.problems), step.inputs, node.inputs
         literals: dict[str, Any] = {}
         edges: dict[str, tuple[Edge, ...]] = {}
         bound: dict[str, PortType] = {}
         mapped = False
-        for name in given.keys() - node.inputs.keys():
-            listed = ", ".join(node.inputs) or "none"
-            message = f"{node.name} has no such input{nearest(name, node.inputs)}. It has: {listed}"
-            self.problems.append(Problem("unknown_input", id, name, message))
-        for name, port in node.inputs.items():
-            value = given.get(name)
+        if not given.keys() <= ports.keys():
+            for name in given.keys() - ports.keys():
+                listed = ", ".join(ports) or "none"
+                message = f"{node.name} has no such input{nearest(name, ports)}. It has: {listed}"
+                self.problems.append(Problem("unknown_input", id, name, message))
+        for name, port in ports.items():
+            value = given.get(name, port)  # the port itself stands for nothing given
             kind = type(value)
             if kind is Ref or kind is tuple:
-                refs: tuple[Ref, ...] = (value,) if kind is Ref else value  # type: ignore[assignment]
+                refs: tuple[Ref, ...] = (value,) if kind is Ref else value
                 if len(refs) > 1 and not port.type.is_list:
                     message = f"takes one {port.type}, but {len(refs)} links are given; keep one, or gather them first"
                     self.problems.append(Problem("too_many_links", id, name, message))
                     continue
-                made = tuple(e for ref in refs if (e := self._edge(id, port, ref, bound)))
+                made = tuple([e for ref in refs if (e := self._edge(id, port, ref, bound))])
                 edges[name] = made
                 if made and made[0].fit.mapped:
                     mapped = True
                     if port.lazy:
                         message = f"is computed on demand, so it takes one {port.type}, and {refs[0].node} gives a list"
                         self.problems.append(Problem("type_mismatch", id, name, message))
-            elif name in given and not (value is None and port.type.optional):
+            elif value is not port and not (value is None and port.type.optional):
                 literals[name] = self._literal(id, port, value)
-            elif port.required:
+            elif port.required and value is port:
                 how = "give a value" if port.type.literal else f"link an output of type {port.type} to it"
                 self.problems.append(Problem("missing_input", id, name, f"needs {port.type}; {how}"))
             else:
-                literals[name] = None if name in given else port.default
+                literals[name] = port.default if value is port else None
         outputs = {n: o.type if o.type.var is None else _bind(o.type, bound) for n, o in node.outputs.items()}
         if mapped:
             outputs = {n: t.listed() for n, t in outputs.items()}
@@ -253,7 +259,8 @@ class Check:
         given, want = source.outputs[ref.port], port.type
         if want.var is not None and bound.setdefault(want.var, given.item if want.is_list else given):
             want = _bind(want, bound)
-        fit = self.coercions.fit(given, want)
+        same = given.members == want.members and given.is_list == want.is_list and given.var is None
+        fit = SAME if same else self.coercions.fit(given, want)
         if fit is None:
             message = f"needs {want}, but {ref.node}.{ref.port} gives {given}"
             self.problems.append(Problem("type_mismatch", id, port.name, message))
@@ -261,14 +268,12 @@ class Check:
         return Edge(ref.node, ref.port, fit)
 
     def _literal(self, id: str, port: Input, value: Any) -> Any:
-        from pydantic import ValidationError
-
-        if port.adapter is None:
+        if port.validate is None:
             message = f"needs {port.type}, which only a link can give, but {value!r} is given"
             self.problems.append(Problem("not_a_literal", id, port.name, message))
             return None
         try:
-            made = port.adapter.validate_python(value)
+            made = port.validate(value)
         except ValidationError as error:
             for e in error.errors(include_url=False):
                 text = e["msg"][0].lower() + e["msg"][1:]

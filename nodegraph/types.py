@@ -81,6 +81,11 @@ class Fit:
     lifted: bool = False
     """`T` into `list[T]`."""
 
+    @property
+    def key(self) -> tuple[str, bool, bool]:
+        """What of it enters a cache key."""
+        return self.name, self.mapped, self.lifted
+
 
 @dataclass(frozen=True, slots=True)
 class Coercion:

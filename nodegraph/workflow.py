@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Annotated, Any, Literal
+from functools import cached_property, partial
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
@@ -17,6 +17,13 @@ PORT = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Ref(NamedTuple):
+    """An output of a node, as the compiler sees it."""
+
+    node: str
+    port: str
 
 
 class Link(Strict):
@@ -31,6 +38,12 @@ class Link(Strict):
     @property
     def port(self) -> str:
         return self.source.partition(".")[2]
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, Link):
+        return Ref(*value.source.split("."))
+    return tuple(map(_flat, value)) if isinstance(value, tuple) else value
 
 
 def _kind(value: Any) -> str:
@@ -50,6 +63,11 @@ class Step(Strict):
 
     type: str = Field(pattern=TYPE)
     inputs: dict[Name, Value] = {}
+
+    @cached_property
+    def flat(self) -> dict[str, Any]:
+        """The inputs with links as `Ref`s: what the compiler works on. Read only."""
+        return {name: _flat(value) for name, value in self.inputs.items()}
 
     def links(self) -> Iterator[tuple[str, Link]]:
         for name, value in self.inputs.items():
