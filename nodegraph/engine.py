@@ -32,6 +32,7 @@ from .migrate import load_workflow, read_workflow
 from .pack import Registry
 from .plan import Plan, compile
 from .pool import Pool
+from .ports import rebase
 from .problems import InvalidWorkflow, Problem
 from .workflow import Workflow
 
@@ -176,7 +177,11 @@ class Engine:
         with self._lock:
             self._runs += 1
             number = self._runs
-        return Run(plan, made, self._machinery, places, filled.to_json, number)
+
+        def document() -> str:
+            return rebase(filled, self.registry, places.base, places.output).to_json()
+
+        return Run(plan, made, self._machinery, places, document, number)
 
     def run(
         self,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .pack import nearest
+from .pack import closest, nearest
 from .problems import InvalidWorkflow, Problem
 from .workflow import Graph, Ref, Step, Workflow
 
@@ -39,22 +40,32 @@ def fill(workflow: Workflow, given: Mapping[str, Any]) -> Workflow:
         elif name.partition(".")[0] in workflow.nodes and "." in name:
             targets = (name,)
         else:
-            known = [*workflow.inputs, *(f"{id}.{port}" for id, s in workflow.nodes.items() for port in s.inputs)]
             listed = ", ".join(workflow.inputs) or "none; name a node's input as node.input"
-            message = f"has no input {name!r}{nearest(name, known)}. Its inputs: {listed}"
+            message = f"has no input {name!r}{_near_input(workflow, name)}. Its inputs: {listed}"
             problems.append(Problem("unknown_exposed", "", None, message))
             continue
+        plain = os.fspath(value) if isinstance(value, os.PathLike) else value
         for target in targets:
             node, _, port = target.partition(".")
             if node in workflow.nodes:
-                changed.setdefault(node, dict(workflow.nodes[node].inputs))[port] = value
+                changed.setdefault(node, dict(workflow.nodes[node].inputs))[port] = plain
     if problems:
         raise InvalidWorkflow(problems)
     nodes = {
-        id: step.model_copy(update={"inputs": changed[id]}) if id in changed else step
+        id: step.with_inputs(changed[id]) if id in changed else step
         for id, step in workflow.nodes.items()
     }
     return workflow.model_copy(update={"nodes": nodes})
+
+
+def _near_input(workflow: Workflow, name: str) -> str:
+    """The input most like `name`: an exposed one, `node.input`, or one whose last part alone is like it."""
+    ports = [f"{id}.{port}" for id, step in workflow.nodes.items() for port in step.inputs]
+    by_port = {port.partition(".")[2]: port for port in reversed(ports)}
+    found = closest(name, [*workflow.inputs, *ports])
+    if found is None and (last := closest(name, by_port)):
+        found = by_port[last]
+    return f"; did you mean {found!r}?" if found else ""
 
 
 def expand(workflow: Workflow) -> Flat:

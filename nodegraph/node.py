@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from .context import Context, Lazy
+from .context import Context, Folders, Lazy
 from .types import PortType
 
 if typing.TYPE_CHECKING:
@@ -50,6 +50,19 @@ class Choices:
     validation, so that schemas are the same on every machine."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceList:
+    """What a pack offers for `Choices(name)`: `fn(folders)` gives each value with a few words about it."""
+
+    name: str
+    fn: Callable[[Folders], Mapping[str, str]]
+
+
+def choices(name: str) -> Callable[[Callable[[Folders], Mapping[str, str]]], ChoiceList]:
+    """Declare the list behind `Choices(name)`: a function from `Folders` to values, each with a few words about it."""
+    return lambda fn: ChoiceList(name, fn)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .node import Node
+from .context import Folders
+from .node import ChoiceList, Node
 from .types import Coercion, Coercions
 
 ENTRY_POINTS = "nodegraph.packs"
@@ -29,15 +30,13 @@ class Pack:
     name: str
     nodes: tuple[Node[..., Any], ...]
     coercions: tuple[Coercion, ...] = ()
+    choices: tuple[ChoiceList, ...] = ()
 
     @classmethod
     def of(cls, name: str, *modules: ModuleType) -> Pack:
-        """Collect the nodes and coercions that `modules` define or import by name."""
+        """Collect the nodes, coercions and choice lists that `modules` define or import by name."""
         values = [v for m in modules for v in vars(m).values()]
-        nodes = dict.fromkeys(id(v) for v in values if isinstance(v, Node))
-        found = {id(v): v for v in values if isinstance(v, Node)}
-        coercions = {id(v): v for v in values if isinstance(v, Coercion)}
-        return cls(name, tuple(found[i] for i in nodes), tuple(coercions.values()))
+        return cls(name, *_collect(values))
 
     @classmethod
     def from_file(cls, path: Path) -> Pack:
@@ -48,8 +47,20 @@ class Pack:
         module = importlib.util.module_from_spec(spec)
         sys.modules[path.stem] = module
         spec.loader.exec_module(module)
-        own = [v for v in vars(module).values() if isinstance(v, Node) and v.fn.__module__ == path.stem]
-        return cls(path.stem, tuple(own), tuple(v for v in vars(module).values() if isinstance(v, Coercion)))
+        nodes, coercions, choices = _collect(vars(module).values())
+        return cls(path.stem, tuple(n for n in nodes if n.fn.__module__ == path.stem), coercions, choices)
+
+
+def _collect(
+    values: Iterable[Any],
+) -> tuple[tuple[Node[..., Any], ...], tuple[Coercion, ...], tuple[ChoiceList, ...]]:
+    """The nodes, coercions and choice lists among `values`, each once."""
+    unique = list({id(v): v for v in values}.values())
+    return (
+        tuple(v for v in unique if isinstance(v, Node)),
+        tuple(v for v in unique if isinstance(v, Coercion)),
+        tuple(v for v in unique if isinstance(v, ChoiceList)),
+    )
 
 
 class Registry:
@@ -63,14 +74,28 @@ class Registry:
                 type_id = f"{pack.name}/{node.name}" if pack.name else node.name
                 if self._nodes.setdefault(type_id, node) is not node:
                     raise ValueError(f"node type {type_id!r} is declared twice; rename one function or pack")
+        self.broken: Mapping[str, str] = {}
+        """Installed packs that could not be imported, and why."""
         unique = {id(c): c for pack in packs for c in pack.coercions}
         self.coercions = Coercions(unique.values())
         self.ids: Mapping[int, str] = {id(node): type_id for type_id, node in self._nodes.items()}
 
     @classmethod
     def installed(cls, extra: Iterable[Pack] = ()) -> Registry:
-        """Every pack that a distribution offers as an entry point in the group `nodegraph.packs`, and `extra`."""
-        return cls(*(entry.load() for entry in sorted(entry_points(group=ENTRY_POINTS))), *extra)
+        """Every pack that a distribution offers as an entry point in the group `nodegraph.packs`, and `extra`.
+
+        A pack that cannot be imported does not take the others down: it is named in `broken`, and documents that use
+        its nodes say so.
+        """
+        packs, broken = [], {}
+        for entry in sorted(entry_points(group=ENTRY_POINTS)):
+            try:
+                packs.append(entry.load())
+            except Exception as error:
+                broken[entry.name] = f"{type(error).__name__}: {error}"
+        made = cls(*packs, *extra)
+        made.broken = broken
+        return made
 
     def get(self, type_id: str) -> Node[..., Any] | None:
         return self._nodes.get(type_id)
@@ -84,6 +109,15 @@ class Registry:
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def choices(self, name: str, folders: Folders) -> dict[str, str]:
+        """The values behind `Choices(name)`, of all packs, each with a few words about it."""
+        found: dict[str, str] = {}
+        for pack in self.packs:
+            for offered in pack.choices:
+                if offered.name == name:
+                    found |= offered.fn(folders)
+        return found
+
     def classes(self) -> frozenset[type]:
         """Every class that some port names."""
         nodes = self._nodes.values()
@@ -91,9 +125,14 @@ class Registry:
         return frozenset(member for port in ports for member in port.members)
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name`, if one is."""
+    lower = {k.lower(): k for k in reversed(list(known))}
+    found = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=0.5)
+    return lower[found[0]] if found else None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the known name most like `name`, or nothing."""
-    known = list(known)
-    lower = {k.lower(): k for k in reversed(known)}
-    found = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=0.5)
-    return f"; did you mean {lower[found[0]]!r}?" if found else ""
+    found = closest(name, known)
+    return f"; did you mean {found!r}?" if found else ""

@@ -100,7 +100,10 @@ def _resolve(id: str, step: FlatStep, registry: Registry, problems: list[Problem
     found = registry.get(type_id)
     if found is None:
         pack = type_id.partition("/")[0] if "/" in type_id else ""
-        if pack and pack not in {p.name for p in registry.packs}:
+        if registry.broken and (not pack or pack in registry.broken):
+            listed = "; ".join(f"{name!r} could not be imported: {why}" for name, why in registry.broken.items())
+            problems.append(Problem("missing_pack", id, None, f"no node type {type_id!r}, and the pack {listed}"))
+        elif pack and pack not in {p.name for p in registry.packs}:
             message = f"its pack {pack!r} is not installed; install it, or name its file with --pack"
             problems.append(Problem("missing_pack", id, None, f"no node type {type_id!r}: {message}"))
         else:

@@ -69,6 +69,10 @@ class Step(Strict):
         """The inputs with links as `Ref`s: what the compiler works on. Read only."""
         return {name: _flat(value) for name, value in self.inputs.items()}
 
+    def with_inputs(self, inputs: Mapping[str, Any]) -> Step:
+        """The same node with other inputs. (`model_copy` would keep what `flat` remembers of the old ones.)"""
+        return Step.model_construct(type=self.type, inputs=dict(inputs))
+
     def links(self) -> Iterator[tuple[str, Link]]:
         for name, value in self.inputs.items():
             if isinstance(value, Link):

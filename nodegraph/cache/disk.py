@@ -18,6 +18,8 @@ from typing import Any
 from ..codec import Codec, Damaged
 
 Outputs = Mapping[str, Any]
+RECOUNT = 16
+"""The folder is counted, and trimmed if need be, each time this part of its limit was written."""
 STALE = 3600.0
 """Seconds after which a temporary file was left by a process that died."""
 
@@ -34,7 +36,7 @@ class Disk:
     def __init__(self, folder: Path, codec: Codec, limit: int = 20 * 2**30) -> None:
         self.folder, self.codec, self.limit = folder, codec, limit
         self._lock = threading.Lock()
-        self._used: int | None = None  # counted when first written to, then kept in mind between trims
+        self._unseen = limit  # bytes written since the folder was last counted; others may have written as well
 
     def path(self, key: str) -> Path:
         return self.folder / key[:2] / key
@@ -76,9 +78,10 @@ class Disk:
                 os.unlink(temporary)
             raise
         with self._lock:
-            self._used = (self.size() if self._used is None else self._used + len(data)) if self.limit else 0
-            over = self._used > self.limit
-        if over:
+            self._unseen += len(data)
+            count = self._unseen > self.limit // RECOUNT
+            self._unseen = 0 if count else self._unseen
+        if count and self.size() > self.limit * (RECOUNT - 1) // RECOUNT:
             self.trim(self.limit * 9 // 10)
 
     def entries(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -111,6 +114,4 @@ class Disk:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
             removed += stat.st_size
-        with self._lock:
-            self._used = left - removed
         return removed

@@ -1,0 +1,45 @@
+# make demo: set up and make a picture.  make test: the whole suite.  make help: the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export OMP_WAIT_POLICY ?= passive
+
+.PHONY: help setup demo test check format bench docs clean
+
+help: ## say what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+setup: $(READY) ## make .venv with nodegraph and everything tests need
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "nodegraph needs Python 3.11 or newer; run: make PYTHON=python3.12 setup"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup ## make a picture from a prompt with the shipped model, and print where it is
+	$(BIN)/nodegraph run workflows/txt2img.json --out output
+
+test: setup check ## everything: style, types, layers, tests
+	$(BIN)/python -m pytest -q
+
+check: setup ## style, types and layers alone
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/lint-imports
+
+format: setup ## put the code into form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup ## measure; prints ratios of things measured side by side
+	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+docs: setup ## write the node reference
+	$(BIN)/nodegraph nodes --markdown > docs/nodes.md
+
+clean: ## remove what make made
+	rm -rf .venv output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,60 @@
+"""`nodegraph check`: everything that is wrong with a document, and what a run would do. Runs nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from ..engine import Engine
+from ..ports import exposed, value
+from ..problems import InvalidWorkflow
+from ..workflow import Workflow
+from .console import fail_problems, table
+from .setup import assignments, common, engine, folders_of
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser("check", help="say everything that is wrong with a workflow; run nothing")
+    parser.add_argument("file", metavar="FILE", help="a workflow, or a picture that carries one")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="given",
+                        help="an exposed input or node.input; repeat for more")  # fmt: skip
+    parser.add_argument("--plan", action="store_true", help="say what would run, what is cached, and why")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    folders_of(parser)
+    common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    with engine(options) as made:
+        try:
+            workflow = made.load(options.file)
+            given = assignments(workflow, made.registry, options.given)
+            problems = made.check(workflow, given)
+        except InvalidWorkflow as error:
+            problems, workflow = error.problems, None
+        if problems or workflow is None:
+            if options.json:
+                print(json.dumps({"problems": [p.to_dict() for p in problems]}, indent=1))
+                return 1
+            return fail_problems(problems)
+        if options.json:
+            plan = [asdict(p) for p in made.plan(workflow, given)] if options.plan else None
+            print(json.dumps({"problems": [], **({"plan": plan} if options.plan else {})}, indent=1))
+        elif options.plan:
+            rows = [(p.node, p.type, p.state, p.why) for p in made.plan(workflow, given)]
+            table(("node", "type", "state", "why"), rows)
+        else:
+            _describe(made, workflow, options.file)
+    return 0
+
+
+def _describe(made: Engine, workflow: Workflow, file: str) -> None:
+    print(f"{file}: no problems, {len(workflow.nodes)} nodes")
+    if workflow.inputs:
+        known = exposed(workflow, made.registry)
+        rows = [(f"--set {n}=", str(known[n].type) if n in known else "?", json.dumps(value(workflow, n)), i.title)
+                for n, i in workflow.inputs.items()]  # fmt: skip
+        table(("input", "type", "now", "title"), rows)
