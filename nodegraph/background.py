@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Background:
@@ -14,6 +17,8 @@ class Background:
         self._lock = threading.Lock()
 
     def __call__(self) -> asyncio.AbstractEventLoop:
+        import asyncio  # 60 ms that `nodegraph check` need not wait for
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()

@@ -91,7 +91,7 @@ class compose:
             raise ValueError(f"the input {name!r} exists already; pass the first one to several nodes")
         exposed = {"to": [], "title": title, "description": description}
         self._inputs[name] = exposed
-        return cast(T, _Given(name, default))
+        return cast("T", _Given(name, default))
 
     def output(self, name: str, value: object) -> None:
         """Name a node's output as one of the workflow's."""
@@ -137,7 +137,7 @@ class compose:
         handles = [Handle(step_id, name) for name in node.outputs]
         returns = typing.get_type_hints(node.fn)["return"] if len(handles) != 1 else None
         if inspect.isclass(returns) and issubclass(returns, tuple):
-            return cast(Any, returns)(*handles)
+            return cast("Any", returns)(*handles)
         return handles[0] if handles else None
 
     def _free_id(self, node: Node[..., Any]) -> str:

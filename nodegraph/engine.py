@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import uuid
@@ -225,10 +226,8 @@ class Engine:
 
     def collect_quietly(self, run: Run) -> None:
         """Wait until a cancelled `run` has let go of everything it held."""
-        try:
+        with contextlib.suppress(Cancelled, RuntimeError):
             run.outputs()
-        except (Cancelled, RuntimeError):
-            pass
 
     def close(self) -> None:
         """Stop the threads and drop loaded models. Running calls are not waited for."""

@@ -7,28 +7,27 @@ engine and hold no lane.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from . import outbox
 from .background import Background
 from .cache import Disk, Memory
+from .calling import RunContext, apply, describe, named, out_of_memory
 from .codec import Unencodable
-from .context import Cancelled, Folders, Lazy, Resource
-from .events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
+from .context import Cancelled, Folders, Lazy
+from .events import Cached, Event, Failed, Finished, Skipped, Started, Warned
 from .lanes import Lanes, Ticket
 from .plan import Call, Edge, Plan
 from .pool import Pool
 from .stream import Stream
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    import asyncio
+
 Outputs = Mapping[str, Any]
 WORTH_KEEPING = 0.02
 """Seconds a call must take before its outputs are written to disk: reading them back is not free either."""
@@ -82,36 +81,6 @@ class _Ticket:
 
     def __call__(self) -> list[Ticket]:
         return self.run()
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    node: str
-    folders: Folders
-    _document: Callable[[], str]
-    emit: Callable[[Event], None]
-    stop: threading.Event
-    pool: Pool
-
-    @property
-    def document(self) -> str:
-        return self._document()
-
-    def progress(self, step: int, total: int, what: str = "", preview: Callable[[], Any] | None = None) -> None:
-        if self.stop.is_set():
-            raise Cancelled
-        self.emit(Progress(self.node, step, total, what, preview))
-
-    def lease(self, resource: Resource[T]) -> AbstractContextManager[T]:
-        return self.pool.lease(resource, lambda done, total: self.progress(done, total, f"loading {resource.name}"))
-
-    def save(self, stem: str, suffix: str, data: bytes) -> Path:
-        path = outbox.write(self.folders.output, stem, suffix, data)
-        self.emit(Saved(self.node, str(path)))
-        return path
-
-    def warn(self, message: str) -> None:
-        self.emit(Warned(self.node, message))
 
 
 class Run:
@@ -328,13 +297,13 @@ class Run:
         if call.node.context:
             kwargs[call.node.context] = self._context(call)
         try:
-            outputs = _apply(call, kwargs)
+            outputs = apply(call, kwargs)
         except Exception as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             dropped = self._machinery.pool.drop_unleased()
             self._emit(Warned(call.id, f"out of memory; dropped {', '.join(dropped) or 'nothing'} and tries once more"))
-            outputs = _apply(call, kwargs)
+            outputs = apply(call, kwargs)
         self._keep(call, outputs, time.perf_counter() - began)
         return outputs
 
@@ -352,8 +321,8 @@ class Run:
             except OSError as error:
                 self._emit(Warned(call.id, f"its result could not be kept on disk: {error}"))
 
-    def _context(self, call: Call) -> _Context:
-        return _Context(call.id, self.folders, self.document, self._emit, self._stop, self._machinery.pool)
+    def _context(self, call: Call) -> RunContext:
+        return RunContext(call.id, self.folders, self.document, self._emit, self._stop, self._machinery.pool)
 
     def _failed(self, call: Call, error: BaseException) -> str:
         port = getattr(error, "port", None)
@@ -386,12 +355,16 @@ class Run:
     # Async calls, on the engine's event loop.
 
     def _spawn(self, call: Call) -> None:
+        import asyncio
+
         task = asyncio.get_running_loop().create_task(self._run_async(call), name=call.id)
         with self._lock:
             self._async.add(task)
         task.add_done_callback(self._async.discard)
 
     async def _run_async(self, call: Call) -> None:
+        from asyncio import CancelledError
+
         outputs, because = None, None
         try:
             self._emit(Started(call.id))
@@ -405,9 +378,9 @@ class Run:
                         kwargs[name] = self._gather(call, name)
             if call.node.context:
                 kwargs[call.node.context] = self._context(call)
-            outputs = _named(call, await call.node.fn(**kwargs))
+            outputs = named(call, await call.node.fn(**kwargs))
             self._keep(call, outputs, time.perf_counter() - began)
-        except (asyncio.CancelledError, Cancelled):
+        except (CancelledError, Cancelled):
             because = ""
         except _Impossible as error:
             because = str(error)
@@ -419,6 +392,8 @@ class Run:
 
     async def _pull(self, call: Call, name: str) -> Any:
         """Compute a lazy input now."""
+        from asyncio import get_running_loop
+
         waits: list[asyncio.Future[None]] = []
         with self._lock:
             sources = [e.source for e in call.edges[name]]
@@ -426,7 +401,7 @@ class Run:
             for id in sources:
                 state = self._states[id]
                 if state.pending:
-                    waits.append(asyncio.get_running_loop().create_future())
+                    waits.append(get_running_loop().create_future())
                     state.waiters.append(waits[-1])
         self._machinery.lanes.push(tickets)
         for wait in waits:
@@ -445,44 +420,3 @@ class _Impossible(Exception):
 def _wake(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-def _apply(call: Call, kwargs: dict[str, Any]) -> Outputs:
-    """Call the node, once for each item where a list entered a single port."""
-    mapped = call.mapped
-    if not mapped:
-        return _named(call, call.node.fn(**kwargs))
-    lengths = {name: len(kwargs[name]) for name in mapped}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-        raise ValueError(f"the lists it runs over need equal lengths, but {listed}; make them equal")
-    items = [
-        _named(call, call.node.fn(**kwargs | dict(zip(mapped, row, strict=True))))
-        for row in zip(*(kwargs[name] for name in mapped), strict=True)
-    ]
-    return {port: [item[port] for item in items] for port in call.outputs}
-
-
-def _named(call: Call, result: Any) -> Outputs:
-    names = tuple(call.outputs)
-    if len(names) == 1 and not hasattr(result, "_fields"):
-        return {names[0]: result}
-    if not names:
-        return {}
-    return dict(zip(names, result, strict=True))
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-
-
-def describe(error: BaseException) -> str:
-    """An error as one sentence for people: its text, with its class where that says more than the text does."""
-    text = " ".join(str(error).split())
-    from .context import NodeError
-
-    if isinstance(error, NodeError) and text:
-        return text
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}{f': {error.filename!r}' if error.filename else ''}"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -51,10 +51,7 @@ def fill(workflow: Workflow, given: Mapping[str, Any]) -> Workflow:
                 changed.setdefault(node, dict(workflow.nodes[node].inputs))[port] = plain
     if problems:
         raise InvalidWorkflow(problems)
-    nodes = {
-        id: step.with_inputs(changed[id]) if id in changed else step
-        for id, step in workflow.nodes.items()
-    }
+    nodes = {id: step.with_inputs(changed[id]) if id in changed else step for id, step in workflow.nodes.items()}
     return workflow.model_copy(update={"nodes": nodes})
 
 

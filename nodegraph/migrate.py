@@ -33,11 +33,8 @@ def load_workflow(path: Path, registry: Registry) -> Workflow:
         what = "is a folder" if path.is_dir() else "there is no such file"
         raise InvalidWorkflow([Problem("missing_document", "", None, f"{str(path)!r}: {what}; give a workflow's file")])
     try:
-        if path.suffix.lower() in PICTURES:
-            text = read_document(path)
-        else:
-            text = path.read_text(encoding="utf-8")
-        raw = json.loads(text)
+        carried = path.suffix.lower() in PICTURES
+        raw = json.loads(read_document(path) if carried else path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         message = f"{str(path)!r} holds no workflow that can be read: {error}"
         raise InvalidWorkflow([Problem("unreadable_document", "", None, message)]) from None

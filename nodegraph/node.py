@@ -47,7 +47,8 @@ class Widget:
 @dataclass(frozen=True, slots=True)
 class Choices:
     """The values come from a list served at run time: `Annotated[str, Choices("models")]`. Never part of a schema's
-    validation, so that schemas are the same on every machine."""
+    validation, so that schemas are the same on every machine.
+    """
 
     name: str
 
@@ -129,7 +130,8 @@ class Output:
 @dataclass
 class Node(Generic[P, R]):
     """A node type. Still callable as the function it decorates, without its context; inside `compose()` a call records
-    a node instead."""
+    a node instead.
+    """
 
     name: str
     version: int
@@ -150,12 +152,12 @@ class Node(Generic[P, R]):
         from .compose import recording
 
         if (composer := recording()) is not None:
-            return cast(R, composer.record(self, args, kwargs))
+            return cast("R", composer.record(self, args, kwargs))
         if self.context is not None:
             from .standalone import Standalone
 
-            return cast(R, self.fn(Standalone(self.name), *args, **kwargs))
-        return cast(R, self.fn(*args, **kwargs))
+            return cast("R", self.fn(Standalone(self.name), *args, **kwargs))
+        return cast("R", self.fn(*args, **kwargs))
 
     def fingerprint(self, fn: F) -> F:
         """Register what to mix into the cache key for state outside the graph (a model's revision).
@@ -169,7 +171,9 @@ class Node(Generic[P, R]):
     def upgrade(self, since: int) -> Callable[[Upgrade], Upgrade]:
         """Register how to rewrite the inputs saved by version `since` for version `since + 1`."""
         if not 1 <= since < self.version:
-            raise ValueError(f"{self.name}: upgrade(since={since}) needs 1 <= since < {self.version}, the node's version")
+            raise ValueError(
+                f"{self.name}: upgrade(since={since}) needs 1 <= since < {self.version}, the node's version"
+            )
 
         def register(fn: Upgrade) -> Upgrade:
             self.upgrades[since] = fn
@@ -253,7 +257,7 @@ def node(
             inputs, outputs, context, is_async,
         )  # fmt: skip
 
-    return cast(Declare, declare)
+    return cast("Declare", declare)
 
 
 def camel(name: str) -> str:

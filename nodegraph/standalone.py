@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ class Standalone:
     """Reports to nobody, and loads what is leased for as long as it is leased."""
 
     node: str
-    folders: Folders = Folders()
+    folders: Folders = field(default_factory=Folders)
     document: str = ""
 
     def progress(self, step: int, total: int, what: str = "", preview: Callable[[], Any] | None = None) -> None:

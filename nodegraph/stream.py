@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -57,6 +56,8 @@ class Stream(Generic[T]):
                     self._changed.wait()
 
     async def __aiter__(self) -> AsyncIterator[T]:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         while True:
             while self._items:

@@ -44,7 +44,9 @@ class PortType:
         if origin in (typing.Union, types.UnionType):
             parts = [cls.of(a) for a in args if a is not type(None)]
             if len({(p.is_list, p.var) for p in parts}) > 1:
-                raise TypeError(f"{hint!r} cannot be a port type: a union is of single classes or of lists, not of both")
+                raise TypeError(
+                    f"{hint!r} cannot be a port type: a union is of single classes or of lists, not of both"
+                )
             members = tuple(dict.fromkeys(m for p in parts for m in p.members))
             return cls(members, is_list=parts[0].is_list, optional=type(None) in args, var=parts[0].var)
         if not isinstance(hint, type):

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import toy
-from harness import Bench, changed, link, step
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+
+import toy
+from harness import Bench, changed, link, step
 from nodegraph import node
 from nodegraph.cache import Disk, Memory
 from nodegraph.codec import Codec, Damaged, Unencodable, nbytes
@@ -32,8 +33,18 @@ class Outer:
 
 
 CODEC = Codec([Outer, toy.Image])
-arrays = npst.arrays(st.sampled_from([np.float32, np.uint8, np.int64, np.bool_]), npst.array_shapes(min_dims=0, min_side=0))
-plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.just(Path("a/b"))
+arrays = npst.arrays(
+    st.sampled_from([np.float32, np.uint8, np.int64, np.bool_]), npst.array_shapes(min_dims=0, min_side=0)
+)
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | st.just(Path("a/b"))
+)
 values = st.recursive(
     plain | arrays | st.builds(Outer, st.builds(Inner, arrays), st.tuples(st.text())),
     lambda v: st.lists(v, max_size=3) | st.tuples(v, v) | st.dictionaries(st.text(), v, max_size=3),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from harness import changed, link, step
 from nodegraph.cli.cache import _bytes
 from nodegraph.cli.console import size
@@ -34,7 +35,13 @@ class Cli:
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60, check=False
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     def write(self, nodes: dict[str, Any], name: str = "flow.json", **rest: Any) -> str:
@@ -63,7 +70,12 @@ def test_run_prints_the_files_it_wrote_and_nothing_else(cli: Cli) -> None:
 def test_run_json_prints_events(cli: Cli) -> None:
     done = cli("run", cli.write(SAVED), "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [e["event"] for e in events if e["node"] == "sample"] == ["Started", "Progress", *["Progress"] * 5, "Finished"]
+    assert [e["event"] for e in events if e["node"] == "sample"] == [
+        "Started",
+        "Progress",
+        *["Progress"] * 5,
+        "Finished",
+    ]
     assert events[-2]["event"] == "Saved"
 
 
@@ -121,7 +133,12 @@ def test_files_on_the_command_line_are_relative_to_it(cli: Cli) -> None:
 def test_ctrl_c_ends_with_130_and_keeps_what_finished(cli: Cli) -> None:
     flow = cli.write(changed(changed(SAVED, "sample.steps", 1000), "sample.pause", 0.01))
     process = subprocess.Popen(
-        cli.command("run", flow, "--json"), cwd=cli.folder, env=cli.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        cli.command("run", flow, "--json"),
+        cwd=cli.folder,
+        env=cli.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     while "Progress" not in process.stdout.readline():

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 import toy
 from harness import Bench
 from nodegraph import InvalidWorkflow, compose

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import toy
 from harness import Bench, changed, link, ran, step
 from nodegraph import Cancelled, Context, Lazy, NodeError, RunFailed, node
@@ -240,7 +241,9 @@ def test_the_gpu_lane_is_shared_by_runs(tmp_path: Path) -> None:
         return i
 
     bench = Bench(tmp_path, nodes=[alone])
-    runs = [bench.engine.start(bench.read({f"n{j}": step("Alone@1", i=10 * i + j) for j in range(3)})) for i in range(3)]
+    runs = [
+        bench.engine.start(bench.read({f"n{j}": step("Alone@1", i=10 * i + j) for j in range(3)})) for i in range(3)
+    ]
     for run in runs:
         run.outputs()
     assert max(most) == 1
@@ -337,6 +340,8 @@ def test_lazy_source_shared_with_an_eager_consumer_runs_once(tmp_path: Path) -> 
 def test_a_chain_longer_than_the_interpreters_stack(bench: Bench) -> None:
     nodes = {"n0": step("Add@1", a=0)} | {f"n{i}": step("Add@1", a=link(f"n{i - 1}.int")) for i in range(1, 5000)}
     assert bench.run(nodes)["n4999.int"] == 5000
-    failing = {"n0": step("Boom@1")} | {f"n{i}": step("Invert@1", image=link(f"n{i - 1}.image")) for i in range(1, 5000)}
+    failing = {"n0": step("Boom@1")} | {
+        f"n{i}": step("Invert@1", image=link(f"n{i - 1}.image")) for i in range(1, 5000)
+    }
     with pytest.raises(RunFailed):
         bench.run(failing)

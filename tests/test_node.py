@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
+
 import toy
 from nodegraph import Choices, Context, Lazy, Pack, Registry, Widget, node
 from nodegraph.pack import nearest

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from nodegraph import NodeError
 from nodegraph.outbox import write
 
@@ -35,7 +36,7 @@ def test_a_name_is_a_name(tmp_path: Path, stem: str) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(NodeError, match="could not write to .*free space or choose another folder"):
+    with pytest.raises(NodeError, match=r"could not write to .*free space or choose another folder"):
         write(tmp_path / "file", "p", ".png", b"")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import toy
 from harness import Bench, changed, link, step
 from nodegraph import Folders, InvalidWorkflow, Registry, Workflow
@@ -23,7 +24,9 @@ def made_keys(nodes: dict[str, Any], nonce: str = "", registry: Registry | None 
 def test_all_problems_at_once(bench: Bench) -> None:
     bad = {
         **TXT2IMG,
-        "sample": step("Sample@2", model=link("prompt.conditioning"), steps=0, colour="red", sampler="hein", seed=2**53),
+        "sample": step(
+            "Sample@2", model=link("prompt.conditioning"), steps=0, colour="red", sampler="hein", seed=2**53
+        ),
         "ghost": step("Smaple@1"),
         "lost": step("acme/Sharpen@1"),
         "newer": step("Decode@9", latent=link("sample.latent")),

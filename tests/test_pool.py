@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
+
 from nodegraph import Report
 from nodegraph.pool import OutOfSpace, Pool
 

@@ -1,4 +1,4 @@
-"""Random graphs: the executor gives what plain recursion gives, each node runs at most once, a second run runs nothing."""
+"""Random graphs: the executor gives what plain recursion gives, each node once, and a second run runs nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness import Bench, link, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from harness import Bench, link, step
 
 
 @st.composite

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy
-from harness import link, step
 from hypothesis import given
 from hypothesis import strategies as st
+
+import toy
+from harness import link, step
 from nodegraph import InvalidWorkflow, Workflow
 from nodegraph.migrate import load_workflow, read_workflow, upgrade
 from test_plan import RENDER
@@ -18,7 +19,13 @@ REGISTRY = toy.registry()
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 links = st.builds(lambda a, b: {"$from": f"{a}.{b}"}, names, names)
-scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
 values = scalars | links | st.lists(scalars, max_size=3) | st.lists(links, min_size=1, max_size=3)
 types = st.from_regex(r"([a-z][a-z0-9_]{0,5}/)?[A-Z][A-Za-z]{0,8}@[1-9][0-9]{0,2}", fullmatch=True)
 steps = st.fixed_dictionaries({"type": types, "inputs": st.dictionaries(names, values, max_size=4)})
@@ -27,7 +34,9 @@ documents = st.fixed_dictionaries(
     optional={
         "name": st.text(max_size=20),
         "outputs": st.dictionaries(names, links, max_size=2),
-        "layout": st.fixed_dictionaries({"nodes": st.dictionaries(names, st.tuples(st.floats(-9, 9), st.floats(-9, 9)))}),
+        "layout": st.fixed_dictionaries(
+            {"nodes": st.dictionaries(names, st.tuples(st.floats(-9, 9), st.floats(-9, 9)))}
+        ),
     },
 )
 
@@ -39,10 +48,15 @@ def test_a_document_survives_writing_and_reading(raw: dict[str, Any]) -> None:
     assert Workflow.model_validate(workflow.to_dict()) == workflow
 
 
-json_values = st.recursive(scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=8), v, max_size=3))
+json_values = st.recursive(
+    scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=8), v, max_size=3)
+)
 
 
-@given(json_values | st.fixed_dictionaries({"nodes": json_values}, optional={"format": json_values, "definitions": json_values}))
+@given(
+    json_values
+    | st.fixed_dictionaries({"nodes": json_values}, optional={"format": json_values, "definitions": json_values})
+)
 def test_any_json_is_a_document_or_a_list_of_problems(raw: Any) -> None:
     try:
         read_workflow(raw, REGISTRY)

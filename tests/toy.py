@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from nodegraph import Context, Lazy, NodeError, Pack, Registry, Report, Widget, coercion, node
 from pydantic import Field
+
+from nodegraph import Context, Lazy, NodeError, Pack, Registry, Report, Widget, coercion, node
 
 T = TypeVar("T")
 

@@ -49,6 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if getattr(options, "debug", False):
             raise
-        from ..executor import describe
+        from ..calling import describe
 
         sys.exit(fail(describe(error)))

@@ -25,7 +25,8 @@ def common(parser: argparse.ArgumentParser) -> None:
 
 def folders_of(parser: argparse.ArgumentParser) -> None:
     """The options about where things are."""
-    parser.add_argument("--models", action="append", default=[], metavar="DIR", help=f"look for models here first (or set {MODELS})")  # fmt: skip
+    parser.add_argument("--models", action="append", default=[], metavar="DIR",
+                        help=f"look for models here first (or set {MODELS})")  # fmt: skip
     parser.add_argument("--cache", metavar="DIR", help=f"keep results here (or set {CACHE})")
     parser.add_argument("--no-cache", action="store_true", help="keep results in memory alone")
 

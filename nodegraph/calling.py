@@ -1,0 +1,92 @@
+"""How one call is made: what a node is given beside its inputs, and how what it returns or raises is read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from . import outbox
+from .context import Cancelled, Folders, NodeError, Resource
+from .events import Event, Progress, Saved, Warned
+from .plan import Call
+from .pool import Pool
+
+T = TypeVar("T")
+Outputs = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The `Context` of a node in a run."""
+
+    node: str
+    folders: Folders
+    _document: Callable[[], str]
+    emit: Callable[[Event], None]
+    stop: threading.Event
+    pool: Pool
+
+    @property
+    def document(self) -> str:
+        return self._document()
+
+    def progress(self, step: int, total: int, what: str = "", preview: Callable[[], Any] | None = None) -> None:
+        if self.stop.is_set():
+            raise Cancelled
+        self.emit(Progress(self.node, step, total, what, preview))
+
+    def lease(self, resource: Resource[T]) -> AbstractContextManager[T]:
+        return self.pool.lease(resource, lambda done, total: self.progress(done, total, f"loading {resource.name}"))
+
+    def save(self, stem: str, suffix: str, data: bytes) -> Path:
+        path = outbox.write(self.folders.output, stem, suffix, data)
+        self.emit(Saved(self.node, str(path)))
+        return path
+
+    def warn(self, message: str) -> None:
+        self.emit(Warned(self.node, message))
+
+
+def apply(call: Call, kwargs: dict[str, Any]) -> Outputs:
+    """Call the node, once for each item where a list entered a single port."""
+    mapped = call.mapped
+    if not mapped:
+        return named(call, call.node.fn(**kwargs))
+    lengths = {name: len(kwargs[name]) for name in mapped}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise ValueError(f"the lists it runs over need equal lengths, but {listed}; make them equal")
+    items = [
+        named(call, call.node.fn(**kwargs | dict(zip(mapped, row, strict=True))))
+        for row in zip(*(kwargs[name] for name in mapped), strict=True)
+    ]
+    return {port: [item[port] for item in items] for port in call.outputs}
+
+
+def named(call: Call, result: Any) -> Outputs:
+    """What a node returned, by port."""
+    names = tuple(call.outputs)
+    if len(names) == 1 and not hasattr(result, "_fields"):
+        return {names[0]: result}
+    if not names:
+        return {}
+    return dict(zip(names, result, strict=True))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out, on whatever device."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def describe(error: BaseException) -> str:
+    """An error as one sentence for people: its text, with its class where that says more than the text does."""
+    text = " ".join(str(error).split())
+    if isinstance(error, NodeError) and text:
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f': {error.filename!r}' if error.filename else ''}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
