@@ -26,15 +26,21 @@ LARGEST = 64 * 2**20
 
 
 def carry(document: str, suffix: str) -> dict[str, Any]:
-    """The keyword arguments for Pillow's `save` that put `document` into a picture of the kind `suffix`."""
+    """The keyword arguments for Pillow's `save` that put `document` into a picture of the kind `suffix`.
+
+    An empty one leaves no trace.
+    """
     data = document.encode()
     match suffix:
         case ".png":
             from PIL.PngImagePlugin import PngInfo
 
             info = PngInfo()
-            info.add_itxt(KEYWORD, document, zip=4096 < len(data) <= LARGEST_COMPRESSED)
+            if document:
+                info.add_itxt(KEYWORD, document, zip=4096 < len(data) <= LARGEST_COMPRESSED)
             return {"pnginfo": info}
+        case ".jpg" | ".jpeg" | ".gif" | ".webp" if not document:
+            return {}
         case ".jpg" | ".jpeg":
             return {"extra": b"".join(_comment(data[i : i + SEGMENT]) for i in range(0, len(data), SEGMENT))}
         case ".gif":

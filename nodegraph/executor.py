@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import asyncio
 
 Outputs = Mapping[str, Any]
-WORTH_KEEPING = 0.02
-"""Seconds a call must take before its outputs are written to disk: reading them back is not free either."""
 
 
 class RunFailed(RuntimeError):
@@ -64,6 +62,8 @@ class _State:
     pending: bool = False
     missing: int = 0
     """Eager inputs that are still pending."""
+    holds: bool = False
+    """Whether it counts among the uses of its inputs. What is read from disk does not."""
     uses: int = 0
     """Consumers, and the caller for a target, that will still read the outputs."""
     consumers: list[str] = field(default_factory=list)
@@ -196,6 +196,7 @@ class Run:
     def _expect(self, call: Call) -> list[Ticket]:
         """Make `call` wait for its eager inputs, which are wanted already; a ticket if it need not wait."""
         state = self._state(call.id)
+        state.holds = True
         for id in call.sources:
             self._state(id).uses += 1
         sources = set(self._eager(call))
@@ -231,8 +232,10 @@ class Run:
             self._open -= 1
             if outputs is None and id != because:
                 self._emit(Skipped(id, because or "cancelled"))
-            for source in self.plan.calls[id].sources:
-                self._release(source)
+            if state.holds:
+                state.holds = False
+                for source in self.plan.calls[id].sources:
+                    self._release(source)
             if not state.uses:
                 state.outputs = None
             for waiter in state.waiters:
@@ -313,7 +316,7 @@ class Run:
             return
         key, disk = self.keys[call.id], self._machinery.disk
         self._machinery.memory.put(key, outputs)
-        if disk is not None and seconds >= WORTH_KEEPING:
+        if disk is not None and seconds >= disk.worth:
             try:
                 disk.put(key, outputs)
             except Unencodable:

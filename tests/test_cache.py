@@ -179,6 +179,31 @@ def test_the_disk_survives_a_restart(tmp_path: Path) -> None:
     assert states == {"slow": "memory", "below": "run"}
 
 
+@node(version=1)
+def slowly(image: toy.Image, amount: float = 1.0) -> toy.Image:
+    """The same with an input."""
+    time.sleep(0.03)
+    return toy.Image(tuple(v * amount for v in image.data))
+
+
+def test_what_is_read_from_disk_asks_nothing_of_its_inputs(tmp_path: Path) -> None:
+    nodes = {
+        "first": step("Slow@1", value=2.0),
+        "left": step("Slowly@1", image=link("first.image")),
+        "right": step("Slowly@1", image=link("first.image"), amount=2.0),
+        "both": step("Blend@1", a=link("left.image"), b=link("right.image")),
+    }
+    bench = Bench(tmp_path, cache=tmp_path / "cache", nodes=[slow, slowly])
+    made = bench.run(nodes)["both.image"]
+    again = Bench(tmp_path, cache=tmp_path / "cache", nodes=[slow, slowly])
+    assert again.run(nodes)["both.image"] == made
+    assert (again.ran, sorted(again.cached)) == (["both"], ["left", "right"])
+    # `first` is read for `right` alone: that `left` is read too must not let go of it
+    third = Bench(tmp_path, cache=tmp_path / "cache", nodes=[slow, slowly])
+    third.run(changed(nodes, "right.amount", 3.0))
+    assert (third.ran, sorted(third.cached)) == (["right", "both"], ["first", "left"])
+
+
 def test_a_damaged_entry_is_a_miss(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     Bench(tmp_path, cache=cache, nodes=[slow]).run(SLOW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import given, settings
@@ -42,6 +43,26 @@ def naive(nodes: dict[str, Any], id: str, seen: set[str]) -> int:
     if nodes[id]["type"] == "Switch@1":
         return value("yes" if inputs["on"] else "no")
     return value("a") + value("b")
+
+
+@settings(deadline=None, max_examples=100)
+@given(graphs(), st.data())
+def test_any_part_may_come_from_disk(nodes: dict[str, Any], data: st.DataObject) -> None:
+    """With some results on disk, none in memory, and all results dropped as soon as they may be."""
+    first = data.draw(st.lists(st.sampled_from(list(nodes)), unique=True))
+    with TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), cache=Path(folder) / "cache", memory=0, lanes={"cpu": 2})
+        disk = bench.engine._machinery.disk
+        assert disk is not None
+        disk.worth = 0.0
+        for target in first:
+            bench.run(nodes, targets=[target])
+        disk.worth = 9.0
+        for target in nodes:
+            result = bench.run(nodes, targets=[target])
+            assert result[f"{target}.{port(nodes[target])}"] == naive(nodes, target, set())
+            assert bench.ran == [] or target not in first
+        bench.engine.close()
 
 
 @settings(deadline=None, max_examples=150)

@@ -31,10 +31,11 @@ class Disk:
         folder: Made when first written to.
         codec: Turns outputs into bytes.
         limit: Bytes to keep at most; the least recently used go first.
+        worth: Seconds that outputs must have taken to be worth keeping: reading them back is not free either.
     """
 
-    def __init__(self, folder: Path, codec: Codec, limit: int = 20 * 2**30) -> None:
-        self.folder, self.codec, self.limit = folder, codec, limit
+    def __init__(self, folder: Path, codec: Codec, limit: int = 20 * 2**30, worth: float = 0.02) -> None:
+        self.folder, self.codec, self.limit, self.worth = folder, codec, limit, worth
         self._lock = threading.Lock()
         self._unseen = limit  # bytes written since the folder was last counted; others may have written as well
 
