@@ -28,7 +28,6 @@ check: setup ## style, types and layers alone
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
 format: setup ## put the code into form

@@ -4,11 +4,11 @@ Ports, JSON Schema, widgets, reference docs and cache key all derive from the si
 
     @node(version=1)
     def invert(image: Image, amount: Unit = 1.0) -> Image:
-        \"""Turn light into dark.
+        '''Turn light into dark.
 
         Args:
             amount: How much of it: 0 leaves the picture as it is.
-        \"""
+        '''
 """
 
 from __future__ import annotations

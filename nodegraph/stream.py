@@ -27,7 +27,8 @@ class Stream(Generic[T]):
             self._notify()
 
     def close(self) -> None:
-        self.closed = True
+        with self._changed:
+            self.closed = True
         self._notify()
 
     def wait(self) -> None:
@@ -59,15 +60,19 @@ class Stream(Generic[T]):
         import asyncio
 
         loop = asyncio.get_running_loop()
-        while True:
-            while self._items:
-                yield self._items.popleft()
-            woken = asyncio.Event()
-            with self._changed:
-                self._wake = partial(loop.call_soon_threadsafe, woken.set)
-                self._reader_waits = True
-                if self._items:
-                    continue
-                if self.closed:
-                    return
-            await woken.wait()
+        try:
+            while True:
+                while self._items:
+                    yield self._items.popleft()
+                woken = asyncio.Event()
+                with self._changed:
+                    self._wake = partial(loop.call_soon_threadsafe, woken.set)
+                    self._reader_waits = True
+                    if self._items:
+                        continue
+                    if self.closed:
+                        return
+                await woken.wait()
+        finally:
+            with self._changed:  # the loop may close before the writer does
+                self._wake = None

@@ -29,7 +29,7 @@ def test_named_outputs_lists_and_repeats(bench: Bench) -> None:
         joined = toy.join([one, two])
         size = toy.image_size(joined)
         w.output("width", size.width)
-        w.output("image", toy.join(toy.many(2)))  # type: ignore[arg-type]
+        w.output("image", toy.join(toy.many(2)))
     result = bench.run(w.workflow)
     assert result["width"] == 2
     assert result["image"].data == (0.0, 1.0)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_what_cannot_be_a_node_is_refused_where_it_is_declared() -> None:
         (late, "first parameter"), (empty, "must allow None"), (mapping, "cannot be a port type"), (misspelt, "'b'"),
     ]:  # fmt: skip
         with pytest.raises(TypeError, match=words):
-            node(version=1)(fn)
+            node(version=1)(cast("Callable[[], int]", fn))
     with pytest.raises(ValueError, match="1 <= since < 1"):
         toy.add.upgrade(since=1)
     with pytest.raises(ValueError, match="1 or more"):
@@ -151,7 +152,8 @@ def test_port_types_that_are_none() -> None:
 def test_packs_and_registry(tmp_path: Path) -> None:
     file = tmp_path / "acme.py"
     file.write_text(
-        "from nodegraph import node\n\n@node(version=1)\ndef double(a: int) -> int:\n    '''Double.'''\n    return a * 2\n"
+        "from nodegraph import node\n\n@node(version=1)\n"
+        "def double(a: int) -> int:\n    '''Double.'''\n    return a * 2\n"
     )
     registry = Registry(toy.pack(), Pack.from_file(file))
     found = registry.get("acme/Double")

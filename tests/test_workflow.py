@@ -107,7 +107,7 @@ def test_old_nodes_are_upgraded_and_unknown_ones_are_left_alone() -> None:
     kept = json.dumps(raw)
     done = upgrade(raw, REGISTRY)
     assert done["nodes"]["old"] == step("Sample@2", cfg=3.0, model=link("m.model"))
-    assert done["nodes"]["lost"] == raw["nodes"]["lost"]  # type: ignore[index]
+    assert done["nodes"]["lost"] == raw["nodes"]["lost"]
     assert done["definitions"]["d"]["nodes"]["old"] == step("Sample@2", cfg=2.0)
     assert json.dumps(raw) == kept
     assert upgrade(done, REGISTRY) == done

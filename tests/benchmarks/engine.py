@@ -74,7 +74,8 @@ def measure(shape: Callable[..., dict[str, Any]], size: int, rounds: int = 7) ->
     pending: list[Workflow] = []
     changed = best(lambda: engine.run(pending.pop()), lambda: pending.append(next(others)), rounds)
     print(
-        f"{shape.__name__:7} {size:6,}  read {read * 1e3:7.1f} ms  cold {cold * 1e3:7.1f} ms  cached {cached * 1e3:6.1f} ms"
+        f"{shape.__name__:7} {size:6,}  read {read * 1e3:7.1f} ms  cold {cold * 1e3:7.1f} ms"
+        f"  cached {cached * 1e3:6.1f} ms"
         f"  one leaf changed {changed * 1e3:6.1f} ms  ({cold / size * 1e6:.0f} us a node cold)"
     )
     engine.close()

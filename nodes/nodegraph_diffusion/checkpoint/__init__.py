@@ -1,0 +1,162 @@
+"""Look at a model and say what it is, from headers and configurations alone: no torch, no weights, milliseconds.
+
+A source is `"demo"` (the shipped model), an absolute path, or a path relative to a folder of models. It names a
+diffusers folder or a single `.safetensors` file in the original layout of Stable Diffusion 1.x or 2.x.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from .folder import read_folder
+from .header import CONVERT, PICKLES, ModelError, digest, read_header
+from .original import components, prediction, recognise, scheduler
+from .value import ASSETS, Checkpoint, Component, Family, Prediction
+
+__all__ = [
+    "ASSETS",
+    "DEMO",
+    "Checkpoint",
+    "Component",
+    "Family",
+    "ModelError",
+    "Prediction",
+    "list_models",
+    "open_model",
+]
+
+DEMO = "demo"
+CHANNELS = {5: "a depth-to-image model", 7: "the x4 upscaler", 8: "an InstructPix2Pix model"}
+
+
+def open_model(
+    source: str, folders: Sequence[Path] = (), predicts: Literal["auto", "epsilon", "v_prediction"] = "auto"
+) -> Checkpoint:
+    """What the model named by `source` is.
+
+    Args:
+        folders: Searched, in order, for a relative path.
+        predicts: Overrides what is found out about the denoiser's output; a header cannot tell for certain.
+    Raises:
+        ModelError: There is no such model, or it cannot be used. The message says why and what to do.
+    """
+    root = ASSETS / DEMO if source == DEMO else _find(source, folders)
+    found = _folder(root, demo=source == DEMO) if root.is_dir() else _file(root)
+    if found.in_channels not in (4, 9):
+        what = CHANNELS.get(found.in_channels, "of another kind")
+        raise ModelError(
+            f"{root}: its denoiser reads {found.in_channels} channels, needed 4, or 9 for inpainting. It is {what}, "
+            "which is not supported"
+        )
+    width = int(found.text_encoder.config["hidden_size"])
+    if width != found.text_width:
+        raise ModelError(
+            f"{root}: its denoiser reads prompts of width {found.text_width}, its text encoder writes {width}. They "
+            "are of different models; get the whole model again"
+        )
+    if predicts != "auto":
+        found = _predicting(found, predicts, "the input")
+    return found
+
+
+def list_models(folders: Sequence[Path]) -> list[str]:
+    """The sources that `open_model` finds by name: the demo model, files and diffusers folders below `folders`."""
+    names = {DEMO: None}
+    for base in folders:
+        names |= dict.fromkeys(sorted(_below(base)))
+    return list(names)
+
+
+def _below(base: Path) -> Iterator[str]:
+    seen: set[str] = set()
+    for at, inner, files in os.walk(base, followlinks=True):
+        where, real = Path(at), os.path.realpath(at)
+        whole = "model_index.json" in files and where != base
+        if whole:
+            yield where.relative_to(base).as_posix()
+        if whole or real in seen:  # a link to a folder above would go on forever
+            inner.clear()
+            continue
+        seen.add(real)
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        for file in files:
+            if file.endswith(".safetensors") and not file.startswith("."):
+                yield (where / file).relative_to(base).as_posix()
+
+
+def _find(source: str, folders: Sequence[Path]) -> Path:
+    if not source.strip() or "\0" in source:
+        raise ModelError(f"needed the name of a model, got {source!r}. Give {DEMO!r}, a file or a diffusers folder")
+    given = Path(source).expanduser()
+    tried = [given] if given.is_absolute() else [base / given for base in folders]
+    path = next((path for path in tried if path.exists()), None)
+    if path is None:
+        import difflib
+
+        near = difflib.get_close_matches(source, list_models(folders), 3, 0.5)
+        hint = f"The nearest are {', '.join(map(repr, near))}" if near else f"{DEMO!r} is always there"
+        where = ", ".join(map(str, [given.parent] if given.is_absolute() else folders)) or "no folder"
+        raise ModelError(f"no model {source!r}: looked in {where}. {hint}")
+    path = Path(os.path.abspath(path))
+    if path.is_dir() and not (path / "model_index.json").is_file():
+        inside = sorted(
+            p.name for p in path.iterdir() if p.suffix == ".safetensors" or (p / "model_index.json").is_file()
+        )
+        hint = (
+            f"Give one of what is in it: {', '.join(map(repr, inside[:5]))}" if inside else "Give a folder that has one"
+        )
+        raise ModelError(f"{path}: a folder without 'model_index.json', so no diffusers model. {hint}")
+    if path.suffix.lower() in PICKLES:
+        raise ModelError(
+            f"{path}: a pickle ({path.suffix}) can run code when it is opened, so it is refused. {CONVERT}"
+        )
+    if path.is_file() and path.suffix.lower() != ".safetensors":
+        raise ModelError(
+            f"{path}: needed a .safetensors file or a diffusers folder, got a file of type {path.suffix!r}"
+        )
+    return path
+
+
+def _folder(root: Path, *, demo: bool) -> Checkpoint:
+    found = read_folder(root)
+    weights = [root / file for part in (found.denoiser, found.text_encoder, found.vae) for file in part.files]
+    return Checkpoint(
+        path="" if demo else str(root),
+        kind="demo" if demo else "folder",
+        family=found.family,
+        prediction=found.prediction,
+        prediction_from="the scheduler's configuration",
+        scheduler=found.scheduler,
+        denoiser=found.denoiser,
+        text_encoder=found.text_encoder,
+        vae=found.vae,
+        revision=digest(weights, found.configs, mtime=not demo),
+    )
+
+
+def _file(path: Path) -> Checkpoint:
+    header = read_header(path)
+    family = recognise(header)
+    denoiser, text_encoder, vae = components(header, family)
+    predicts, source = prediction(header, family, int(denoiser.config["in_channels"]))
+    return Checkpoint(
+        path=str(path),
+        kind="file",
+        family=family,
+        prediction=predicts,
+        prediction_from=source,
+        scheduler=scheduler(header, family) | {"prediction_type": predicts},
+        denoiser=denoiser,
+        text_encoder=text_encoder,
+        vae=vae,
+        revision=digest([path], [], mtime=True),
+    )
+
+
+def _predicting(found: Checkpoint, predicts: Prediction, source: str) -> Checkpoint:
+    scheduler_ = dict(found.scheduler) | {"prediction_type": predicts}
+    return replace(found, prediction=predicts, prediction_from=source, scheduler=scheduler_)

@@ -1,0 +1,1 @@
+"""The numerics: torch, diffusers and transformers. They know nothing of nodes."""

@@ -1,0 +1,135 @@
+"""One function for every chain: from noise, from a picture, into a hole, or on from a half-finished latent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .denoiser import Denoise
+from .noise import Draw
+from .schedules import Point, Schedule
+from .solvers import Solver, State
+from .solvers.step import Noise
+
+OnStep = Callable[[int, int, State], None]
+"""`on_step(done, total, state)`; what it raises ends the run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """`latent` (B, C, h, w) with noise of `sigma` left in it: 0 unless the run stopped early."""
+
+    latent: Tensor
+    sigma: float
+
+
+@torch.inference_mode()
+def sample(
+    denoise: Denoise,
+    solver: Solver,
+    schedule: Schedule,
+    latent: Tensor,
+    draw: Draw,
+    *,
+    strength: float = 1.0,
+    start_step: int = 0,
+    end_step: int | None = None,
+    sigma: float = 0.0,
+    mask: Tensor | None = None,
+    keep: bool = False,
+    on_step: OnStep | None = None,
+    resume: State | None = None,
+) -> Sampled:
+    """Run the steps of `schedule` from `start_step` or as far back as `strength` says, whichever is later.
+
+    A run of all steps starts from pure noise. Any other noises `latent` to the level of its first step, or takes it as
+    it is where it holds noise already (`sigma`).
+
+    Args:
+        latent: (B, C, h, w), float32, on the device to run on; zeros where there is nothing yet.
+        draw: The noise, see `noise`.
+        strength: 0 to 1. The last `int(steps * strength)` steps are run, as in diffusers; with 0 the latent comes back.
+        start_step, end_step: Run steps `start_step` to `end_step - 1`; `end_step` None runs to the end.
+        sigma: Noise that `latent` holds. If it differs from the schedule's at the first step, that step starts there.
+        mask: (1 or B, 1, h, w), 0 to 1: 1 is made anew, 0 is kept to the bit, and between them both are mixed at every
+            evaluation, see `Blend`.
+        keep: Add the noise to `latent` even if all steps are run, as ComfyUI does.
+        on_step: Called after each step.
+        resume: A state that `on_step` was given by a run with the same arguments: go on after it.
+
+    Raises:
+        ValueError: an argument is out of range, or they do not go together.
+    """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength needs 0 to 1, got {strength}")
+    last = len(schedule) if end_step is None else min(end_step, len(schedule))
+    first = max(start_step, len(schedule) - int(len(schedule) * strength))
+    if start_step < 0 or last < 0:
+        raise ValueError(f"start_step and end_step need 0 or more, got {start_step} and {end_step}")
+    if sigma and mask is not None:
+        raise ValueError(
+            f"a masked latent must be clean, but it still holds noise of sigma {sigma:.4g}, so what its mask keeps is "
+            "not known; run its first pass to the end, or without the mask"
+        )
+    if first >= last:
+        return Sampled(latent, sigma)
+    if sigma:
+        schedule = schedule.continuing(first, sigma)
+    schedule = schedule.part(first, last)
+
+    noise = draw.start().to(latent)
+    pure = first == 0 and not keep
+    if sigma:
+        start = latent
+    elif pure:
+        start = noise * schedule.noise_scale
+    else:
+        start = latent.add(noise, alpha=schedule.noise_scale)
+    blend = None if mask is None else Blend(denoise, mask.to(latent), latent, noise, schedule.sigmas[0])
+    added = on_device(draw.steps(solver, schedule), latent)
+
+    state = resume or State(0, start)
+    while state.step < len(schedule):
+        state = solver.step(blend or denoise, schedule, state, added)
+        if on_step is not None:
+            on_step(state.step, len(schedule), state)
+    left = schedule.sigmas[-1]
+    return Sampled(blend.composed(state.x, left) if blend else state.x, left)
+
+
+def on_device(noise: Noise, like: Tensor) -> Noise:
+    """`noise` on the device and in the dtype of a tensor."""
+    return lambda step, sigma, target, /: noise(step, sigma, target).to(like)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blend:
+    """A denoiser that is asked about the hole alone: around it, it is shown the known picture with its own noise.
+
+    What the network sees is `x * mask + (original + sigma * noise) * (1 - mask)`, and what it answers is mixed with the
+    original likewise, so the solver's path through the known region is that of the original. The first evaluation sees
+    the start as it is. For binary masks each evaluation is the one of diffusers' inpainting pipeline, which overwrites
+    the known region after each step instead; unlike that, this also holds at the evaluations inside a step.
+    """
+
+    inner: Denoise
+    mask: Tensor
+    original: Tensor
+    noise: Tensor
+    start: float
+
+    def __call__(self, x: Tensor, point: Point, /) -> Tensor:
+        if not math.isclose(point.sigma, self.start):
+            x = torch.lerp(self._known(point.sigma), x, self.mask)
+        return torch.lerp(self.original, self.inner(x, point), self.mask)
+
+    def composed(self, x: Tensor, sigma: float) -> Tensor:
+        """`x` with the known region put back, where the mask is 0."""
+        return torch.where(self.mask == 0, self._known(sigma), x)
+
+    def _known(self, sigma: float) -> Tensor:
+        return self.original.add(self.noise, alpha=sigma) if sigma else self.original

@@ -1,0 +1,332 @@
+"""Noise tables and schedules: which noise levels a run visits, and which timestep the network is told at each.
+
+Everything is in the variance-exploding scale of Karras et al. 2022 (arXiv:2206.00364): `x = x0 + sigma * noise`. A
+network trained with cumulative products `ac` of alphas has `sigma = sqrt((1 - ac) / ac)` (its input is `x / sqrt(1 +
+sigma^2)`).
+
+Two kinds of schedules stand beside each other. Those of `SPACINGS` are the diffusers `timestep_spacing`s (Lin et al.
+2023, arXiv:2305.08891, table 2): they space timesteps and look up sigmas. All others are the ones that ComfyUI's users
+know: they visit the same sigmas, and the network is told the integer timestep nearest in log sigma.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Array = npt.NDArray[np.float64]
+
+Grid = Literal["sigma", "alpha", "lambda"]
+"""The variable a solver is written in, which in diffusers decides how its scheduler rounds and ends a spacing.
+
+`sigma` (Euler, Heun, KDPM2, LMS): fractional timesteps, t = 0 included. `alpha` (DDIM, DDPM): rounded, t = 0 included.
+`lambda` (DPM-Solver++, UniPC, DEIS): rounded, t = 0 left out.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One evaluation of the network: the noise level of its input and the timestep it is told."""
+
+    sigma: float
+    timestep: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoiseTable:
+    """The noise levels a network was trained on: `sigmas[t]` for t = 0 .. T - 1, ascending, float64."""
+
+    sigmas: Array
+    steps_offset: int = 0
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> NoiseTable:
+        """Read a diffusers scheduler's configuration (`beta_start`, `beta_end`, `beta_schedule`, `trained_betas`,
+        `num_train_timesteps`, `rescale_betas_zero_snr`, `steps_offset`; missing ones have Stable Diffusion's values).
+
+        Raises:
+            ValueError: the `beta_schedule` is unknown.
+        """
+        products: Array = np.cumprod(1 - _betas(config), dtype=np.float64)
+        if config.get("rescale_betas_zero_snr"):
+            products = _zero_terminal_snr(products)
+        return cls(np.sqrt((1 - products) / products), int(config.get("steps_offset", 0)))
+
+    @property
+    def sigma_min(self) -> float:
+        return float(self.sigmas[0])
+
+    @property
+    def sigma_max(self) -> float:
+        return float(self.sigmas[-1])
+
+    def sigma_at(self, timesteps: Tensor) -> Array:
+        """The sigmas of fractional timesteps (float32), by linear interpolation of log sigma."""
+        logs = self._logs()
+        low, high, part = timesteps.floor().long(), timesteps.ceil().long(), timesteps.frac()
+        return np.asarray(((1 - part) * logs[low] + part * logs[high]).exp().double().numpy())
+
+    def timestep_of(self, sigma: float, *, fractional: bool = False) -> float:
+        """The timestep of a sigma > 0: the nearest in log sigma, or interpolated there."""
+        if fractional:
+            return float(np.interp(math.log(sigma), np.log(self.sigmas), np.arange(len(self.sigmas))))
+        return float((torch.tensor(sigma).log() - self._logs()).abs().argmin())
+
+    def _logs(self) -> Tensor:
+        # float32 here and in its callers: `sgm_uniform` meets exact halves between timesteps, and which side they fall
+        # on, and with it the picture, hangs on this rounding.
+        return torch.from_numpy(np.log(self.sigmas)).float()
+
+
+def _betas(config: Mapping[str, Any]) -> Array:
+    trained = config.get("trained_betas")
+    if trained is not None:
+        return np.asarray(trained, dtype=np.float64)
+    start, end = float(config.get("beta_start", 0.00085)), float(config.get("beta_end", 0.012))
+    count = int(config.get("num_train_timesteps", 1000))
+    kind = config.get("beta_schedule", "scaled_linear")
+    if kind == "linear":
+        return np.linspace(start, end, count)
+    if kind == "scaled_linear":
+        return np.linspace(start**0.5, end**0.5, count) ** 2
+    if kind == "squaredcos_cap_v2":  # Nichol and Dhariwal 2021, arXiv:2102.09672, equation 17
+        time = np.arange(count + 1) / count
+        level = np.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
+        return np.asarray(np.minimum(1 - level[1:] / level[:-1], 0.999), dtype=np.float64)
+    raise ValueError(
+        f"a noise table needs beta_schedule 'linear', 'scaled_linear' or 'squaredcos_cap_v2', got {kind!r}; "
+        "give its betas as 'trained_betas'"
+    )
+
+
+def _zero_terminal_snr(products: Array) -> Array:
+    """Shift and scale sqrt(ac) so that the last is zero (Lin et al. 2023, algorithm 1).
+
+    The last product is then set to 2^-24 as diffusers does, since sigma would be infinite: sigma_max is 4096.
+    """
+    roots = np.sqrt(products)
+    roots = (roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])
+    return np.asarray(np.append(roots[:-1] ** 2, 2.0**-24), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedule:
+    """The noise levels of a run of n steps.
+
+    Attributes:
+        sigmas: n + 1 levels, strictly descending, the last 0 unless the run stops early. Step i goes from `sigmas[i]`
+            to `sigmas[i + 1]`.
+        timesteps: What the network is told at each level above 0.
+        noise_scale: What unit noise is multiplied by to start at `sigmas[0]` with nothing but noise.
+        table: The network's noise levels, for the points between.
+        fractional: Whether the network is told interpolated timesteps between, or the nearest integer.
+    """
+
+    sigmas: tuple[float, ...]
+    timesteps: tuple[float, ...]
+    noise_scale: float
+    table: NoiseTable
+    fractional: bool = False
+
+    def __len__(self) -> int:
+        return len(self.sigmas) - 1
+
+    def point(self, step: int) -> Point:
+        """Where step `step` starts."""
+        return Point(self.sigmas[step], self.timesteps[step])
+
+    def between(self, sigma: float) -> Point:
+        """A point off the grid, for solvers that evaluate inside a step."""
+        return Point(sigma, self.table.timestep_of(sigma, fractional=self.fractional))
+
+    def part(self, first: int, last: int) -> Schedule:
+        """Steps `first` to `last - 1` as a schedule of its own."""
+        return replace(
+            self,
+            sigmas=self.sigmas[first : last + 1],
+            timesteps=self.timesteps[first : last + 1],
+            noise_scale=self.sigmas[first] if first else self.noise_scale,
+        )
+
+    def continuing(self, first: int, sigma: float) -> Schedule:
+        """The same schedule, whose step `first` starts at the noise that a half-finished latent holds.
+
+        Raises:
+            ValueError: that noise is not between the levels before and after `sigmas[first]`.
+        """
+        if math.isclose(sigma, self.sigmas[first], rel_tol=1e-6):
+            return self
+        above = self.sigmas[first - 1] if first else math.inf
+        if not self.sigmas[first + 1] < sigma < above:
+            distances = [abs(math.log(sigma / s)) for s in self.sigmas[:-1]]
+            nearest = distances.index(min(distances))
+            raise ValueError(
+                f"the latent still holds noise of sigma {sigma:.4g}, but step {first} starts at "
+                f"{self.sigmas[first]:.4g}; start at step {nearest} ({self.sigmas[nearest]:.4g})"
+            )
+        timestep = self.between(sigma).timestep
+        return replace(
+            self,
+            sigmas=(*self.sigmas[:first], sigma, *self.sigmas[first + 1 :]),
+            timesteps=(*self.timesteps[:first], timestep, *self.timesteps[first + 1 :]),
+        )
+
+
+def make_schedule(
+    name: str, steps: int, table: NoiseTable, *, grid: Grid = "sigma", discard_penultimate: bool = False
+) -> Schedule:
+    """The schedule called `name` for about `steps` steps.
+
+    `ddim_uniform` takes one step more where `steps` does not divide the table; any schedule takes fewer where two of
+    its levels coincide.
+
+    Args:
+        name: One of `SCHEDULES`.
+        steps: At least 1.
+        table: The network's noise levels.
+        grid: The kind of solver; matters to the diffusers spacings alone.
+        discard_penultimate: Make one step more and leave out the level before 0 (not with the diffusers spacings).
+
+    Raises:
+        ValueError: unknown name, or `steps` out of range.
+    """
+    if name not in SCHEDULES:
+        raise ValueError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")
+    if not 1 <= steps <= len(table.sigmas):
+        raise ValueError(f"a schedule needs 1 to {len(table.sigmas)} steps (the network's noise levels), got {steps}")
+    if name in SPACINGS:
+        return _spaced(SPACINGS[name], steps, table, grid)
+    levels = LEVELS[name](steps + discard_penultimate, table)
+    if discard_penultimate:
+        levels = levels[:-1]
+    levels = levels[np.diff(levels, prepend=np.inf) < 0]
+    top = float(levels[0])
+    at_top = top >= table.sigma_max * (1 - 1e-5)
+    return Schedule(
+        sigmas=(*levels.tolist(), 0.0),
+        timesteps=tuple(table.timestep_of(sigma) for sigma in levels.tolist()),
+        noise_scale=math.hypot(1, top) if at_top else top,
+        table=table,
+    )
+
+
+def _normal(steps: int, table: NoiseTable) -> Array:
+    return table.sigma_at(torch.linspace(len(table.sigmas) - 1, 0, steps))
+
+
+def _sgm_uniform(steps: int, table: NoiseTable) -> Array:
+    return table.sigma_at(torch.linspace(len(table.sigmas) - 1, 0, steps + 1)[:-1])
+
+
+def _karras(steps: int, table: NoiseTable, rho: float = 7.0) -> Array:
+    """Karras et al. 2022, equation 5."""
+    ramp = np.linspace(0, 1, steps)
+    top, bottom = table.sigma_max ** (1 / rho), table.sigma_min ** (1 / rho)
+    return np.asarray((top + ramp * (bottom - top)) ** rho, dtype=np.float64)
+
+
+def _exponential(steps: int, table: NoiseTable) -> Array:
+    return np.exp(np.linspace(math.log(table.sigma_max), math.log(table.sigma_min), steps))
+
+
+def _simple(steps: int, table: NoiseTable) -> Array:
+    stride = len(table.sigmas) / steps
+    return table.sigmas[[-1 - int(i * stride) for i in range(steps)]]
+
+
+def _ddim_uniform(steps: int, table: NoiseTable) -> Array:
+    return table.sigmas[1 :: len(table.sigmas) // steps][::-1]
+
+
+def _beta(steps: int, table: NoiseTable) -> Array:
+    """Lee et al. 2024, arXiv:2407.12173: quantiles of a Beta(0.6, 0.6) distribution of timesteps."""
+    from scipy import stats  # half a second to import, for one schedule
+
+    quantiles = stats.beta.ppf(1 - np.linspace(0, 1, steps, endpoint=False), 0.6, 0.6)
+    timesteps: npt.NDArray[np.int64] = np.rint(quantiles * (len(table.sigmas) - 1)).astype(np.int64)
+    return table.sigmas[timesteps]
+
+
+def _linear_quadratic(steps: int, table: NoiseTable, threshold: float = 0.025) -> Array:
+    """Polyak et al. 2024, arXiv:2410.13720: half the steps take away 2.5 % of the noise, the others a parabola that
+    continues that line smoothly and ends at zero."""
+    if steps == 1:
+        return np.array([table.sigma_max])
+    linear = steps // 2
+    step = np.arange(steps, dtype=np.float64)
+    slope = threshold / linear
+    curve = (1 - slope * steps) / (steps - linear) ** 2
+    gone = slope * step + curve * np.maximum(step - linear, 0) ** 2
+    return np.asarray(table.sigma_max * (1 - gone), dtype=np.float64)
+
+
+def _kl_optimal(steps: int, table: NoiseTable) -> Array:
+    """Sabour et al. 2024, arXiv:2404.14507, theorem 3.1: equal steps of atan(sigma)."""
+    return np.tan(np.linspace(math.atan(table.sigma_max), math.atan(table.sigma_min), steps))
+
+
+LEVELS: Mapping[str, Callable[[int, NoiseTable], Array]] = {
+    "normal": _normal,
+    "karras": _karras,
+    "exponential": _exponential,
+    "sgm_uniform": _sgm_uniform,
+    "simple": _simple,
+    "beta": _beta,
+    "ddim_uniform": _ddim_uniform,
+    "linear_quadratic": _linear_quadratic,
+    "kl_optimal": _kl_optimal,
+}
+"""The sigmas of each schedule, descending from the first step's, without the final 0."""
+
+
+def _linspace(steps: int, table: NoiseTable, grid: Grid) -> Array:
+    count = steps + (grid == "lambda")
+    if count == 1:  # diffusers starts a single step at t = 0, where there is nothing to do
+        return np.array([len(table.sigmas) - 1.0])
+    return np.linspace(0, len(table.sigmas) - 1, count)[::-1][:steps]
+
+
+def _leading(steps: int, table: NoiseTable, grid: Grid) -> Array:
+    extra = int(grid == "lambda")
+    stride = len(table.sigmas) // (steps + extra)
+    return np.arange(steps - 1 + extra, -1 + extra, -1.0) * stride + table.steps_offset
+
+
+def _trailing(steps: int, table: NoiseTable, grid: Grid) -> Array:
+    total = len(table.sigmas)
+    return np.asarray(np.linspace(total, 0, steps, endpoint=False).round() - 1, dtype=np.float64)
+
+
+SPACINGS: Mapping[str, Callable[[int, NoiseTable, Grid], Array]] = {
+    "linspace": _linspace,
+    "leading": _leading,
+    "trailing": _trailing,
+}
+"""The timesteps of each diffusers spacing, descending."""
+
+SCHEDULES: Sequence[str] = (*LEVELS, *SPACINGS)
+
+
+def _spaced(spacing: Callable[[int, NoiseTable, Grid], Array], steps: int, table: NoiseTable, grid: Grid) -> Schedule:
+    timesteps = spacing(steps, table, grid)
+    if grid != "sigma":
+        timesteps = timesteps.round()
+    timesteps = np.minimum(timesteps, len(table.sigmas) - 1)
+    # Interpolated in sigma itself, not in its logarithm: so do the diffusers schedulers.
+    sigmas = np.interp(timesteps, np.arange(len(table.sigmas)), table.sigmas)
+    top = float(sigmas[0])
+    from_sigma = grid == "sigma" and spacing is not _leading
+    return Schedule(
+        sigmas=(*sigmas.tolist(), 0.0),
+        timesteps=tuple(timesteps.tolist()),
+        noise_scale=top if from_sigma else math.hypot(1, top),
+        table=table,
+        fractional=grid == "sigma",
+    )

@@ -1,0 +1,145 @@
+"""The denoiser and its text encoder, learned together from latents and captions.
+
+Velocity prediction (Salimans & Ho 2022) on Stable Diffusion's noise schedule: at the greatest noise an epsilon
+prediction is multiplied by 14 before it says a colour, a velocity is not. Little noise gets less weight, as in min-SNR
+(Hang et al. 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from .learner import Learner
+from .loop import rate
+from .recipe import DenoiserRecipe
+
+SCHEDULE = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction",
+}
+
+
+def make_denoiser(recipe: DenoiserRecipe, side: int, channels: int = 4) -> UNet2DConditionModel:
+    """A fresh denoiser of latents (n, channels, side, side).
+
+    Every residual branch and the output begin at zero (Dhariwal & Nichol 2021).
+    """
+    model = UNet2DConditionModel(
+        sample_size=side,
+        in_channels=channels,
+        out_channels=4,
+        block_out_channels=recipe.channels,
+        layers_per_block=1,
+        down_block_types=tuple("CrossAttnDownBlock2D" if on else "DownBlock2D" for on in recipe.attention),
+        up_block_types=tuple("CrossAttnUpBlock2D" if on else "UpBlock2D" for on in reversed(recipe.attention)),
+        attention_head_dim=recipe.heads,
+        cross_attention_dim=recipe.text_width,
+        norm_num_groups=recipe.groups,
+    )
+    for name, module in model.named_modules():
+        if name.endswith(("conv2", "proj_out", "conv_out")):
+            nn.init.zeros_(module.weight)
+    return model.to(memory_format=torch.channels_last)
+
+
+def make_text_encoder(recipe: DenoiserRecipe, tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """A fresh text encoder for `tokenizer`."""
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.text_width,
+        intermediate_size=4 * recipe.text_width,
+        num_hidden_layers=recipe.text_layers,
+        num_attention_heads=max(1, recipe.text_width // 32),
+        max_position_embeddings=recipe.tokens,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return CLIPTextModel(config)
+
+
+def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
+    """Token ids (n, length), padded and cut as `StableDiffusionPipeline` does it."""
+    ids: Tensor = tokenizer(list(captions), padding="max_length", truncation=True, return_tensors="pt").input_ids
+    return ids
+
+
+@dataclass(frozen=True, slots=True)
+class LatentSet:
+    """Latents (n, 4, h, w), scaled to a standard deviation of 1, and the token ids (n, length) of their captions."""
+
+    latents: Tensor
+    ids: Tensor
+
+
+class DenoiserStage:
+    """Learns a denoiser and a text encoder from `examples`. Implements `Stage`."""
+
+    name = "denoiser"
+
+    def __init__(
+        self, recipe: DenoiserRecipe, tokenizer: CLIPTokenizer, examples: LatentSet, held_out: LatentSet, seed: int
+    ) -> None:
+        self.recipe, self.examples, self.held_out, self.seed = recipe, examples, held_out, seed
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(seed)
+            self.denoiser = make_denoiser(recipe, examples.latents.shape[-1]).train()
+            self.text_encoder = make_text_encoder(recipe, tokenizer).train()
+        modules: list[nn.Module] = [self.denoiser, self.text_encoder]
+        self.learner = Learner(modules, rate=recipe.learning_rate, adam_rate=recipe.adam_rate, average=recipe.average)
+        self.steps = recipe.steps
+        self.empty = tokenize(tokenizer, [""])[0]
+        self.scheduler = DDPMScheduler(**SCHEDULE)
+
+    def step(self, index: int) -> float:
+        recipe = self.recipe
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+        chosen = self._chosen(index)
+        ids = self.examples.ids[chosen]
+        emptied = torch.rand(len(chosen), 1, generator=generator) < recipe.empty
+        ids = torch.where(emptied, self.empty, ids)
+        loss = self._loss(self.denoiser, self.text_encoder, self.examples.latents[chosen].float(), ids, generator)
+        self.learner.learn(loss, index, rate(index, self.steps, recipe.decay_from))
+        return loss.item()
+
+    def _chosen(self, index: int) -> Tensor:
+        """The examples of step `index`: each once in every pass, in an order of that pass's own."""
+        batch, count = self.recipe.batch, len(self.examples.latents)
+        a_pass, place = divmod(index, count // batch)
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(self.seed * 7919 + a_pass))
+        return order[place * batch : (place + 1) * batch]
+
+    def _loss(
+        self, denoiser: nn.Module, text_encoder: nn.Module, latents: Tensor, ids: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        # One time in each of n equal parts of the schedule: a batch's loss then hardly depends on the times drawn.
+        n = len(latents)
+        times = ((torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)) / n * 1000).long()
+        noise = torch.randn(latents.shape, generator=generator)
+        noisy = self.scheduler.add_noise(latents, noise, times)
+        wanted = self.scheduler.get_velocity(latents, noise, times)
+        given = denoiser(noisy, times, text_encoder(ids).last_hidden_state).sample
+        signal = self.scheduler.alphas_cumprod[times]
+        weight = (self.recipe.snr_limit * (1 - signal)).clamp_max(1)  # of the clean latents' error: min(1 + SNR, limit)
+        loss: Tensor = ((given - wanted).square().mean((1, 2, 3)) * weight).mean()
+        return loss
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """The loss on held-out examples, always with the same noise: comparable from line to line."""
+        denoiser, text_encoder = self.learner.averages
+        generator = torch.Generator().manual_seed(self.seed)
+        losses = [
+            self._loss(denoiser, text_encoder, latents.float(), ids, generator).item()
+            for latents, ids in zip(self.held_out.latents.chunk(4), self.held_out.ids.chunk(4), strict=True)
+        ]
+        return {"held_out": sum(losses) / len(losses)}

@@ -1,0 +1,59 @@
+"""The trained parts as a `StableDiffusionPipeline` folder, half precision, that diffusers itself loads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from .denoiser import SCHEDULE
+
+
+def export(
+    folder: Path,
+    vae: AutoencoderKL,
+    scaling_factor: float,
+    denoiser: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+) -> int:
+    """Write the pipeline to `folder`, in place of what is there; return its size in bytes.
+
+    Raises ValueError where a weight is too large for half precision.
+    """
+    vae.register_to_config(scaling_factor=scaling_factor, force_upcast=False)
+    for module in (vae, denoiser, text_encoder):
+        for name, value in module.half().state_dict().items():
+            if not torch.isfinite(value).all():
+                raise ValueError(
+                    f"{name!r} of {type(module).__name__} is not finite in float16: train with a lower rate"
+                )
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=denoiser,
+        scheduler=DPMSolverMultistepScheduler(**SCHEDULE, steps_offset=1),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    pipeline.save_pretrained(part)
+    _write_slow_tokenizer(tokenizer, part / "tokenizer")
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _write_slow_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
+    """vocab.json and merges.txt, which programs other than transformers 5 look for."""
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False))
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))

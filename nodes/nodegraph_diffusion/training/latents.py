@@ -1,0 +1,46 @@
+"""Examples encoded once: a denoiser's step then costs the denoiser alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from .autoencoder import to_tensor
+from .loop import Report, save
+from .scenes import Examples, Split
+
+SHARD = 500
+"""Examples in a file: what a kill can lose."""
+
+
+@torch.no_grad()
+def encode(model: AutoencoderKL, examples: Examples, split: Split, first: int, count: int, batch: int = 25) -> Tensor:
+    """Latents (count, 4, h, w) of `examples`, the posterior's mean, before any scaling."""
+    found = []
+    for start in range(first, first + count, batch):
+        numbers = range(start, min(start + batch, first + count))
+        found.append(model.encode(to_tensor([examples.pixels(split, i) for i in numbers])).latent_dist.mean)
+    return torch.cat(found)
+
+
+def load_latents(
+    folder: Path, model: AutoencoderKL, examples: Examples, split: Split, count: int, report: Report
+) -> Tensor:
+    """The first `count` latents of `split`, float16 (count, 4, h, w), from files in `folder`; missing ones are made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = []
+    for first in range(0, count, SHARD):
+        path = folder / f"{split.name.lower()}-{first}.pt"
+        if not path.is_file():
+            save(path, {"latents": encode(model, examples, split, first, SHARD).half()})
+            report(f"latents: {first + SHARD} of {count} ({split.name.lower()})")
+        shards.append(torch.load(path, weights_only=True)["latents"])
+    return torch.cat(shards)[:count]
+
+
+def scaling_factor(latents: Tensor) -> float:
+    """What makes the latents' standard deviation 1: the `scaling_factor` of `AutoencoderKL`."""
+    return 1 / latents.float().std().item()

@@ -1,0 +1,79 @@
+"""Every number of a training run: the shipped model is a function of `DEMO`, the icons, and the version of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class AutoencoderRecipe:
+    """`AutoencoderKL`: on square crops, which cost a quarter of a picture; on whole pictures; then the decoder alone.
+
+    `noise` is what the decoder's latents get, as a share of their standard deviation.
+    """
+
+    channels: tuple[int, ...] = (16, 16, 48)
+    groups: int = 2
+    crop: int = 64
+    crop_batch: int = 8
+    crop_steps: int = 1000
+    whole_batch: int = 4
+    whole_steps: int = 300
+    decoder_steps: int = 3000
+    decoder_rate: float = 0.004
+    learning_rate: float = 0.01
+    adam_rate: float = 3e-3
+    decay_from: float = 0.31
+    noise: float = 0.05
+    average: float = 0.995
+
+
+@dataclass(frozen=True, slots=True)
+class DenoiserRecipe:
+    """`UNet2DConditionModel` with its `CLIPTextModel`, trained together on latents that were encoded once."""
+
+    channels: tuple[int, ...] = (32, 48, 96, 192)
+    attention: tuple[bool, ...] = (False, False, True, True)
+    heads: tuple[int, ...] = (1, 1, 3, 6)
+    groups: int = 16
+    text_width: int = 128
+    text_layers: int = 2
+    tokens: int = 40
+    examples: int = 24_000
+    held_out: int = 256
+    batch: int = 32
+    steps: int = 10_000
+    learning_rate: float = 0.01
+    adam_rate: float = 1e-3
+    decay_from: float = 0.6
+    average: float = 0.999
+    empty: float = 0.1
+    snr_limit: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRecipe:
+    """A small classifier of cut-out objects, trained on the pictures themselves and never on generated ones."""
+
+    side: int = 48
+    width: int = 24
+    batch: int = 64
+    steps: int = 1500
+    learning_rate: float = 0.01
+    adam_rate: float = 3e-3
+    average: float = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`size` is the side of every picture; `objects` how many of `objects.ICONS`, in order of the file, may appear."""
+
+    seed: int = 8
+    size: int = 128
+    autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
+    denoiser: DenoiserRecipe = field(default_factory=DenoiserRecipe)
+    judge: JudgeRecipe = field(default_factory=JudgeRecipe)
+
+
+DEMO: Final = Recipe()

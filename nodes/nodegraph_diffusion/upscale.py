@@ -1,0 +1,126 @@
+"""Larger pictures: by averaging pixels, or by networks that paint in detail."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Hashable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from nodegraph import Context, NodeError, Report, Widget, node
+
+from .checkpoint import ModelError
+from .checkpoint.header import read_header
+from .resampling import resampled
+from .sizes import check_size
+from .values import Image
+
+if TYPE_CHECKING:
+    from .diffusion.upscale.tiles import Network
+
+Factor = Annotated[float, Field(ge=1, le=16), Widget("number", step=0.5)]
+Own = Annotated[Path | None, Widget("file", suffix=".safetensors")]
+FLOAT32 = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Upscaler:
+    """The weights of a network, to be leased."""
+
+    file: Path
+    place: str
+    size: int
+    modified: int
+
+    @property
+    def key(self) -> Hashable:
+        return self
+
+    @property
+    def name(self) -> str:
+        return f"upscaler {self.file.stem}"
+
+    def capacity(self) -> int:
+        import torch
+
+        from .diffusion.devices import memory
+
+        return memory(torch.device(self.place))
+
+    def load(self, report: Report) -> Network:
+        import torch
+
+        from .diffusion.upscale.loading import load_network
+
+        made = load_network(self.file, torch.device(self.place))
+        report(self.size, self.size)
+        return made
+
+    def drop(self, value: Network) -> None:
+        """Its memory goes with it."""
+
+    @classmethod
+    def of(cls, file: Path, place: str) -> Upscaler:
+        """Raises `ModelError` for what is no safetensors file."""
+        elements = sum(tensor.elements for tensor in read_header(file).tensors.values())
+        return cls(file, place, elements * FLOAT32, file.stat().st_mtime_ns)
+
+
+@node(version=1, lane="gpu", category="image")
+def upscale(
+    ctx: Context,
+    image: Image,
+    factor: Factor = 2.0,
+    method: Literal["span", "realesr-anime", "lanczos", "bicubic", "bilinear", "area", "nearest"] = "span",
+    file: Own = None,
+) -> Image:
+    """Enlarge a picture.
+
+    Networks enlarge by their own factors until the picture is large enough; what is too much is taken back by lanczos.
+    They work on overlapping tiles, so that memory does not limit the size.
+
+    Args:
+        image: A picture, or a batch of them.
+        factor: How many times wider and higher.
+        method: SPAN restores what was there, for photos and most else, but not for pictures with strong noise: those it
+            breaks. Real-ESRGAN draws sharp lines, for cartoons and flat colours. The others average pixels, lanczos
+            sharpest.
+        file: An upscaler of your own (.safetensors), used instead of the method. Needs `nodegraph[upscalers]`.
+    """
+    width, height = round(image.width * factor), round(image.height * factor)
+    check_size(width, height, image.batch, "factor")
+    if file is None and method != "span" and method != "realesr-anime":
+        return Image(resampled(image.pixels, width, height, method))
+    if file is None and factor == 1:
+        return image
+    import torch
+
+    from .diffusion.devices import choose_device
+    from .diffusion.upscale.loading import FOLDER, SHIPPED
+    from .diffusion.upscale.tiles import enlarge, passes, tiles
+
+    device = choose_device()
+    files = [FOLDER / name for name in SHIPPED[method]] if file is None else [file]
+    pictures = torch.from_numpy(image.pixels.copy())
+    try:
+        with ExitStack() as leases, torch.inference_mode():
+            networks = [leases.enter_context(ctx.lease(Upscaler.of(each, str(device)))) for each in files]
+            chain = passes(networks, factor)
+            scales = [math.prod(network.scale for network in chain[:i]) for i in range(len(chain) + 1)]
+            check_size(image.width * scales[-1], image.height * scales[-1], image.batch, "factor")
+            total = sum(
+                tiles(network, image.batch, image.height * scale, image.width * scale)
+                for network, scale in zip(chain, scales, strict=False)
+            )
+            steps = itertools.count(1)
+            for network in chain:
+                pictures = enlarge(network, pictures, device, lambda: ctx.progress(next(steps), total))
+    except ModelError as error:
+        raise NodeError(str(error), "file") from error
+    made = pictures.numpy()
+    return Image(made if made.shape[2:] == (height, width) else resampled(made, width, height, "lanczos"))

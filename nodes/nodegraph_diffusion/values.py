@@ -1,0 +1,126 @@
+"""What travels on the edges of this pack: small, immutable, picklable, and readable without torch."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float32]
+
+
+def frozen(array: ArrayLike, dimensions: int, what: str) -> Floats:
+    """`array` as contiguous read-only float32. Raises `ValueError` for another number of dimensions."""
+    made = np.ascontiguousarray(array, dtype=np.float32)
+    if made.ndim != dimensions:
+        raise ValueError(f"{what} needs {dimensions} dimensions, got shape {made.shape}")
+    if made is array or made.base is not None:
+        made = made.copy() if made.flags.writeable else made
+    made.flags.writeable = False
+    return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """A batch of pictures: `pixels` is float32 (B, 3, H, W), RGB, 0..1."""
+
+    pixels: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pixels", frozen(self.pixels, 4, "Image.pixels (batch, channel, height, width)"))
+        if self.pixels.shape[1] != 3:
+            raise ValueError(f"Image.pixels needs 3 channels, got {self.pixels.shape[1]}")
+
+    @property
+    def batch(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[2])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[3])
+
+    def to_bytes(self) -> NDArray[np.uint8]:
+        """The pictures as (B, H, W, 3) bytes."""
+        return (self.pixels * 255 + 0.5).clip(0, 255).astype("uint8").transpose(0, 2, 3, 1).copy()
+
+    @classmethod
+    def from_bytes(cls, pixels: NDArray[np.uint8]) -> Image:
+        """From (B, H, W, 3) or (H, W, 3) bytes."""
+        batch = pixels[None] if pixels.ndim == 3 else pixels
+        return cls(batch.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
+
+    def _repr_png_(self) -> bytes:
+        from PIL import Image as Pillow
+
+        file = io.BytesIO()
+        Pillow.fromarray(np.concatenate(list(self.to_bytes()), axis=1)).save(file, "png")
+        return file.getvalue()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mask:
+    """A batch of masks: `values` is float32 (B, H, W), 0..1. 1 is what is selected: the part to be made anew."""
+
+    values: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", frozen(self.values, 3, "Mask.values (batch, height, width)"))
+
+    @property
+    def batch(self) -> int:
+        return int(self.values.shape[0])
+
+    @property
+    def height(self) -> int:
+        return int(self.values.shape[1])
+
+    @property
+    def width(self) -> int:
+        return int(self.values.shape[2])
+
+    def _repr_png_(self) -> bytes:
+        return Image(self.values[:, None].repeat(3, axis=1))._repr_png_()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Latent:
+    """Pictures in a model's latent space, or only their size.
+
+    `samples` is float32 (B, C, h, w), multiplied by the VAE's scaling factor; None where no model was met yet: then
+    sampling starts from noise. `width` and `height` are the picture's in pixels; `samples` covers it, rounded up to the
+    VAE's factor. `mask` is float32 (1 or B, height, width), 1 where to sample. `masked` has the shape of `samples`: the
+    picture with its hole greyed, which inpainting models of nine channels read. `sigma` is the noise left in `samples`,
+    on the variance-exploding scale; 0 is clean.
+    """
+
+    width: int
+    height: int
+    batch: int = 1
+    samples: Floats | None = None
+    mask: Floats | None = None
+    masked: Floats | None = None
+    sigma: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        if self.samples is not None:
+            object.__setattr__(self, "samples", frozen(self.samples, 4, "Latent.samples (batch, channel, h, w)"))
+        if self.mask is not None:
+            object.__setattr__(self, "mask", frozen(self.mask, 3, "Latent.mask (batch, height, width)"))
+        if self.masked is not None:
+            object.__setattr__(self, "masked", frozen(self.masked, 4, "Latent.masked (batch, channel, h, w)"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditioning:
+    """What a prompt says to a denoiser: `tokens` is float32 (B, tokens, width)."""
+
+    tokens: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", frozen(self.tokens, 3, "Conditioning.tokens (batch, token, width)"))

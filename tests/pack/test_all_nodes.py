@@ -1,0 +1,124 @@
+"""What holds for every node of every installed pack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nodegraph import Lazy, Node, Registry
+from nodegraph.codec import Codec
+from nodegraph.node import REQUIRED
+from nodegraph.types import PortType
+from nodegraph_diffusion import values
+
+REGISTRY = Registry.installed()
+NODES = dict(REGISTRY.items())
+
+
+@pytest.mark.parametrize("type_id", NODES)
+def test_it_is_documented(type_id: str) -> None:
+    node = NODES[type_id]
+    first = node.doc.partition("\n")[0]
+    assert first.endswith("."), "the first line of the docstring is a sentence"
+    assert len(first) <= 110
+    undescribed = [n for n, i in node.inputs.items() if i.type.literal and not i.doc]
+    assert not undescribed, f"say in Args: what {undescribed} mean"
+    assert json.loads(json.dumps(node.schema())) == node.schema()
+
+
+@pytest.mark.parametrize("type_id", NODES)
+def test_its_defaults_are_valid(type_id: str) -> None:
+    for port in NODES[type_id].inputs.values():
+        if port.adapter is not None and port.default is not REQUIRED:
+            assert port.adapter.validate_python(port.default) == port.default
+
+
+def sample_values(tmp_path: Path) -> dict[type, Any]:
+    """A value of each class that a port of the standard pack names."""
+    from nodegraph_diffusion.encode_image import encode_image
+    from nodegraph_diffusion.encode_prompt import encode_prompt
+    from nodegraph_diffusion.load_model import load_model
+
+    rng = np.random.default_rng(0)
+    model, text_encoder, vae = load_model("demo")
+    image = values.Image(rng.random((1, 3, 64, 64), np.float32))
+    file = tmp_path / "picture.png"
+    file.write_bytes(image._repr_png_())
+    return {
+        values.Image: image,
+        values.Mask: values.Mask((rng.random((1, 64, 64)) > 0.5).astype(np.float32)),
+        values.Latent: encode_image(vae, image),
+        values.Conditioning: encode_prompt(text_encoder, "a cat"),
+        type(model): model,
+        type(text_encoder): text_encoder,
+        type(vae): vae,
+        Path: file,
+        str: "text",
+        int: 1,
+        float: 1.0,
+        bool: True,
+    }
+
+
+def of(port: PortType, known: dict[type, Any]) -> Any:
+    value = known[port.members[0]] if port.members else known[values.Image]
+    return [value, value] if port.is_list else value
+
+
+def arrays(value: Any) -> list[Any]:
+    if isinstance(value, np.ndarray):
+        return [value]
+    if is_dataclass(value):
+        return [a for f in fields(value) for a in arrays(getattr(value, f.name))]
+    if isinstance(value, list | tuple):
+        return [a for v in value for a in arrays(v)]
+    return []
+
+
+SHORT = {"steps": 2, "width": 32, "height": 32}
+NEEDS_MORE = {"Mask": ("mask",), "Crop": ()}
+"""Inputs that a node can do without in principle, but not all at once."""
+
+
+def call(node: Node[..., Any], kwargs: dict[str, Any]) -> Any:
+    lazy = {n: v for n, v in kwargs.items() if node.inputs[n].lazy}
+
+    async def ready(value: Any) -> Any:
+        return value
+
+    if node.is_async:
+        wrapped = {n: Lazy(lambda v=v: ready(v)) for n, v in lazy.items()}  # type: ignore[misc]
+        return asyncio.run(node(**{**kwargs, **wrapped}))
+    return node(**kwargs)
+
+
+@pytest.mark.parametrize("type_id", [t for t, n in NODES.items() if n.pure])
+def test_same_inputs_give_the_same_outputs_and_are_left_alone(type_id: str, tmp_path: Path) -> None:
+    node = NODES[type_id]
+    known = sample_values(tmp_path)
+    kwargs = {
+        n: SHORT.get(n, of(i.type, known))
+        for n, i in node.inputs.items()
+        if i.required or n in NEEDS_MORE.get(type_id, ()) or (n in SHORT and i.type.literal)
+    }
+    if type_id == "LoadModel":
+        kwargs = {}
+    before = [a.copy() for v in kwargs.values() for a in arrays(v)]
+    one, two = call(node, kwargs), call(node, kwargs)
+    after = [a for v in kwargs.values() for a in arrays(v)]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert not any(a.flags.writeable for a in arrays(one))
+    assert len(arrays(one)) == len(arrays(two))
+    assert all(np.array_equal(a, b) for a, b in zip(arrays(one), arrays(two), strict=True))
+    outputs = list(one) if hasattr(one, "_fields") else [one]
+    codec = Codec(REGISTRY.classes())
+    for value in outputs:
+        again = codec.decode(codec.encode(value))
+        assert type(again) is type(value)
+        assert all(np.array_equal(a, b) for a, b in zip(arrays(value), arrays(again), strict=True))

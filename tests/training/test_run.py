@@ -1,0 +1,106 @@
+"""The whole chain on a toy: what it writes is a pipeline that diffusers loads and that has the trained weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+
+from nodegraph_diffusion.training import latents
+from nodegraph_diffusion.training.__main__ import main
+from nodegraph_diffusion.training.autoencoder import psnr
+from nodegraph_diffusion.training.evaluation import generate
+from training import toys
+
+# diffusers' own: DPMSolverMultistepScheduler hands a tensor to numpy.array
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latents, "SHARD", 10)
+        run = toys.run(made)
+        run.train_autoencoder()
+        run.train_judge()
+        run.train_denoiser()
+        run.train_decoder()
+        run.export()
+        run.evaluate(prompts=10)
+    return made
+
+
+def test_the_pipeline_has_the_averaged_weights_in_half_precision(folder: Path) -> None:
+    pipeline = StableDiffusionPipeline.from_pretrained(folder / "model", local_files_only=True)
+    saved = {name: torch.load(folder / f"{name}.checkpoint", weights_only=True) for name in ("denoiser", "decoder")}
+    unet, text_encoder = saved["denoiser"]["learner"]["averages"]
+    for module, state in (
+        (pipeline.unet, unet),
+        (pipeline.text_encoder, text_encoder),
+        (pipeline.vae, saved["decoder"]["learner"]["averages"][0]),
+    ):
+        values = module.state_dict()
+        assert values.keys() == state.keys()
+        assert all(torch.equal(values[name].half(), state[name].half()) for name in state)
+    assert pipeline.scheduler.config.prediction_type == "v_prediction"
+    assert (folder / "model" / "tokenizer" / "merges.txt").read_text().startswith("#version")
+
+
+def test_latents_are_scaled_to_one(folder: Path) -> None:
+    pipeline = StableDiffusionPipeline.from_pretrained(folder / "model", local_files_only=True)
+    made = torch.cat([torch.load(path)["latents"] for path in (folder / "latents").glob("denoiser-?*0.pt")]).float()
+    assert pipeline.vae.config.scaling_factor * made.std() == pytest.approx(1, rel=0.05)
+
+
+def test_the_encoder_is_left_alone_by_the_decoders_stage(folder: Path) -> None:
+    before, after = (
+        torch.load(folder / f"{name}.checkpoint", weights_only=True)["learner"]["averages"][0]
+        for name in ("autoencoder", "decoder")
+    )
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if name.startswith(("encoder", "quant_conv"))} <= same
+    assert not any(name.startswith("decoder") and name.endswith("conv1.weight") for name in same)
+
+
+def test_pictures_come_from_their_own_seed_whatever_the_batch(folder: Path) -> None:
+    prompts = ["a disc on a red background", "a bar", "a small wedge on the left"]
+    together = list(generate(folder / "model", prompts, 5, steps=2))
+    alone = list(generate(folder / "model", prompts[1:2], 6, steps=2))
+    assert together[1].shape == (toys.RECIPE.size, toys.RECIPE.size, 3)
+    assert np.abs(together[1].astype(int) - alone[0]).max() <= 1
+
+
+def test_scores_are_written_with_what_the_judge_gets_wrong_itself(folder: Path) -> None:
+    scores = json.loads((folder / "scores.json").read_text())
+    assert scores["counts"]["background colour"] <= 10
+    assert scores["judge on real pictures"]["background colour"] == 1
+    assert scores["judge on real pictures"]["position"] == 1
+    assert set(scores["model"]) == set(scores["judge on real pictures"])
+    assert (folder / "samples.png").is_file()
+
+
+def test_psnr_of_a_known_error() -> None:
+    picture = torch.zeros(2, 3, 4, 4)
+    assert psnr(picture + 0.2, picture).tolist() == pytest.approx([20, 20])
+    assert psnr(picture + 5, picture).tolist() == pytest.approx([6.0206, 6.0206], abs=1e-3)  # clamped to white
+
+
+def test_the_command_trains_on_a_folder_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latents, "SHARD", 12)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(12):
+        Image.new("RGB", (50, 40), (20 * i, 99, 200 - 10 * i)).save(pictures / f"{i}.png")
+        (pictures / f"{i}.txt").write_text(f"colour number {'abcdefghijkl'[i]}")
+    main(["run-all", "--folder", str(tmp_path / "run"), "--pictures", str(pictures)], toys.RECIPE)
+    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "run" / "model", local_files_only=True)
+    assert pipeline.tokenizer.tokenize("colour number c") == ["colour</w>", "number</w>", "c</w>"]
+    assert not (tmp_path / "run" / "scores.json").exists()
+    with pytest.raises(TypeError, match="knows the icons' scenes only"):
+        main(["judge", "--folder", str(tmp_path / "run"), "--pictures", str(pictures)], toys.RECIPE)
