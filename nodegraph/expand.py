@@ -41,7 +41,7 @@ def fill(workflow: Workflow, given: Mapping[str, Any]) -> Workflow:
             targets = (name,)
         else:
             listed = ", ".join(workflow.inputs) or "none; name a node's input as node.input"
-            message = f"has no input {name!r}{_near_input(workflow, name)}. Its inputs: {listed}"
+            message = f"has no input {name!r}{_near_input(workflow, name)}; its inputs: {listed}"
             problems.append(Problem("unknown_exposed", "", None, message))
             continue
         plain = os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -130,7 +130,7 @@ def _instance(
         return
     for unknown in inputs.keys() - definition.inputs.keys():
         listed = ", ".join(definition.inputs) or "none"
-        message = f"{step.type!r} has no such input{nearest(unknown, definition.inputs)}. It has: {listed}"
+        message = f"{step.type!r} has no such input{nearest(unknown, definition.inputs)}; it has: {listed}"
         flat.problems.append(Problem("unknown_input", id, unknown, message))
     instances[id] = {n: Ref(f"{id}/{link.node}", link.port) for n, link in definition.outputs.items()}
     _expand(definition, definitions, f"{id}/", inputs, (*inside, name), flat, instances)

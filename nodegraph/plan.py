@@ -158,7 +158,10 @@ def _targets(
 def _order(
     deps: Mapping[str, list[str]], targets: list[str], problems: list[Problem]
 ) -> tuple[list[str], frozenset[str]]:
-    """Depth-first post-order from the targets, then of all the rest; and the set of what the targets need."""
+    """Depth-first post-order from the targets, then of all the rest; and the set of what the targets need.
+
+    A circle is a problem, and one of its links is taken for open, so that the rest can be checked too.
+    """
     order: list[str] = []
     open: dict[str, bool] = {}
     needed: frozenset[str] = frozenset()
@@ -189,7 +192,6 @@ def _order(
         cycle = [a for a, *_ in networkx.find_cycle(graph)]
         path = " -> ".join([*cycle, cycle[0]])
         problems.append(Problem("cycle", cycle[0], None, f"feeds on itself: {path}; cut one of these links"))
-        raise InvalidWorkflow(problems)
     return order, needed
 
 
@@ -220,7 +222,7 @@ class Check:
         if not given.keys() <= ports.keys():
             for name in given.keys() - ports.keys():
                 listed = ", ".join(ports) or "none"
-                message = f"{node.name} has no such input{nearest(name, ports)}. It has: {listed}"
+                message = f"{node.name} has no such input{nearest(name, ports)}; it has: {listed}"
                 self.problems.append(Problem("unknown_input", id, name, message))
         for name, port in ports.items():
             value = given.get(name, port)  # the port itself stands for nothing given

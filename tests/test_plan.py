@@ -71,9 +71,9 @@ def test_a_cycle_is_named(bench: Bench) -> None:
     nodes = {
         "a": step("Invert@1", image=link("c.image")),
         "b": step("Invert@1", image=link("a.image")),
-        "c": step("Invert@1", image=link("b.image")),
+        "c": step("Invert@1", image=link("b.image"), amont=1.0),
     }
-    assert bench.problems(nodes)[0][0] == "cycle"
+    assert [(code, port) for code, _, port in bench.problems(nodes)] == [("cycle", None), ("unknown_input", "amont")]
     assert re.search(r"a -> b -> c -> a|b -> c -> a -> b|c -> a -> b -> c", bench.message(nodes))
 
 

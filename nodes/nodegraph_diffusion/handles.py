@@ -60,7 +60,10 @@ class Weights(Generic[T]):
 
     def load(self, report: Report) -> T:
         from .diffusion import loading
+        from .diffusion.allocator import tune_allocator
 
+        if self.device.type == "cpu":
+            tune_allocator()
         load = {"denoiser": loading.load_denoiser, "text_encoder": loading.load_text_encoder, "vae": loading.load_vae}
         try:
             made: T = load[self.part](self.checkpoint, self.dtype, self.device, report)
@@ -69,9 +72,11 @@ class Weights(Generic[T]):
         return made
 
     def drop(self, value: T) -> None:
+        from .diffusion.allocator import release_memory
         from .diffusion.loading import unload
 
         unload(value)
+        release_memory()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PATHS = [str(ROOT), str(ROOT / "nodes"), str(ROOT / "tests" / "diffusion")]
+PATHS = [str(ROOT / "tests")]
 MEASURED = ("load", "first use", "peak", "own")
 
 

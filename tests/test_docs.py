@@ -1,0 +1,54 @@
+"""What the documentation shows works."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nodegraph import Engine, Pack, Registry
+from nodegraph.reference import markdown
+from nodegraph_diffusion.values import Image
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(), re.M | re.S)
+
+
+def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "workflows").symlink_to(DOCS.parent / "workflows")
+    monkeypatch.chdir(tmp_path)
+    for block in blocks("../README.md", "python"):
+        names: dict[str, object] = {}
+        exec(block, names)
+        image = names["image"] if "image" in names else names["result"]["image"]  # type: ignore[index]
+        assert isinstance(image, Image)
+
+
+def test_the_node_reference_is_fresh() -> None:
+    assert (DOCS / "nodes.md").read_text() == markdown(Registry.installed()), "run `make docs`"
+
+
+def test_the_document_of_the_format_page_is_one() -> None:
+    (document,) = blocks("format.md", "json")
+    with Engine() as engine:
+        assert engine.check(engine.read(json.loads(document))) == []
+
+
+def test_the_node_that_is_written_on_the_page(tmp_path: Path) -> None:
+    declared, upgrade, _ = blocks("write-a-node.md", "python")
+    file = tmp_path / "my_nodes.py"
+    file.write_text(declared.replace("version=1", "version=2") + upgrade)
+    registry = Registry.installed([Pack.from_file(file)])
+    with Engine(registry) as engine:
+        old = {"type": "my_nodes/Posterise@1", "inputs": {"colours": 3}}
+        assert engine.read({"nodes": {"p": old}}).nodes["p"].inputs == {"levels": 3}
+    posterise = registry.get("my_nodes/Posterise")
+    assert posterise is not None
+    image = Image(np.linspace(0, 1, 30, dtype=np.float32).reshape(1, 3, 2, 5))
+    assert set(np.unique(posterise(image, levels=3).pixels)) == {0, 0.5, 1}
