@@ -176,6 +176,8 @@ class Engine:
             problem = Problem("missing_file", "", None, f"{error.filename!r} cannot be read: {error.strerror}")
             raise InvalidWorkflow([problem]) from error
         with self._lock:
+            if not self._runs:
+                self._prepare()
             self._runs += 1
             number = self._runs
 
@@ -183,6 +185,11 @@ class Engine:
             return rebase(filled, self.registry, places.base, places.output).to_json()
 
         return Run(plan, made, self._machinery, places, document, number)
+
+    def _prepare(self) -> None:
+        for pack in self.registry.packs:
+            if pack.prepare is not None:
+                pack.prepare()
 
     def run(
         self,

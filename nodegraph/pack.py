@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -25,18 +25,20 @@ class Pack:
 
     Args:
         name: Prefix of its type ids: `name/Invert`. Empty for the standard pack, whose ids are bare.
+        prepare: Sets up a process that is about to run nodes of this pack, before any thread of the engine starts.
     """
 
     name: str
     nodes: tuple[Node[..., Any], ...]
     coercions: tuple[Coercion, ...] = ()
     choices: tuple[ChoiceList, ...] = ()
+    prepare: Callable[[], object] | None = None
 
     @classmethod
-    def of(cls, name: str, *modules: ModuleType) -> Pack:
+    def of(cls, name: str, *modules: ModuleType, prepare: Callable[[], object] | None = None) -> Pack:
         """Collect the nodes, coercions and choice lists that `modules` define or import by name."""
         values = [v for m in modules for v in vars(m).values()]
-        return cls(name, *_collect(values))
+        return cls(name, *_collect(values), prepare)
 
     @classmethod
     def from_file(cls, path: Path) -> Pack:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 import toy
 from harness import Bench, changed, link, ran, step
-from nodegraph import Cancelled, Context, Lazy, NodeError, RunFailed, node
+from nodegraph import Cancelled, Context, Engine, Folders, Lazy, NodeError, Registry, RunFailed, node
 from nodegraph.events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
 from toy import TXT2IMG
 
@@ -345,3 +346,17 @@ def test_a_chain_longer_than_the_interpreters_stack(bench: Bench) -> None:
     }
     with pytest.raises(RunFailed):
         bench.run(failing)
+
+
+def test_a_pack_is_prepared_once_before_any_thread_starts(tmp_path: Path) -> None:
+    before = set(threading.enumerate())  # of other tests' engines
+    calls: list[set[threading.Thread]] = []
+    pack = replace(toy.pack(), prepare=lambda: calls.append(set(threading.enumerate()) - before))
+    with Engine(Registry(pack), folders=Folders(base=tmp_path)) as engine:
+        workflow = engine.read({"nodes": {"a": step("Picture@1", value=1.0)}})
+        assert not engine.check(workflow)
+        assert not calls
+        engine.run(workflow)
+        engine.run(workflow)
+        assert set(threading.enumerate()) - before
+    assert calls == [set()]

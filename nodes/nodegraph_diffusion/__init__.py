@@ -22,6 +22,7 @@ from . import (
     save_image,
     upscale,
 )
+from .diffusion.allocator import tune_allocator
 
 pack = Pack.of(
     "",
@@ -43,4 +44,5 @@ pack = Pack.of(
     save_animation,
     save_image,
     upscale,
+    prepare=tune_allocator,
 )

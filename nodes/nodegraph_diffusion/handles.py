@@ -60,10 +60,7 @@ class Weights(Generic[T]):
 
     def load(self, report: Report) -> T:
         from .diffusion import loading
-        from .diffusion.allocator import tune_allocator
 
-        if self.device.type == "cpu":
-            tune_allocator()
         load = {"denoiser": loading.load_denoiser, "text_encoder": loading.load_text_encoder, "vae": loading.load_vae}
         try:
             made: T = load[self.part](self.checkpoint, self.dtype, self.device, report)
