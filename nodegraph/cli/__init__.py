@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -37,6 +38,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status: 0 done, 1 something is wrong, 2 bad usage, 130 interrupted."""
     options = parser().parse_args(arguments)
+    # Read by OpenMP when torch is imported. Threads that spin while they wait take the processors from each other as
+    # soon as anything else runs on the machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         sys.exit(options.run(options))
     except KeyboardInterrupt:
