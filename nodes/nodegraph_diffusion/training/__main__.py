@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ..diffusion.allocator import tune_allocator
 from .icons import load_sprites
 from .objects import ICONS
 from .pictures import FolderExamples
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None, recipe: Recipe = DEMO) -> None:
     )
     parser.add_argument("--threads", type=int, default=2, help="processor threads (default: %(default)s)")
     given = parser.parse_args(arguments)
+    tune_allocator()  # a step's tensors are large and short-lived; mapping them anew each time doubles its time
     torch.set_num_threads(given.threads)
     examples: Examples
     if given.pictures is not None:
