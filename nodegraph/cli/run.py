@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..engine import Engine
+from ..engine import Engine, Result
 from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
 from ..executor import RunFailed
 from ..problems import InvalidWorkflow
@@ -59,13 +59,18 @@ def _run(made: Engine, workflow: Workflow, given: dict[str, Any], options: argpa
     return _finish(lambda: made.run(workflow, inputs=given, targets=targets, on_event=show), options)
 
 
-def _finish(action: Callable[[], object], options: argparse.Namespace) -> int:
+def _finish(action: Callable[[], Result], options: argparse.Namespace) -> int:
     try:
-        action()
+        made = action()
     except RunFailed as error:
         if options.debug:
             raise
         return 1 if options.json else fail(str(error))
+    plain = {name: value for name, value in made.items() if isinstance(value, str | int | float)}
+    if options.json and plain:
+        print(json.dumps({"event": "Outputs", "values": plain}), flush=True)
+    for name, value in plain.items() if not options.json else ():
+        print(f"{name}: {value}", file=sys.stderr)
     return 0
 
 

@@ -15,12 +15,16 @@ from . import (
     load_image,
     load_model,
     mask,
+    mask_from_picture,
     primitives,
     resize,
+    safety_check,
     sample,
     save_animation,
     save_image,
+    segment,
     upscale,
+    watermark,
 )
 from .diffusion.allocator import tune_allocator
 
@@ -38,11 +42,15 @@ pack = Pack.of(
     load_image,
     load_model,
     mask,
+    mask_from_picture,
     primitives,
     resize,
+    safety_check,
     sample,
     save_animation,
     save_image,
+    segment,
     upscale,
+    watermark,
     prepare=tune_allocator,
 )
