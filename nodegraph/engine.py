@@ -35,6 +35,7 @@ from .plan import Plan, compile
 from .pool import Pool
 from .ports import rebase
 from .problems import InvalidWorkflow, Problem
+from .receipt import Ledger
 from .workflow import Workflow
 
 
@@ -96,8 +97,10 @@ class Engine:
         self.folders = folders or Folders()
         store = Disk(cache, Codec(self.registry.classes()), disk) if cache is not None else None
         widths = {"gpu": 1, "cpu": os.cpu_count() or 1, "io": 4, **(lanes or {})}
-        self._machinery = Machinery(Lanes(widths), Pool(capacity), Memory(memory), store, Background())
-        self._digests = Digests()
+        self._digests = Digests(cache / "digests.json" if cache is not None else None)
+        self._machinery = Machinery(
+            Lanes(widths), Pool(capacity), Memory(memory), store, Background(), Ledger(store), self._digests
+        )
         self._shut = weakref.finalize(self, self._machinery.close)
         self._lock = threading.Lock()
         self._runs = 0

@@ -20,6 +20,12 @@ from .setup import assignments, common, engine, folders_of
 
 def add_to(commands: Any) -> None:
     parser = commands.add_parser("run", help="run a workflow and print the files it wrote")
+    arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What a command that runs a workflow takes."""
     parser.add_argument("file", metavar="FILE", help="a workflow, or a picture that carries one")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="given",
                         help="an exposed input or node.input; repeat for more")  # fmt: skip
@@ -28,7 +34,6 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print events as JSON lines")
     folders_of(parser)
     common(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
