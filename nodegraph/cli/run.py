@@ -14,6 +14,7 @@ from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, 
 from ..executor import RunFailed
 from ..problems import InvalidWorkflow
 from ..workflow import Workflow
+from . import sweep
 from .console import errors, fail, fail_problems
 from .setup import assignments, common, engine, folders_of
 
@@ -31,6 +32,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="an exposed input or node.input; repeat for more")  # fmt: skip
     parser.add_argument("--out", default="output", metavar="DIR", help="where files go (default: output)")
     parser.add_argument("--targets", metavar="A,B", help="nodes or outputs to compute; by default all that is saved")
+    parser.add_argument("--sweep", action="append", default=[], metavar="NAME=VALUES",
+                        help="run for several values (cfg=4,7,10 seed=0..3); repeat for more axes")  # fmt: skip
+    parser.add_argument("--zip", action="store_true", help="the first values of all axes together, then the second ...")
     parser.add_argument("--json", action="store_true", help="print events as JSON lines")
     folders_of(parser)
     common(parser)
@@ -41,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             workflow = made.load(options.file)
             given = assignments(workflow, made.registry, options.given)
-            return _run(made, workflow, given, options)
+            return (sweep.run if options.sweep else _run)(made, workflow, given, options)
         except InvalidWorkflow as error:
             if options.debug:
                 raise
