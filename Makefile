@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help setup demo test check format bench docs clean
+.PHONY: help setup demo test slow check format bench docs clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -25,6 +25,9 @@ demo: setup ## make a picture from a prompt with the shipped model, and print wh
 
 test: setup check ## everything: style, types, layers, tests
 	$(BIN)/python -m pytest -q
+
+slow: setup ## what takes minutes: 10,000 unmarked pictures give no false reading
+	for file in tests/slow/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 check: setup ## style, types and layers alone
 	$(BIN)/ruff check

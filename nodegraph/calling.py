@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ class RunContext:
     emit: Callable[[Event], None]
     stop: threading.Event
     pool: Pool
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def document(self) -> str:
@@ -40,12 +41,16 @@ class RunContext:
         self.emit(Progress(self.node, step, total, what, preview))
 
     def lease(self, resource: Resource[T]) -> AbstractContextManager[T]:
+        self.note(**{resource.name: resource.place})
         return self.pool.lease(resource, lambda done, total: self.progress(done, total, f"loading {resource.name}"))
 
     def save(self, stem: str, suffix: str, data: bytes) -> Path:
         path = outbox.write(self.folders.output, stem, suffix, data)
         self.emit(Saved(self.node, str(path)))
         return path
+
+    def note(self, **facts: str) -> None:
+        self.notes.update(facts)
 
     def warn(self, message: str) -> None:
         self.emit(Warned(self.node, message))

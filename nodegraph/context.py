@@ -84,7 +84,9 @@ class Context(Protocol):
 
     @property
     def document(self) -> str:
-        """The workflow that runs, as JSON, with the given inputs filled in. What a saved picture carries."""
+        """What a saved picture carries: the workflow that runs, as JSON with the given inputs filled in, and a receipt
+        of what this node was given.
+        """
 
     def progress(self, step: int, total: int, what: str = "", preview: Callable[[], Any] | None = None) -> None:
         """Report that `step` of `total` is done. Raises `Cancelled` if the run was cancelled.
@@ -102,6 +104,12 @@ class Context(Protocol):
 
     def warn(self, message: str) -> None:
         """Tell the user something that does not stop the run."""
+
+    def note(self, **facts: str) -> None:
+        """Say how this call is made where its inputs do not tell, such as a dtype or a device.
+
+        Notes are kept with the result and enter the receipt of every picture made from it.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,18 +14,19 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from .axes import Axis, Mode, Point, ordered, points, unknown
 from .background import Background
 from .cache import Disk, Memory
 from .codec import Codec
 from .context import Cancelled, Folders
 from .events import Event, Saved
-from .executor import Machinery, Run
+from .executor import Machinery, Run, RunFailed
 from .expand import fill
 from .keys import Digests, keys
 from .lanes import Lanes
@@ -35,6 +36,7 @@ from .plan import Plan, compile
 from .pool import Pool
 from .ports import rebase
 from .problems import InvalidWorkflow, Problem
+from .receipt import Ledger
 from .workflow import Workflow
 
 
@@ -64,8 +66,22 @@ class Result(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def without_values(self) -> Result:
+        """The files alone, so that pictures of many runs do not stay in memory."""
+        return Result({}, self.files)
+
     def __repr__(self) -> str:
         return f"Result({', '.join(self._values)}; files={[str(f) for f in self.files]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a sweep: its place along each axis, its inputs, and what came of it."""
+
+    place: tuple[int, ...]
+    inputs: Mapping[str, Any]
+    result: Result | None
+    error: str = ""
 
 
 class Engine:
@@ -96,8 +112,10 @@ class Engine:
         self.folders = folders or Folders()
         store = Disk(cache, Codec(self.registry.classes()), disk) if cache is not None else None
         widths = {"gpu": 1, "cpu": os.cpu_count() or 1, "io": 4, **(lanes or {})}
-        self._machinery = Machinery(Lanes(widths), Pool(capacity), Memory(memory), store, Background())
-        self._digests = Digests()
+        self._digests = Digests(cache / "digests.json" if cache is not None else None)
+        self._machinery = Machinery(
+            Lanes(widths), Pool(capacity), Memory(memory), store, Background(), Ledger(store), self._digests
+        )
         self._shut = weakref.finalize(self, self._machinery.close)
         self._lock = threading.Lock()
         self._runs = 0
@@ -216,6 +234,53 @@ class Engine:
             run.cancel()
             self.collect_quietly(run)
             raise
+
+    def sweep(
+        self,
+        workflow: Workflow,
+        /,
+        axes: Mapping[str, Sequence[Any]],
+        *,
+        mode: Mode = "product",
+        inputs: Mapping[str, Any] | None = None,
+        targets: Iterable[str] | None = None,
+        folders: Folders | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Iterator[Cell]:
+        """Run a workflow for every combination of values, and give the cells as they are done.
+
+        Cells share what they have in common through the cache, and are run in the order that repeats least. A cell that
+        fails does not stop the others.
+
+        Args:
+            axes: Values for exposed inputs, or for any `node.input`.
+            mode: Every value with every other ("product"), or the first with the first and so on ("zip").
+            inputs: Values for other inputs, the same in every cell.
+        Raises:
+            InvalidWorkflow: A cell cannot run, or the axes do not go together. Nothing ran.
+        """
+        chosen = [Axis(name, tuple(values)) for name, values in axes.items()]
+        wanted = list(targets) if targets is not None else None
+        try:
+            found = points(chosen, mode)
+        except ValueError as error:
+            raise unknown(error) from error
+        filled = fill(workflow, inputs or {})
+        for point in found:
+            self.compile(filled, point.inputs, wanted, folders)
+        return self._cells(filled, ordered(found, chosen, filled), wanted, folders, on_event)
+
+    def _cells(
+        self, workflow: Workflow, found: Iterable[Point], targets: list[str] | None, folders: Folders | None,
+        on_event: Callable[[Event], None] | None,
+    ) -> Iterator[Cell]:  # fmt: skip
+        for point in found:
+            try:
+                made = self.run(workflow, inputs=point.inputs, targets=targets, folders=folders, on_event=on_event)
+            except RunFailed as error:
+                yield Cell(point.place, point.inputs, None, str(error))
+            else:
+                yield Cell(point.place, point.inputs, made)
 
     def collect(self, run: Run, on_event: Callable[[Event], None] | None = None) -> Result:
         """Follow `run` to its end."""

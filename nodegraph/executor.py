@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .background import Background
@@ -23,6 +24,7 @@ from .events import Cached, Event, Failed, Finished, Skipped, Started, Warned
 from .lanes import Lanes, Ticket
 from .plan import Call, Edge, Plan
 from .pool import Pool
+from .receipt import Ledger, Record, ancestors, receipt, record, with_receipt
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -48,6 +50,9 @@ class Machinery:
     memory: Memory
     disk: Disk | None
     loop: Background
+    ledger: Ledger
+    digest: Callable[[Path], str]
+    """Content digest of a file."""
 
     def close(self) -> None:
         self.lanes.close()
@@ -97,6 +102,8 @@ class Run:
     ) -> None:
         self.plan, self.keys, self.folders, self.document = plan, keys, folders, document
         self._machinery, self._number = machinery, number
+        self._recorded = any(call.node.context and not call.node.pure for call in plan.calls.values())
+        """Whether there is a node that may ask for the document, and with it for what is known of the others."""
         self._stop = threading.Event()
         self._lock = threading.RLock()
         self._states: dict[str, _State] = {}
@@ -269,6 +276,8 @@ class Run:
         outputs = None if self._stop.is_set() else machinery.disk.get(self.keys[call.id])
         if outputs is not None and outputs.keys() == call.outputs.keys():
             machinery.memory.put(self.keys[call.id], outputs)
+            if self._recorded:
+                machinery.ledger.recall(self.keys[call.id])
             self._emit(Cached(call.id, "disk"))
             with self._lock:
                 return self._settle(call.id, outputs, None)
@@ -297,8 +306,9 @@ class Run:
         began = time.perf_counter()
         with self._lock:
             kwargs = dict(call.literals) | {name: self._gather(call, name) for name in call.edges}
+        context = self._context(call)
         if call.node.context:
-            kwargs[call.node.context] = self._context(call)
+            kwargs[call.node.context] = context
         try:
             outputs = apply(call, kwargs)
         except Exception as error:
@@ -307,25 +317,44 @@ class Run:
             dropped = self._machinery.pool.drop_unleased()
             self._emit(Warned(call.id, f"out of memory; dropped {', '.join(dropped) or 'nothing'} and tries once more"))
             outputs = apply(call, kwargs)
-        self._keep(call, outputs, time.perf_counter() - began)
+        self._keep(call, outputs, time.perf_counter() - began, context.notes)
         return outputs
 
-    def _keep(self, call: Call, outputs: Outputs, seconds: float) -> None:
+    def _keep(self, call: Call, outputs: Outputs, seconds: float, notes: Mapping[str, str]) -> None:
         self._emit(Finished(call.id, seconds))
+        key, disk = self.keys[call.id], self._machinery.disk
+        if self._recorded:
+            self._machinery.ledger.put(key, record(outputs, notes))
         if not call.node.pure:
             return
-        key, disk = self.keys[call.id], self._machinery.disk
         self._machinery.memory.put(key, outputs)
         if disk is not None and seconds >= disk.worth:
             try:
                 disk.put(key, outputs)
+                if self._recorded:
+                    self._machinery.ledger.keep(key, (self.keys[id] for id in ancestors(self.plan, call.id)))
             except Unencodable:
                 pass  # a value of a third party that only lives in memory
             except OSError as error:
                 self._emit(Warned(call.id, f"its result could not be kept on disk: {error}"))
 
     def _context(self, call: Call) -> RunContext:
-        return RunContext(call.id, self.folders, self.document, self._emit, self._stop, self._machinery.pool)
+        document = partial(self._told, call.id)
+        return RunContext(call.id, self.folders, document, self._emit, self._stop, self._machinery.pool)
+
+    def _told(self, id: str) -> str:
+        """The document with the receipt of what the node `id` is given."""
+        made = receipt(self.plan, id, self._known, self.folders, self._machinery.digest)
+        return with_receipt(self.document(), made)
+
+    def _known(self, id: str) -> Record | None:
+        """What is recorded of a call; for one that was cached before anything was recorded, what its outputs tell."""
+        key, machinery = self.keys[id], self._machinery
+        found = machinery.ledger.get(key)
+        if found is None and (outputs := self._states[id].outputs if id in self._states else None) is not None:
+            found = record(outputs, {})
+            machinery.ledger.put(key, found)
+        return found
 
     def _failed(self, call: Call, error: BaseException) -> str:
         port = getattr(error, "port", None)
@@ -379,10 +408,11 @@ class Run:
                 else:
                     with self._lock:
                         kwargs[name] = self._gather(call, name)
+            context = self._context(call)
             if call.node.context:
-                kwargs[call.node.context] = self._context(call)
+                kwargs[call.node.context] = context
             outputs = named(call, await call.node.fn(**kwargs))
-            self._keep(call, outputs, time.perf_counter() - began)
+            self._keep(call, outputs, time.perf_counter() - began, context.notes)
         except (CancelledError, Cancelled):
             because = ""
         except _Impossible as error:

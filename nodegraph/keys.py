@@ -6,7 +6,10 @@ play no part, so equal work has equal keys in every document, process and machin
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,21 +21,45 @@ SALT = "nodegraph-1"
 """Raise it when what the engine itself does to values changes."""
 
 
-class Digests:
-    """Content digests of files, remembered while size and modification time stay the same."""
+SLOW = 2**24
+"""Bytes of a file that is worth remembering between processes."""
 
-    def __init__(self) -> None:
-        self._known: dict[Path, tuple[int, int, str]] = {}
+
+class Digests:
+    """Content digests (SHA-256, as lists of models use) of files, remembered while size and time of change stay.
+
+    Args:
+        file: Remembers them between processes: a model takes seconds to read.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._known: dict[str, tuple[int, int, str]] = {}
+        if file is not None:
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                stored = dict(json.loads(file.read_bytes()))
+                self._known = {name: (size, time, digest) for name, (size, time, digest) in stored.items()}
 
     def __call__(self, path: Path) -> str:
         """Hex digest of the file's bytes. Raises `OSError`."""
         stat = path.stat()
-        known = self._known.get(path)
+        name = str(path.absolute())
+        known = self._known.get(name)
         if known is None or known[:2] != (stat.st_size, stat.st_mtime_ns):
             with path.open("rb") as file:
-                content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-            known = self._known[path] = (stat.st_size, stat.st_mtime_ns, content)
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            known = self._known[name] = (stat.st_size, stat.st_mtime_ns, content)
+            if self._file is not None and stat.st_size >= SLOW:
+                self._remember(self._file)
         return known[2]
+
+    def _remember(self, file: Path) -> None:
+        large = {name: known for name, known in self._known.items() if known[0] >= SLOW}
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):  # it is only asked again
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(large), encoding="utf-8")
+            os.replace(temporary, file)
 
 
 def parts(call: Call, keys: Mapping[str, str], nonce: str, digest: Callable[[Path], str]) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from .pack import Registry
 from .problems import InvalidWorkflow, Problem
-from .workflow import FORMAT, Workflow
+from .workflow import FORMAT, RECEIPT, Workflow
 
 STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Format steps: `STEPS[n]` turns a document of format n into one of format n + 1."""
@@ -66,6 +66,7 @@ def upgrade(raw: Any, registry: Registry) -> dict[str, Any]:
         message = f"is of format {found[1]}, and this version reads up to {today}; update nodegraph to open it"
         raise InvalidWorkflow([Problem("newer_format", "", None, message)])
     document: dict[str, Any] = {**raw, "format": FORMAT}
+    document.pop(RECEIPT, None)
     for number in range(int(found[1]), today):
         document = STEPS[number](document)
     document["nodes"] = _upgrade_nodes(document["nodes"], registry)

@@ -16,9 +16,10 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from .context import Context, Folders, Lazy
@@ -146,6 +147,7 @@ class Node(Generic[P, R]):
     context: str | None
     is_async: bool
     fingerprint_fn: Callable[..., str] | None = None
+    ingredients_fn: Callable[..., Iterable[Path]] | None = None
     upgrades: dict[int, Upgrade] = field(default_factory=dict)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -167,6 +169,22 @@ class Node(Generic[P, R]):
         """
         self.fingerprint_fn = fn
         return fn
+
+    def ingredients(self, fn: F) -> F:
+        """Register which files a call reads beside those its literals name: the weights of a model.
+
+        It takes what a `fingerprint` takes. Receipts tell the digests of these files.
+        """
+        self.ingredients_fn = fn
+        return fn
+
+    def ingredients_of(self, literals: Mapping[str, Any], folders: Folders) -> list[Path]:
+        """What the registered function says of a call with these literals."""
+        fn = self.ingredients_fn
+        if fn is None:
+            return []
+        given = {**literals, "folders": folders}
+        return list(fn(**{name: given[name] for name in inspect.signature(fn).parameters if name in given}))
 
     def upgrade(self, since: int) -> Callable[[Upgrade], Upgrade]:
         """Register how to rewrite the inputs saved by version `since` for version `since + 1`."""

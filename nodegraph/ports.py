@@ -46,12 +46,17 @@ def value(workflow: Workflow, name: str) -> Any:
     return step.flat.get(target) if step else None
 
 
+def target(workflow: Workflow, registry: Registry, name: str) -> Input | None:
+    """The port behind the exposed input or `node.input` called `name`."""
+    to = workflow.inputs[name].to[0] if name in workflow.inputs else name
+    node, _, into = to.partition(".")
+    step = workflow.nodes.get(node)
+    return port(workflow.definitions, registry, step, into) if step else None
+
+
 def given_file(workflow: Workflow, registry: Registry, name: str) -> bool:
     """Whether the exposed input or `node.input` called `name` takes a file."""
-    target = workflow.inputs[name].to[0] if name in workflow.inputs else name
-    node, _, into = target.partition(".")
-    step = workflow.nodes.get(node)
-    found = port(workflow.definitions, registry, step, into) if step else None
+    found = target(workflow, registry, name)
     return found is not None and Path in found.type.members
 
 

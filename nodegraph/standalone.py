@@ -37,5 +37,8 @@ class Standalone:
     def save(self, stem: str, suffix: str, data: bytes) -> Path:
         return outbox.write(self.folders.output, stem, suffix, data)
 
+    def note(self, **facts: str) -> None:
+        pass
+
     def warn(self, message: str) -> None:
         warnings.warn(f"{self.node}: {message}", stacklevel=2)

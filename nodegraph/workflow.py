@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 FORMAT: Literal["nodegraph/1"] = "nodegraph/1"
+RECEIPT = "receipt"
+"""Where a document in a picture says how it was made. It is told, and no part of the document."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 TYPE = r"^(([a-z][a-z0-9_]*/)?[A-Z][A-Za-z0-9]*@[1-9][0-9]{0,5}|#[a-z][a-z0-9_]*)$"
 PORT = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"

@@ -47,3 +47,14 @@ def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds next to nothing."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b"")
+
+
+def natural(height: int, width: int, seed: int) -> Floats:
+    """A picture (3, height, width) with the spectrum of photographs: as much contrast at every scale."""
+    random = np.random.default_rng(seed)
+    distance = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    distance[0, 0] = 1
+    spectrum = np.fft.rfft2(random.standard_normal((3, height, width))) / distance**1.1
+    made = np.fft.irfft2(spectrum, s=(height, width))
+    shades: Floats = (0.5 + 0.22 * (made - made.mean()) / made.std()).clip(0, 1).astype(np.float32)
+    return shades

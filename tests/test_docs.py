@@ -30,6 +30,12 @@ def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_path
         assert isinstance(image, Image)
 
 
+def test_the_python_of_the_craft_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(DOCS.parent)
+    for block in blocks("craft.md", "python"):
+        exec(block, {})
+
+
 def test_the_node_reference_is_fresh() -> None:
     assert (DOCS / "nodes.md").read_text() == markdown(Registry.installed()), "run `make docs`"
 

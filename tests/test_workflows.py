@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from nodegraph import Engine, Folders, Registry
 from nodegraph.ports import exposed
+from nodegraph.verify import verify
 from nodegraph_diffusion.values import Image
 
 FOLDER = Path(__file__).parents[1] / "workflows"
@@ -52,6 +53,8 @@ def test_it_runs(name: str, engine: Engine) -> None:
         assert min(picture.size) >= 64
         assert np.asarray(picture.convert("RGB")).std() > 5
     assert engine.load(file).name == workflow.name
+    verdict = verify(file, engine.registry, engine.folders)
+    assert verdict.identical, verdict
 
 
 def test_inpainting_keeps_what_is_outside_of_the_mask(engine: Engine) -> None:

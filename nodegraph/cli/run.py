@@ -9,26 +9,35 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..engine import Engine
+from ..engine import Engine, Result
 from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
 from ..executor import RunFailed
 from ..problems import InvalidWorkflow
 from ..workflow import Workflow
+from . import sweep
 from .console import errors, fail, fail_problems
 from .setup import assignments, common, engine, folders_of
 
 
 def add_to(commands: Any) -> None:
     parser = commands.add_parser("run", help="run a workflow and print the files it wrote")
+    arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What a command that runs a workflow takes."""
     parser.add_argument("file", metavar="FILE", help="a workflow, or a picture that carries one")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="given",
                         help="an exposed input or node.input; repeat for more")  # fmt: skip
     parser.add_argument("--out", default="output", metavar="DIR", help="where files go (default: output)")
     parser.add_argument("--targets", metavar="A,B", help="nodes or outputs to compute; by default all that is saved")
+    parser.add_argument("--sweep", action="append", default=[], metavar="NAME=VALUES",
+                        help="run for several values (cfg=4,7,10 seed=0..3); repeat for more axes")  # fmt: skip
+    parser.add_argument("--zip", action="store_true", help="the first values of all axes together, then the second ...")
     parser.add_argument("--json", action="store_true", help="print events as JSON lines")
     folders_of(parser)
     common(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             workflow = made.load(options.file)
             given = assignments(workflow, made.registry, options.given)
-            return _run(made, workflow, given, options)
+            return (sweep.run if options.sweep else _run)(made, workflow, given, options)
         except InvalidWorkflow as error:
             if options.debug:
                 raise
@@ -59,13 +68,18 @@ def _run(made: Engine, workflow: Workflow, given: dict[str, Any], options: argpa
     return _finish(lambda: made.run(workflow, inputs=given, targets=targets, on_event=show), options)
 
 
-def _finish(action: Callable[[], object], options: argparse.Namespace) -> int:
+def _finish(action: Callable[[], Result], options: argparse.Namespace) -> int:
     try:
-        action()
+        made = action()
     except RunFailed as error:
         if options.debug:
             raise
         return 1 if options.json else fail(str(error))
+    plain = {name: value for name, value in made.items() if isinstance(value, str | int | float)}
+    if options.json and plain:
+        print(json.dumps({"event": "Outputs", "values": plain}), flush=True)
+    for name, value in plain.items() if not options.json else ():
+        print(f"{name}: {value}", file=sys.stderr)
     return 0
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
 
-from nodegraph import NodeError, Widget, node
+from nodegraph import NodeError, node
 
 from .colours import rgb
 from .morphology import softened
-from .params import Colour
+from .params import Border, Colour, Feather
 from .sizes import check_size
 from .values import Image, Mask
-
-Border = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
 
 
 class Padded(NamedTuple):
@@ -54,7 +51,7 @@ def pad(
     bottom: Border = 0,
     fill: Literal["edge", "mirror", "colour"] = "edge",
     colour: Colour = "#808080",
-    feather: Annotated[int, Field(ge=0, le=512), Widget("number", step=1)] = 0,
+    feather: Feather = 0,
 ) -> Padded:
     """Add a border to a picture, to be painted by outpainting or as a frame.
 

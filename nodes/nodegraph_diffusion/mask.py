@@ -12,7 +12,7 @@ from nodegraph import NodeError, Widget, node
 
 from .colours import luminance, rgb
 from .morphology import grown, softened
-from .params import Colour, Offset, Pixels, Unit
+from .params import Colour, Feather, Offset, Pixels, Unit
 from .picture_files import gather, picture_frames
 from .sizes import common_batch
 from .values import Image, Mask
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .values import Floats
 
 Growth = Annotated[int, Field(ge=-512, le=512), Widget("number", step=1)]
-Feather = Annotated[int, Field(ge=0, le=512), Widget("number", step=1)]
 
 
 @node(version=1, category="mask")

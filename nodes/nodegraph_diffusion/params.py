@@ -14,6 +14,8 @@ Guidance = Annotated[float, Field(ge=0, le=100), Widget("slider", min=1, max=15,
 Unit = Annotated[float, Field(ge=0, le=1), Widget("slider", step=0.01)]
 Pixels = Annotated[int, Field(ge=1, le=16384), Widget("number", step=8)]
 Offset = Annotated[int, Field(ge=-16384, le=16384), Widget("number", step=8)]
+Border = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
+Feather = Annotated[int, Field(ge=0, le=512), Widget("number", step=1)]
 Count = Annotated[int, Field(ge=1, le=4096), Widget("number", step=1)]
 Text = Annotated[str, Widget("textarea")]
 Quality = Annotated[int, Field(ge=1, le=100), Widget("slider", min=50, max=100, step=1)]
