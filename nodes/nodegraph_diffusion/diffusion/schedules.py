@@ -319,6 +319,7 @@ def _spaced(spacing: Callable[[int, NoiseTable, Grid], Array], steps: int, table
     if grid != "sigma":
         timesteps = timesteps.round()
     timesteps = np.minimum(timesteps, len(table.sigmas) - 1)
+    timesteps = timesteps[np.diff(timesteps, prepend=np.inf) < 0]
     # Interpolated in sigma itself, not in its logarithm: so do the diffusers schedulers.
     sigmas = np.interp(timesteps, np.arange(len(table.sigmas)), table.sigmas)
     top = float(sigmas[0])
