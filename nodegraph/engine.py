@@ -140,6 +140,27 @@ class Engine:
                 needed |= plan.calls[id].sources
         return [_planned(plan, id, states, needed) for id in plan.calls]
 
+    def recall(
+        self, workflow: Workflow, node: str, *, folders: Folders | None = None, persist: bool = False
+    ) -> Mapping[str, Any] | None:
+        """What `node` gave in some run, if a cache has it. Runs nothing.
+
+        Args:
+            persist: Also write it to the cache on disk, for other processes to read.
+        Raises:
+            InvalidWorkflow: The document cannot run, or has no such node.
+        """
+        plan = self.compile(workflow, targets=[node], folders=folders)
+        if not plan.calls[node].node.pure:
+            return None
+        key, machinery = keys(plan, "", self._digests)[node], self._machinery
+        found = machinery.memory.get(key)
+        if found is None:
+            return None if machinery.disk is None else machinery.disk.get(key)
+        if persist and machinery.disk is not None:
+            machinery.disk.put(key, found)
+        return found
+
     def _held(self, plan: Plan, id: str, key: str) -> str:
         if not plan.calls[id].node.pure:
             return "always"

@@ -7,6 +7,7 @@ engine and hold no lane.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -143,6 +144,17 @@ class Run:
         if len(made) < len(self.plan.targets):
             raise Cancelled
         return made
+
+    def persist(self) -> None:
+        """Write the document's outputs to the cache on disk, however little time they took, once the run has ended."""
+        disk = self._machinery.disk
+        if disk is None:
+            return
+        for id in {ref.node for ref in self.plan.outputs.values()}:
+            outputs = self._states[id].outputs if id in self._states else None
+            if outputs is not None and self.plan.calls[id].node.pure:
+                with contextlib.suppress(Unencodable, OSError):
+                    disk.put(self.keys[id], outputs)
 
     # Everything below that touches `_states` holds the lock.
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import cache, check, documents, models, nodes, run
+from . import cache, check, documents, models, nodes, run, serve
 from .console import fail
 
 EPILOG = """\
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"nodegraph {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, check, nodes, documents, cache, models):
+    for module in (run, serve, check, nodes, documents, cache, models):
         module.add_to(commands)
     return top
 
