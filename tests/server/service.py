@@ -127,9 +127,13 @@ class Service:
 
     def worker(self) -> int:
         """The process of the first worker, once it is ready."""
-        return self.until(
-            lambda: next((w["process"] for w in self.get("/api/workers").json["workers"] if w["ready"]), None)
-        )
+
+        def ready() -> int | None:
+            workers: list[dict[str, Any]] = self.get("/api/workers").json["workers"]
+            found: list[int] = [w["process"] for w in workers if w["ready"]]
+            return found[0] if found else None
+
+        return self.until(ready)
 
     def stop(self) -> int:
         """SIGTERM, and wait. Returns the exit status."""
