@@ -79,6 +79,7 @@ class Engine:
         disk: Bytes of results kept in the folder.
         lanes: Calls at a time, by lane.
         capacity: Bytes for loaded models by place ("cpu", "cuda:0"), where the default is not right.
+        checkpoint: Seconds after which a long call keeps how far it has come, from where an interrupted one goes on.
     """
 
     def __init__(
@@ -91,12 +92,13 @@ class Engine:
         disk: int = 20 * 2**30,
         lanes: Mapping[str, int] | None = None,
         capacity: Mapping[str, int] | None = None,
+        checkpoint: float = 5.0,
     ) -> None:
         self.registry = registry if registry is not None else Registry.installed()
         self.folders = folders or Folders()
         store = Disk(cache, Codec(self.registry.classes()), disk) if cache is not None else None
         widths = {"gpu": 1, "cpu": os.cpu_count() or 1, "io": 4, **(lanes or {})}
-        self._machinery = Machinery(Lanes(widths), Pool(capacity), Memory(memory), store, Background())
+        self._machinery = Machinery(Lanes(widths), Pool(capacity), Memory(memory), store, Background(), checkpoint)
         self._digests = Digests()
         self._shut = weakref.finalize(self, self._machinery.close)
         self._lock = threading.Lock()

@@ -24,6 +24,7 @@ from .events import Cached, Event, Failed, Finished, Skipped, Started, Warned
 from .lanes import Lanes, Ticket
 from .plan import Call, Edge, Plan
 from .pool import Pool
+from .resumption import Resumption
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Machinery:
     memory: Memory
     disk: Disk | None
     loop: Background
+    checkpoint: float
+    """Seconds between two states that a call keeps of its way."""
 
     def close(self) -> None:
         self.lanes.close()
@@ -319,10 +322,10 @@ class Run:
             dropped = self._machinery.pool.drop_unleased()
             self._emit(Warned(call.id, f"out of memory; dropped {', '.join(dropped) or 'nothing'} and tries once more"))
             outputs = apply(call, kwargs)
-        self._keep(call, outputs, time.perf_counter() - began)
+        self._keep(call, kwargs, outputs, time.perf_counter() - began)
         return outputs
 
-    def _keep(self, call: Call, outputs: Outputs, seconds: float) -> None:
+    def _keep(self, call: Call, kwargs: Mapping[str, Any], outputs: Outputs, seconds: float) -> None:
         self._emit(Finished(call.id, seconds))
         if not call.node.pure:
             return
@@ -335,9 +338,14 @@ class Run:
                 pass  # a value of a third party that only lives in memory
             except OSError as error:
                 self._emit(Warned(call.id, f"its result could not be kept on disk: {error}"))
+        if call.node.context and (resumption := kwargs[call.node.context].resumption) is not None:
+            resumption.clear()  # after the outputs were kept, so that a death between costs nothing
 
     def _context(self, call: Call) -> RunContext:
-        return RunContext(call.id, self.folders, self.document, self._emit, self._stop, self._machinery.pool)
+        machinery, resumption = self._machinery, None
+        if machinery.disk is not None and call.node.pure:
+            resumption = Resumption(machinery.disk, self.keys[call.id], machinery.checkpoint, self._stop)
+        return RunContext(call.id, self.folders, self.document, self._emit, self._stop, machinery.pool, resumption)
 
     def _failed(self, call: Call, error: BaseException) -> str:
         port = getattr(error, "port", None)
@@ -394,7 +402,7 @@ class Run:
             if call.node.context:
                 kwargs[call.node.context] = self._context(call)
             outputs = named(call, await call.node.fn(**kwargs))
-            self._keep(call, outputs, time.perf_counter() - began)
+            self._keep(call, kwargs, outputs, time.perf_counter() - began)
         except (CancelledError, Cancelled):
             because = ""
         except _Impossible as error:

@@ -27,6 +27,8 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--private-webhooks", action="store_true", help="let webhooks reach addresses of this network")
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="look for models here first")
     parser.add_argument("--cache", metavar="DIR", help="keep node outputs here instead of in the data folder")
+    parser.add_argument("--checkpoint", type=float, default=5.0, metavar="SECONDS",
+                        help="keep how far a long node has come this often (default: 5)")  # fmt: skip
     parser.add_argument("--log-json", action="store_true", help="write the log as JSON lines")
     common(parser)
     parser.set_defaults(run=run)
@@ -46,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
         workers=options.workers,
         packs=tuple(Path(file) for file in options.pack),
         models=model_folders(options),
+        checkpoint=options.checkpoint,
         cache=Path(options.cache).expanduser().absolute() if options.cache else None,
     )
     chosen = Options(

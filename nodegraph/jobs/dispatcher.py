@@ -43,6 +43,7 @@ class Settings:
         models: Folders of models.
         cache: The folder of results between runs; by default in the data folder.
         memory, disk: Bytes of results that a worker keeps in memory, and all of them on disk.
+        checkpoint: Seconds after which a long node keeps how far it has come.
         patience: Seconds that a node has to notice a cancel before its worker is killed.
     """
 
@@ -52,6 +53,7 @@ class Settings:
     cache: Path | None = None
     memory: int = 2 * 2**30
     disk: int = 20 * 2**30
+    checkpoint: float = 5.0
     patience: float = 5.0
 
 
@@ -205,6 +207,7 @@ class Dispatcher:
             "private": [str(folder) for folder in private],
             "memory": settings.memory,
             "disk": settings.disk,
+            "checkpoint": settings.checkpoint,
         }
 
     async def _tend(self, worker: Worker) -> None:

@@ -55,6 +55,7 @@ class Worker:
             cache=Path(setup["cache"]),
             memory=setup["memory"],
             disk=setup["disk"],
+            checkpoint=setup["checkpoint"],
         )
         self._lock = threading.Lock()
         self._job = ""
