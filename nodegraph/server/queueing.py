@@ -68,6 +68,7 @@ class JobView(View):
     ended: float | None
     error: str | None
     attempts: int
+    kills: int
     nodes: dict[str, NodeView]
     results: list[str]
     inputs: dict[str, JsonValue]
@@ -115,7 +116,8 @@ def _fields(job: Job) -> dict[str, object]:
     return {
         "id": job.id, "number": job.number, "state": job.state, "name": job.name, "workflow": job.workflow,
         "priority": job.priority, "client": job.client, "created": job.created, "started": job.started,
-        "ended": job.ended, "error": job.error, "attempts": job.attempts, "nodes": nodes, "results": job.results,
+        "ended": job.ended, "error": job.error, "attempts": job.attempts,
+        "kills": job.kills, "nodes": nodes, "results": job.results,
         "inputs": job.inputs, "targets": job.targets,
     }  # fmt: skip
 
