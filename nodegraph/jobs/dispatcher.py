@@ -305,8 +305,8 @@ class Dispatcher:
             self.store.queue.record(job.id, states)
             numbered = self.store.journal.add(events)
             if (end := message.get("end")) is not None:
-                if end["state"] == "cancelled" and not self.store.queue.cancelling(job.id):
-                    numbered += self._job_event(self.store.queue.put_back(job.id))  # only this server ends
+                if end["state"] == "cancelled" and self._closing and not self.store.queue.cancelling(job.id):
+                    numbered += self._job_event(self.store.queue.put_back(job.id))
                 else:
                     numbered += self._end(job.id, end["state"], end["error"])
         progress = [json.dumps({"job": job.id, "time": now, **fields}) for fields in message.get("progress", ())]
