@@ -38,9 +38,10 @@ def mutated(draw: st.DrawFn) -> Any:
     for _ in range(draw(st.integers(1, 3))):
         found = [path for path in places(document) if path]
         deep = [path for path in found if len(path) >= 4]  # values of inputs, links, and what lies in definitions
-        path = draw(st.sampled_from(deep if deep and draw(st.booleans()) else found or [()]))
-        if not path:
+        if not found:
             return document
+        narrow = bool(deep) and draw(st.booleans())
+        path = draw(st.sampled_from(deep if narrow else found))
         holder = document
         for key in path[:-1]:
             holder = holder[key]
