@@ -17,9 +17,10 @@ class Journal:
 
     def __init__(self, database: Database, limit: int = 200_000) -> None:
         self._database, self.limit = database, limit
-        row = database.row("SELECT coalesce(max(number), 0), coalesce(min(number), 1) FROM events")
-        assert row is not None
-        self.last, self.first = int(row[0]), int(row[1])
+        last = database.row("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+        first = database.row("SELECT min(number) FROM events")
+        self.last = 0 if last is None else int(last[0])
+        self.first = self.last + 1 if first is None or first[0] is None else int(first[0])
 
     def add(self, events: Iterable[tuple[str, str]]) -> list[Numbered]:
         """Keep (type, data) under the next numbers."""
