@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help setup demo test slow check format bench docs clean
+.PHONY: help setup demo serve test stress slow check format bench docs clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -22,6 +22,12 @@ $(READY): pyproject.toml constraints.txt
 
 demo: setup ## make a picture from a prompt with the shipped model, and print where it is
 	$(BIN)/nodegraph run workflows/txt2img.json --out output
+
+stress: setup ## kill servers and workers at random moments, thirty times
+	NODEGRAPH_STRESS=30 $(BIN)/python -m pytest -q tests/server/test_kill.py
+
+serve: setup ## serve the editor, jobs and gallery at http://127.0.0.1:8288
+	$(BIN)/nodegraph serve
 
 test: setup check ## everything: style, types, layers, tests
 	$(BIN)/python -m pytest -q

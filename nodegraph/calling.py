@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from .context import Cancelled, Folders, NodeError, Resource
 from .events import Event, Progress, Saved, Warned
 from .plan import Call
 from .pool import Pool
+from .resumption import Resumption
 
 T = TypeVar("T")
 Outputs = Mapping[str, Any]
@@ -29,6 +30,7 @@ class RunContext:
     emit: Callable[[Event], None]
     stop: threading.Event
     pool: Pool
+    resumption: Resumption | None = None
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -39,6 +41,13 @@ class RunContext:
         if self.stop.is_set():
             raise Cancelled
         self.emit(Progress(self.node, step, total, what, preview))
+
+    def checkpoint(self, state: Callable[[], Any]) -> None:
+        if self.resumption is not None:
+            self.resumption.keep(state)
+
+    def resumed(self) -> Any:
+        return None if self.resumption is None else self.resumption.found()
 
     def lease(self, resource: Resource[T]) -> AbstractContextManager[T]:
         self.note(**{resource.name: resource.place})
@@ -60,16 +69,28 @@ def apply(call: Call, kwargs: dict[str, Any]) -> Outputs:
     """Call the node, once for each item where a list entered a single port."""
     mapped = call.mapped
     if not mapped:
-        return named(call, call.node.fn(**kwargs))
+        return _apply(call, kwargs, 0)
     lengths = {name: len(kwargs[name]) for name in mapped}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} has {n}" for name, n in lengths.items())
         raise ValueError(f"the lists it runs over need equal lengths, but {listed}; make them equal")
-    items = [
-        named(call, call.node.fn(**kwargs | dict(zip(mapped, row, strict=True))))
-        for row in zip(*(kwargs[name] for name in mapped), strict=True)
-    ]
+    rows = zip(*(kwargs[name] for name in mapped), strict=True)
+    items = [_apply(call, kwargs | dict(zip(mapped, row, strict=True)), i) for i, row in enumerate(rows)]
     return {port: [item[port] for item in items] for port in call.outputs}
+
+
+def _apply(call: Call, kwargs: dict[str, Any], index: int) -> Outputs:
+    """Call the node's function. What it kept of its way is of use only if it is interrupted, not if it fails."""
+    name = call.node.context
+    context = kwargs[name] if name else None
+    if name is None or not isinstance(context, RunContext) or context.resumption is None:
+        return named(call, call.node.fn(**kwargs))
+    own = context.resumption.item(index)
+    try:
+        return named(call, call.node.fn(**kwargs | {name: replace(context, resumption=own)}))
+    except Exception:
+        own.clear()
+        raise
 
 
 def named(call: Call, result: Any) -> Outputs:

@@ -96,6 +96,16 @@ class Context(Protocol):
             preview: Makes a small picture of the state; called only if somebody looks, soon, from another thread.
         """
 
+    def checkpoint(self, state: Callable[[], Any]) -> None:
+        """Keep how far this call has come, if some seconds have passed since the last time.
+
+        Args:
+            state: Makes what `resumed` will give: plain values, arrays, and lists, tuples and dicts of these.
+        """
+
+    def resumed(self) -> Any:
+        """The last state that an interrupted call with the same inputs kept, or None: then begin at the beginning."""
+
     def lease(self, resource: Resource[T]) -> AbstractContextManager[T]:
         """Keep `resource` loaded for the length of a `with` block."""
 

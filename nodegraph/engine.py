@@ -95,6 +95,7 @@ class Engine:
         disk: Bytes of results kept in the folder.
         lanes: Calls at a time, by lane.
         capacity: Bytes for loaded models by place ("cpu", "cuda:0"), where the default is not right.
+        checkpoint: Seconds after which a long call keeps how far it has come, from where an interrupted one goes on.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Engine:
         disk: int = 20 * 2**30,
         lanes: Mapping[str, int] | None = None,
         capacity: Mapping[str, int] | None = None,
+        checkpoint: float = 5.0,
     ) -> None:
         self.registry = registry if registry is not None else Registry.installed()
         self.folders = folders or Folders()
@@ -114,7 +116,7 @@ class Engine:
         widths = {"gpu": 1, "cpu": os.cpu_count() or 1, "io": 4, **(lanes or {})}
         self._digests = Digests(cache / "digests.json" if cache is not None else None)
         self._machinery = Machinery(
-            Lanes(widths), Pool(capacity), Memory(memory), store, Background(), Ledger(store), self._digests
+            Lanes(widths), Pool(capacity), Memory(memory), store, Background(), Ledger(store), self._digests, checkpoint
         )
         self._shut = weakref.finalize(self, self._machinery.close)
         self._lock = threading.Lock()
@@ -157,6 +159,27 @@ class Engine:
             if id in needed and states[id] in ("run", "always"):
                 needed |= plan.calls[id].sources
         return [_planned(plan, id, states, needed) for id in plan.calls]
+
+    def recall(
+        self, workflow: Workflow, node: str, *, folders: Folders | None = None, persist: bool = False
+    ) -> Mapping[str, Any] | None:
+        """What `node` gave in some run, if a cache has it. Runs nothing.
+
+        Args:
+            persist: Also write it to the cache on disk, for other processes to read.
+        Raises:
+            InvalidWorkflow: The document cannot run, or has no such node.
+        """
+        plan = self.compile(workflow, targets=[node], folders=folders)
+        if not plan.calls[node].node.pure:
+            return None
+        key, machinery = keys(plan, "", self._digests)[node], self._machinery
+        found = machinery.memory.get(key)
+        if found is None:
+            return None if machinery.disk is None else machinery.disk.get(key)
+        if persist and machinery.disk is not None:
+            machinery.disk.put(key, found)
+        return found
 
     def _held(self, plan: Plan, id: str, key: str) -> str:
         if not plan.calls[id].node.pure:

@@ -7,6 +7,7 @@ engine and hold no lane.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ from .lanes import Lanes, Ticket
 from .plan import Call, Edge, Plan
 from .pool import Pool
 from .receipt import Ledger, Record, ancestors, receipt, record, with_receipt
+from .resumption import Resumption
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class Machinery:
     ledger: Ledger
     digest: Callable[[Path], str]
     """Content digest of a file."""
+    checkpoint: float
+    """Seconds between two states that a call keeps of its way."""
 
     def close(self) -> None:
         self.lanes.close()
@@ -150,6 +154,17 @@ class Run:
         if len(made) < len(self.plan.targets):
             raise Cancelled
         return made
+
+    def persist(self) -> None:
+        """Write the document's outputs to the cache on disk, however little time they took, once the run has ended."""
+        disk = self._machinery.disk
+        if disk is None:
+            return
+        for id in {ref.node for ref in self.plan.outputs.values()}:
+            outputs = self._states[id].outputs if id in self._states else None
+            if outputs is not None and self.plan.calls[id].node.pure:
+                with contextlib.suppress(Unencodable, OSError):
+                    disk.put(self.keys[id], outputs)
 
     # Everything below that touches `_states` holds the lock.
 
@@ -317,14 +332,14 @@ class Run:
             dropped = self._machinery.pool.drop_unleased()
             self._emit(Warned(call.id, f"out of memory; dropped {', '.join(dropped) or 'nothing'} and tries once more"))
             outputs = apply(call, kwargs)
-        self._keep(call, outputs, time.perf_counter() - began, context.notes)
+        self._keep(call, context, outputs, time.perf_counter() - began)
         return outputs
 
-    def _keep(self, call: Call, outputs: Outputs, seconds: float, notes: Mapping[str, str]) -> None:
+    def _keep(self, call: Call, context: RunContext, outputs: Outputs, seconds: float) -> None:
         self._emit(Finished(call.id, seconds))
         key, disk = self.keys[call.id], self._machinery.disk
         if self._recorded:
-            self._machinery.ledger.put(key, record(outputs, notes))
+            self._machinery.ledger.put(key, record(outputs, context.notes))
         if not call.node.pure:
             return
         self._machinery.memory.put(key, outputs)
@@ -337,10 +352,15 @@ class Run:
                 pass  # a value of a third party that only lives in memory
             except OSError as error:
                 self._emit(Warned(call.id, f"its result could not be kept on disk: {error}"))
+        if context.resumption is not None:
+            context.resumption.clear()  # after the outputs were kept, so that a death between costs nothing
 
     def _context(self, call: Call) -> RunContext:
+        machinery, resumption = self._machinery, None
+        if machinery.disk is not None and call.node.pure:
+            resumption = Resumption(machinery.disk, self.keys[call.id], machinery.checkpoint, self._stop)
         document = partial(self._told, call.id)
-        return RunContext(call.id, self.folders, document, self._emit, self._stop, self._machinery.pool)
+        return RunContext(call.id, self.folders, document, self._emit, self._stop, machinery.pool, resumption)
 
     def _told(self, id: str) -> str:
         """The document with the receipt of what the node `id` is given."""
@@ -412,7 +432,7 @@ class Run:
             if call.node.context:
                 kwargs[call.node.context] = context
             outputs = named(call, await call.node.fn(**kwargs))
-            self._keep(call, outputs, time.perf_counter() - began, context.notes)
+            self._keep(call, context, outputs, time.perf_counter() - began)
         except (CancelledError, Cancelled):
             because = ""
         except _Impossible as error:

@@ -154,7 +154,7 @@ def receipt(
         found = known(each) or Record({})
         told = {
             "type": call.type,
-            "inputs": {name: str(v) if isinstance(v, Path) else v for name, v in call.literals.items()},
+            "inputs": {name: v.name if isinstance(v, Path) else v for name, v in call.literals.items()},
             "outputs": dict(found.outputs),
             "notes": dict(found.notes),
         }

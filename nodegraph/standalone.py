@@ -26,6 +26,12 @@ class Standalone:
     def progress(self, step: int, total: int, what: str = "", preview: Callable[[], Any] | None = None) -> None:
         pass
 
+    def checkpoint(self, state: Callable[[], Any]) -> None:
+        pass
+
+    def resumed(self) -> Any:
+        return None
+
     @contextmanager
     def lease(self, resource: Resource[T]) -> Iterator[T]:
         value = resource.load(lambda done, total: None)

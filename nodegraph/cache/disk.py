@@ -62,10 +62,13 @@ class Disk:
             os.utime(path)
         return outputs
 
-    def put(self, key: str, outputs: Outputs) -> None:
-        """Keep `outputs`. Raises `Unencodable`, or `OSError` when the disk refuses."""
+    def put(self, key: str, outputs: Outputs, replace: bool = False) -> None:
+        """Keep `outputs`; what is there already stays, unless `replace`.
+
+        Raises `Unencodable`, or `OSError` when the disk refuses.
+        """
         path = self.path(key)
-        if path.exists():
+        if not replace and path.exists():
             return
         data = self.codec.encode(dict(outputs))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +87,11 @@ class Disk:
             self._unseen = 0 if count else self._unseen
         if count and self.size() > self.limit * (RECOUNT - 1) // RECOUNT:
             self.trim(self.limit * 9 // 10)
+
+    def remove(self, key: str) -> None:
+        """Forget the outputs, if they are there."""
+        with contextlib.suppress(OSError):
+            self.path(key).unlink()
 
     def entries(self) -> Iterator[tuple[Path, os.stat_result]]:
         """Every entry with what the file system says of it. Skips what another process removes meanwhile."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -107,6 +108,7 @@ def sample(
         x0 = state.x if state.x0 is None else state.x0
         if keep_steps:
             kept.append(x0.cpu())
+        ctx.checkpoint(lambda: _state(state, kept))
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, scaling_factor)))
 
     with ctx.lease(model.denoiser) as unet:
@@ -135,6 +137,7 @@ def sample(
                 sigma=latent.sigma,
                 mask=None if inpainting or latent.mask is None else _mask(latent, start),
                 on_step=report,
+                resume=_resumed(ctx, start, kept),
             )
         except ValueError as error:
             raise NodeError(str(error)) from error
@@ -145,6 +148,40 @@ def sample(
         Latent(width, height, len(final), final, latent.mask, latent.masked, made.sigma),
         Latent(width, height, len(steps_kept), steps_kept),
     )
+
+
+def _state(state: State, kept: list[Tensor]) -> dict[str, Any]:
+    """A state and the steps before it, as the cache holds them."""
+
+    def arrays(tensors: Iterable[Tensor]) -> list[Any]:
+        return [tensor.cpu().numpy() for tensor in tensors]
+
+    return {
+        "step": state.step,
+        "x": state.x.cpu().numpy(),
+        "x0": None if state.x0 is None else state.x0.cpu().numpy(),
+        "history": arrays(state.history),
+        "kept": arrays(kept),
+    }
+
+
+def _resumed(ctx: Context, like: Tensor, kept: list[Tensor]) -> State | None:
+    """Where an interrupted call was; the steps before go into `kept`."""
+    import torch
+
+    from .diffusion.solvers import State
+
+    found = ctx.resumed()
+    if found is None:
+        return None
+
+    def tensor(array: Any) -> Tensor:
+        return torch.from_numpy(array.copy())
+
+    kept.extend(map(tensor, found["kept"]))
+    x0 = None if found["x0"] is None else tensor(found["x0"]).to(like)
+    history = tuple(tensor(array).to(like) for array in found["history"])
+    return State(found["step"], tensor(found["x"]).to(like), x0, history)
 
 
 def _check(model: Model, prompt: Conditioning, port: str) -> None:

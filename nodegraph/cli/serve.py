@@ -1,0 +1,105 @@
+"""`nodegraph serve`: jobs, gallery and editor over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from .console import fail
+from .setup import common, model_folders, registry
+
+PORT = 8288
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser("serve", help="serve jobs, gallery and editor over HTTP")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
+    parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on (default: {PORT}; 0: a free one)")
+    parser.add_argument("--workers", type=int, help="worker processes (default: one for each device)")
+    parser.add_argument("--data", metavar="DIR", help="where jobs, results and uploads are kept")
+    parser.add_argument("--token-file", metavar="FILE", help="ask for the tokens in this file, made if not there")
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="also answer to this name")
+    parser.add_argument("--private-webhooks", action="store_true", help="let webhooks reach addresses of this network")
+    parser.add_argument("--models", action="append", default=[], metavar="DIR", help="look for models here first")
+    parser.add_argument("--cache", metavar="DIR", help="keep node outputs here instead of in the data folder")
+    parser.add_argument("--checkpoint", type=float, default=5.0, metavar="SECONDS",
+                        help="keep how far a long node has come this often (default: 5)")  # fmt: skip
+    parser.add_argument("--log-json", action="store_true", help="write the log as JSON lines")
+    common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from ..jobs import Settings
+    from ..jobs.store import FolderInUse
+    from ..server.serving import Options, Unprotected, make_site, serve
+
+    if options.workers is not None and not 1 <= options.workers <= 64:
+        raise ValueError(f"--workers {options.workers}: needs 1 to 64")
+    start_log(options.log_json)
+    settings = Settings(
+        workers=options.workers,
+        packs=tuple(Path(file) for file in options.pack),
+        models=model_folders(options),
+        checkpoint=options.checkpoint,
+        cache=Path(options.cache).expanduser().absolute() if options.cache else None,
+    )
+    chosen = Options(
+        data=data_folder(options),
+        host=options.host,
+        port=options.port,
+        tokens=Path(options.token_file).expanduser() if options.token_file else None,
+        hosts=frozenset(name.lower() for name in options.allow_host),
+        private_webhooks=options.private_webhooks,
+        settings=settings,
+    )
+    try:
+        site = make_site(chosen, registry(options))
+    except (FolderInUse, Unprotected) as error:
+        return fail(str(error))
+    if site.access.tokens:
+        shown = chosen.tokens or chosen.data / "tokens.json"
+        print(f"tokens are in {shown}; open the editor with /?token=...", file=sys.stderr)
+    asyncio.run(serve(site, chosen, lambda address: print(address, flush=True)))
+    return 0
+
+
+def data_folder(options: argparse.Namespace) -> Path:
+    import platformdirs
+
+    if options.data:
+        return Path(options.data).expanduser().absolute()
+    return platformdirs.user_data_path("nodegraph", appauthor=False) / "server"
+
+
+def start_log(as_json: bool) -> None:
+    """Log to standard error: for people, or one JSON object a line."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    )
+    root = logging.getLogger("nodegraph")
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+
+
+class JsonLines(logging.Formatter):
+    """One object for each record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        made = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            made["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(made)

@@ -1,0 +1,360 @@
+"""From the queue to the workers and back: who runs what, and what becomes of it.
+
+Everything here runs on one event loop, and each method that changes something does so in one transaction, so there is
+no moment at which a `kill -9` could lose or double anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .gallery import Saved
+from .hub import Hub, Said
+from .job import Job, NodeState, Numbered, State
+from .process import Process, devices, environment
+from .queue import Submission
+from .store import Store
+
+log = logging.getLogger("nodegraph.jobs")
+
+DEADLY = 2
+"""Workers that a job may kill before it is given up."""
+NODE_STATES: Mapping[str, str] = {
+    "Started": "running", "Finished": "done", "Cached": "cached", "Failed": "failed", "Skipped": "skipped",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How workers are started.
+
+    Attributes:
+        workers: How many; by default one for each device. Several share a CPU.
+        packs: Files with more nodes.
+        models: Folders of models.
+        cache: The folder of results between runs; by default in the data folder.
+        memory, disk: Bytes of results that a worker keeps in memory, and all of them on disk.
+        checkpoint: Seconds after which a long node keeps how far it has come.
+        patience: Seconds that a node has to notice a cancel before its worker is killed.
+    """
+
+    workers: int | None = None
+    packs: tuple[Path, ...] = ()
+    models: tuple[Path, ...] = ()
+    cache: Path | None = None
+    memory: int = 2 * 2**30
+    disk: int = 20 * 2**30
+    checkpoint: float = 5.0
+    patience: float = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A place for a worker process, which is filled again when the process dies."""
+
+    number: int
+    device: str
+    process: Process | None = None
+    ready: bool = False
+    job: Job | None = None
+    started: float = 0.0
+    deaths: int = 0
+    done: int = 0
+    keeps: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
+
+
+class Dispatcher:
+    """Feeds workers from the queue of a store, and writes down what they say."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store, self.settings, self.hub = store, settings, Hub()
+        found = devices()
+        count = settings.workers or len(found)
+        self.workers = [Worker(i, found[i % len(found)]) for i in range(count)]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._waits: dict[str, list[asyncio.Future[None]]] = {}
+        self._requests = itertools.count()
+        self._closing = False
+        self.on_end: Callable[[Job], None] | None = None
+        """Called when a job has ended."""
+
+    async def start(self) -> None:
+        """Put back what was interrupted, and start the workers."""
+        for job in self.store.queue.recover():
+            log.info("job %s was interrupted and waits again", job.id)
+            self.store.sweep(job.id)
+            self.hub.publish(self._job_event(job))
+        self._tasks = [
+            asyncio.create_task(self._tend(worker), name=f"worker {worker.number}") for worker in self.workers
+        ]
+
+    async def close(self) -> None:
+        """Stop. Running nodes may save their state until patience ends; their jobs wait for the next start."""
+        self._closing = True
+        for worker in self.workers:
+            if worker.process is not None and worker.job is not None:
+                worker.process.send({"do": "cancel", "job": worker.job.id})
+        until = time.monotonic() + self.settings.patience
+        while time.monotonic() < until and any(w.job for w in self.workers):
+            await asyncio.sleep(0.02)
+        for worker in self.workers:
+            if worker.process is not None:
+                worker.process.kill()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for worker in self.workers:
+            if worker.job is not None:
+                self.store.queue.put_back(worker.job.id)
+        self.hub.close()
+
+    # What clients ask for.
+
+    def submit(self, asked: Submission) -> tuple[Job, bool]:
+        """Queue a job. Returns it, and whether it is new (or its key was known)."""
+        with self.store.database.transaction():
+            job, new = self.store.queue.add(asked)
+            events = self._job_event(job) if new else []
+        self.hub.publish(events)
+        self._feed()
+        return job, new
+
+    def cancel(self, id: str) -> None:
+        """End a job: at once if it waits; if it runs, when its node notices or patience ends."""
+        with self.store.database.transaction():
+            job = self.store.queue.get(id)
+            if job is None or job.has_ended:
+                return
+            events = []
+            if job.state == "pending":
+                events = self._end(id, "cancelled")
+            else:
+                self.store.queue.ask_to_cancel(id)
+        for worker in self.workers:
+            if worker.job is not None and worker.job.id == id and worker.process is not None:
+                worker.process.send({"do": "cancel", "job": id})
+                asyncio.get_running_loop().call_later(self.settings.patience, self._kill_if_at, worker, id)
+        self._tell(id, events)
+
+    def _kill_if_at(self, worker: Worker, job: str) -> None:
+        if worker.job is not None and worker.job.id == job and worker.process is not None:
+            log.warning("worker %d did not notice that job %s was cancelled; killing it", worker.number, job)
+            worker.process.kill()
+
+    def retry(self, id: str) -> Job | None:
+        """Queue the same again."""
+        with self.store.database.transaction():
+            job = self.store.queue.retry(id)
+            events = [] if job is None else self._job_event(job)
+        self.hub.publish(events)
+        self._feed()
+        return job
+
+    def reorder(self, id: str, priority: int) -> None:
+        """A higher priority goes first; of equal ones the older."""
+        self.store.queue.reorder(id, priority)
+        self._say("queue", {"what": "reordered", "job": id, "priority": priority})
+
+    def pause(self, paused: bool) -> None:
+        """Begin no job while paused. Those that run go on."""
+        self.store.set("paused", "yes" if paused else "no")
+        self._say("queue", {"what": "paused" if paused else "resumed", "paused": paused})
+        self._feed()
+
+    async def wait(self, id: str) -> None:
+        """Return once the job has ended."""
+        job = self.store.queue.get(id)
+        if job is None or job.has_ended:
+            return
+        waiting = asyncio.get_running_loop().create_future()
+        self._waits.setdefault(id, []).append(waiting)
+        try:
+            await waiting
+        finally:
+            with contextlib.suppress(ValueError, KeyError):
+                self._waits[id].remove(waiting)
+
+    async def keep(self, document: str, node: str) -> bool:
+        """Have a worker that remembers what `node` gave write it to the cache on disk. Whether one did."""
+        asked: list[asyncio.Future[bool]] = []
+        for worker in self.workers:
+            if worker.process is not None and worker.ready:
+                number = next(self._requests)
+                asked.append(asyncio.get_running_loop().create_future())
+                worker.keeps[number] = asked[-1]
+                worker.process.send({"do": "keep", "request": number, "document": document, "node": node})
+        return any(await asyncio.gather(*asked))
+
+    # Workers.
+
+    def _setup(self) -> dict[str, Any]:
+        store, settings = self.store, self.settings
+        cache = settings.cache or store.cache
+        private = [store.uploads, store.results, cache, store.folder, *settings.models]
+        return {
+            "uploads": str(store.uploads),
+            "results": str(store.results),
+            "cache": str(cache),
+            "models": [str(folder) for folder in settings.models],
+            "packs": [str(file.absolute()) for file in settings.packs],
+            "private": [str(folder) for folder in private],
+            "memory": settings.memory,
+            "disk": settings.disk,
+            "checkpoint": settings.checkpoint,
+        }
+
+    async def _tend(self, worker: Worker) -> None:
+        """Keep a process in a worker's place."""
+        while not self._closing:
+            worker.process = await Process.start(self._setup(), environment(worker.device, len(self.workers)))
+            worker.started = time.time()
+            try:
+                async for message in worker.process:
+                    self._heard(worker, message)
+            except Exception:  # what a process says is not to be trusted with the life of the server
+                log.exception("worker %d said something that could not be understood", worker.number)
+                worker.process.kill()
+            how = await worker.process.wait()
+            was_ready, worker.ready = worker.ready, False
+            for waiting in worker.keeps.values():
+                if not waiting.done():
+                    waiting.set_result(False)
+            worker.keeps.clear()
+            if self._closing:
+                return
+            worker.deaths += 1
+            log.warning("worker %d (process %d) died: %s", worker.number, worker.process.pid, how)
+            if worker.job is not None:
+                self._killed(worker, how)
+            if not was_ready:
+                await asyncio.sleep(min(30.0, 0.5 * 2 ** min(worker.deaths, 6)))
+
+    def _killed(self, worker: Worker, how: str) -> None:
+        """A worker died of its job, or with it."""
+        assert worker.job is not None
+        id, worker.job = worker.job.id, None
+        queue = self.store.queue
+        with self.store.database.transaction():
+            job = queue.put_back(id, killed=True)
+            if queue.cancelling(id):
+                events = self._end(id, "cancelled")
+            elif job.kills >= DEADLY:
+                reason = f"killed its worker {job.kills} times (the last: {how})"
+                advice = "; it may need more memory than there is: make the picture or the batch smaller"
+                events = self._end(id, "failed", reason + (advice if how == "SIGKILL" else ""))
+            else:
+                events = self._job_event(job)
+        self.store.sweep(id)
+        self._tell(id, events)
+
+    def _feed(self) -> None:
+        """Give every idle worker a job, while there are any."""
+        if self._closing or self.store.paused:
+            return
+        for worker in self.workers:
+            if worker.process is None or not worker.ready or worker.job is not None:
+                continue
+            with self.store.database.transaction():
+                taken = self.store.queue.take()
+                if taken is None:
+                    return
+                job, document = taken
+                events = self._job_event(job)
+            worker.job = job
+            if job.attempts > 1:
+                self.store.sweep(job.id)
+            worker.process.send({"do": "run", "job": job.id, "document": document, "targets": job.targets})
+            self.hub.publish(events)
+
+    def _heard(self, worker: Worker, message: dict[str, Any]) -> None:
+        if "ready" in message:
+            worker.ready = True
+            self._feed()
+        elif "kept" in message:
+            waiting = worker.keeps.pop(message["kept"])
+            if not waiting.done():
+                waiting.set_result(message["found"])
+        elif worker.job is not None and message["job"] == worker.job.id:
+            self._progressed(worker, worker.job, message)
+
+    def _progressed(self, worker: Worker, job: Job, message: dict[str, Any]) -> None:
+        """Write down what a worker says about its job, all in one transaction, then tell it."""
+        now = time.time()
+        events: list[tuple[str, str]] = []
+        states: dict[str, NodeState] = {}
+        doubles: list[Path] = []
+        with self.store.database.transaction():
+            for type, fields in message.get("events", ()):
+                if type == "Saved":
+                    fields, new = self._saved(job, fields)
+                    if not new:
+                        doubles.append(self.store.results / fields["file"])
+                        continue
+                elif (state := NODE_STATES.get(type)) is not None:
+                    states[fields["node"]] = NodeState(
+                        state, fields.get("seconds"), fields.get("memory"), fields.get("error"), fields.get("port")
+                    )
+                events.append((type, json.dumps({"job": job.id, "time": now, **fields})))
+            self.store.queue.record(job.id, states)
+            numbered = self.store.journal.add(events)
+            if (end := message.get("end")) is not None:
+                if end["state"] == "cancelled" and self._closing and not self.store.queue.cancelling(job.id):
+                    numbered += self._job_event(self.store.queue.put_back(job.id))
+                else:
+                    numbered += self._end(job.id, end["state"], end["error"])
+        progress = [json.dumps({"job": job.id, "time": now, **fields}) for fields in message.get("progress", ())]
+        if end is not None:
+            worker.job = None
+            worker.done += 1
+            if doubles:
+                self.store.sweep(job.id)
+        self._tell(job.id, [*progress, *numbered])
+        if end is not None:
+            self._feed()
+
+    def _saved(self, job: Job, fields: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        file = f"{job.id}/{fields['name']}"
+        saved = Saved(
+            job.id, fields["node"], fields["ordinal"], file, fields["name"], fields["bytes"], fields.get("width"),
+            fields.get("height"), fields.get("hash"), fields["prompt"], fields["negative"], fields["seed"],
+            fields["model"], job.workflow or job.name,
+        )  # fmt: skip
+        id, new = self.store.gallery.add(saved)
+        return {"node": fields["node"], "result": id, "name": fields["name"], "file": file}, new
+
+    # Telling.
+
+    def _job_event(self, job: Job) -> list[Numbered]:
+        fields = {"job": job.id, "time": time.time(), "state": job.state, "name": job.name, "error": job.error}
+        return self.store.journal.add([("job", json.dumps(fields))])
+
+    def _end(self, id: str, state: State, error: str | None = None) -> list[Numbered]:
+        """Record how a job ended, and that it did."""
+        self.store.queue.end(id, state, error)
+        job = self.store.queue.get(id)
+        assert job is not None
+        log.info("job %s %s", id, job.state)
+        return self._job_event(job)
+
+    def _say(self, type: str, fields: dict[str, Any]) -> None:
+        self.hub.publish(self.store.journal.add([(type, json.dumps({"time": time.time(), **fields}))]))
+
+    def _tell(self, id: str, events: Sequence[Said]) -> None:
+        """Publish what happened to a job, and wake who waits for its end."""
+        self.hub.publish(events)
+        if id in self._waits or self.on_end is not None:
+            job = self.store.queue.get(id)
+            if job is None or not job.has_ended:
+                return
+            for waiting in self._waits.pop(id, ()):
+                if not waiting.done():
+                    waiting.set_result(None)
+            if self.on_end is not None:
+                self.on_end(job)

@@ -1,0 +1,77 @@
+"""From one writer of events to many readers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from .job import Numbered
+
+BACKLOG = 20_000
+"""Events that may wait for one reader. One that is further behind is let go; it can come back for the rest."""
+
+Said = Numbered | str
+"""A numbered event, or the JSON of progress, which has no number and is not kept."""
+
+
+class Gone(Exception):
+    """A reader was let go: it was too slow, or the hub closed."""
+
+
+class Hub:
+    """Readers of what happens now."""
+
+    def __init__(self) -> None:
+        self._readers: set[Reader] = set()
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    def publish(self, events: Iterable[Said]) -> None:
+        listed = list(events)
+        if listed:
+            for reader in list(self._readers):
+                reader.put(listed)
+
+    def reader(self) -> Reader:
+        """A new reader. It hears everything from now on, until it leaves."""
+        made = Reader(self._readers)
+        self._readers.add(made)
+        return made
+
+    def close(self) -> None:
+        """Send every reader home."""
+        for reader in list(self._readers):
+            reader.leave()
+
+
+class Reader:
+    """One who listens."""
+
+    def __init__(self, readers: set[Reader]) -> None:
+        self._readers = readers
+        self._waiting: list[Said] = []
+        self._changed = asyncio.Event()
+
+    def put(self, events: list[Said]) -> None:
+        self._waiting.extend(events)
+        if len(self._waiting) > BACKLOG:
+            self.leave()
+        self._changed.set()
+
+    def leave(self) -> None:
+        self._readers.discard(self)
+        self._changed.set()
+
+    async def next(self, timeout: float) -> list[Said]:
+        """What was said since, once there is something; nothing when time is up. Raises `Gone`."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
+        except TimeoutError:
+            return []
+        self._changed.clear()
+        if self not in self._readers:
+            raise Gone
+        batch, self._waiting = self._waiting, []
+        return batch

@@ -1,0 +1,100 @@
+"""What the store gives out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+State = Literal["pending", "running", "done", "failed", "cancelled"]
+ENDED: frozenset[State] = frozenset(("done", "failed", "cancelled"))
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What became of one node of a job: "running", "done", "cached", "failed" or "skipped".
+
+    Attributes:
+        memory: Bytes the worker held when the node was done.
+        port: The input at fault, where the node failed because of one.
+    """
+
+    state: str
+    seconds: float | None = None
+    memory: int | None = None
+    error: str | None = None
+    port: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One workflow with its inputs, on its way through the queue.
+
+    Attributes:
+        number: Its place in the order of submission, counted from 1.
+        workflow: The stored workflow it came from; "" for a document of its own.
+        attempts: How often a worker began it.
+        kills: How often a worker died of it.
+        results: Ids of what it saved.
+    """
+
+    number: int
+    id: str
+    state: State
+    name: str
+    workflow: str
+    priority: int
+    client: str
+    created: float
+    started: float | None
+    ended: float | None
+    error: str | None
+    attempts: int
+    kills: int
+    inputs: Mapping[str, Any]
+    targets: tuple[str, ...]
+    webhook: str | None
+    nodes: Mapping[str, NodeState] = field(default_factory=dict)
+    results: tuple[str, ...] = ()
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A file that a job saved, and where it came from.
+
+    Attributes:
+        file: Its path below the folder of results.
+        hash: What the picture looks like, for finding similar ones; None for a file that is no picture.
+    """
+
+    number: int
+    id: str
+    job: str
+    node: str
+    ordinal: int
+    file: str
+    name: str
+    width: int | None
+    height: int | None
+    bytes: int
+    prompt: str
+    negative: str
+    seed: int | None
+    model: str
+    workflow: str
+    created: float
+    starred: bool
+    hash: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """An event that is kept. `data` is JSON."""
+
+    number: int
+    type: str
+    data: str

@@ -1,0 +1,182 @@
+"""The queue: jobs in their order, and how they move from state to state."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .database import Database, Row
+from .job import ENDED, Job, NodeState, State
+
+COLUMNS = (
+    "number, id, state, name, workflow, priority, client, created, started, ended, error, attempts, kills, inputs, "
+    "targets, webhook"
+)
+
+
+class Submission(NamedTuple):
+    """What is asked for. `document` is the JSON of a workflow whose inputs are filled in."""
+
+    document: str
+    name: str = ""
+    workflow: str = ""
+    inputs: Mapping[str, Any] = {}
+    targets: tuple[str, ...] = ()
+    priority: int = 0
+    client: str = ""
+    key: str | None = None
+    webhook: str | None = None
+
+
+class Queue:
+    """Jobs in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, asked: Submission) -> tuple[Job, bool]:
+        """Put a job at the end of the line. A key that was given before returns that job and False."""
+        with self._database.transaction():
+            if asked.key is not None:
+                known = self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE key = ?", (asked.key,))  # noqa: S608
+                if known is not None:
+                    return self._whole(known), False
+            id = secrets.token_hex(8)
+            self._database.run(
+                "INSERT INTO jobs (id, state, name, workflow, priority, client, key, document, inputs, targets, "
+                "created, webhook) VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    id, asked.name, asked.workflow, asked.priority, asked.client, asked.key, asked.document,
+                    json.dumps(asked.inputs), json.dumps(asked.targets), time.time(), asked.webhook,
+                ),
+            )  # fmt: skip
+        made = self.get(id)
+        assert made is not None
+        return made, True
+
+    def get(self, id: str) -> Job | None:
+        """The job with its nodes and results."""
+        row = self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
+        return None if row is None else self._whole(row)
+
+    def document(self, id: str) -> str | None:
+        row = self._database.row("SELECT document FROM jobs WHERE id = ?", (id,))
+        return None if row is None else str(row[0])
+
+    def page(self, states: Iterable[State] = (), before: int | None = None, limit: int = 50) -> list[Job]:
+        """Jobs with their nodes and results, newest first."""
+        wanted = tuple(states)
+        marks = ", ".join("?" * len(wanted))
+        where = [f"state IN ({marks})"] if wanted else []
+        values: list[Any] = list(wanted)
+        if before is not None:
+            where.append("number < ?")
+            values.append(before)
+        condition = f"WHERE {' AND '.join(where)}" if where else ""
+        sql = f"SELECT {COLUMNS} FROM jobs {condition} ORDER BY number DESC LIMIT ?"  # noqa: S608
+        return [self._whole(row) for row in self._database.rows(sql, (*values, limit))]
+
+    def count(self, state: State, client: str | None = None) -> int:
+        if client is None:
+            row = self._database.row("SELECT count(*) FROM jobs WHERE state = ?", (state,))
+        else:
+            row = self._database.row("SELECT count(*) FROM jobs WHERE state = ? AND client = ?", (state, client))
+        assert row is not None
+        return int(row[0])
+
+    def take(self) -> tuple[Job, str] | None:
+        """The first job in line, now running, and its document."""
+        with self._database.transaction():
+            row = self._database.row(
+                "SELECT number, document FROM jobs WHERE state = 'pending' ORDER BY priority DESC, number LIMIT 1"
+            )
+            if row is None:
+                return None
+            taken = self._database.row(
+                "UPDATE jobs SET state = 'running', started = coalesce(started, ?), attempts = attempts + 1 "  # noqa: S608
+                f"WHERE number = ? RETURNING {COLUMNS}",
+                (time.time(), row["number"]),
+            )
+            assert taken is not None
+            return self._bare(taken), str(row["document"])
+
+    def end(self, id: str, state: State, error: str | None = None) -> bool:
+        """Record how a job ended, once. Returns whether it had not ended before."""
+        assert state in ENDED, state
+        sql = "UPDATE jobs SET state = ?, error = ?, ended = ? WHERE id = ? AND state IN ('pending', 'running')"
+        return self._database.run(sql, (state, error, time.time(), id)).rowcount == 1
+
+    def put_back(self, id: str, killed: bool = False) -> Job:
+        """Return a running job to its place in the line. `killed` counts a worker that died of it."""
+        with self._database.transaction():
+            self._database.run(
+                "UPDATE jobs SET state = 'pending', kills = kills + ? WHERE id = ? AND state = 'running'", (killed, id)
+            )
+            self._database.run("DELETE FROM nodes WHERE job = ?", (id,))
+        job = self.get(id)
+        assert job is not None
+        return job
+
+    def recover(self) -> list[Job]:
+        """After a death of the server: jobs that were running wait again, those being cancelled are cancelled."""
+        with self._database.transaction():
+            for row in self._database.rows("SELECT id FROM jobs WHERE state = 'running' AND cancelling = 1"):
+                self.end(row["id"], "cancelled")
+            return [
+                self.put_back(row["id"]) for row in self._database.rows("SELECT id FROM jobs WHERE state = 'running'")
+            ]
+
+    def ask_to_cancel(self, id: str) -> None:
+        """Remember that a running job is to be cancelled, so that it is not begun again."""
+        self._database.run("UPDATE jobs SET cancelling = 1 WHERE id = ? AND state = 'running'", (id,))
+
+    def cancelling(self, id: str) -> bool:
+        row = self._database.row("SELECT cancelling FROM jobs WHERE id = ?", (id,))
+        return row is not None and bool(row[0])
+
+    def reorder(self, id: str, priority: int) -> None:
+        self._database.run("UPDATE jobs SET priority = ? WHERE id = ?", (priority, id))
+
+    def retry(self, id: str) -> Job | None:
+        """Another job that asks for the same."""
+        row = self._database.row("SELECT * FROM jobs WHERE id = ?", (id,))
+        if row is None:
+            return None
+        asked = Submission(
+            row["document"], row["name"], row["workflow"], json.loads(row["inputs"]), tuple(json.loads(row["targets"])),
+            row["priority"], row["client"], None, row["webhook"],
+        )  # fmt: skip
+        return self.add(asked)[0]
+
+    def to_notify(self) -> list[Job]:
+        """Jobs that have ended and whose webhook was not answered yet."""
+        rows = self._database.rows(
+            f"SELECT {COLUMNS} FROM jobs WHERE webhook IS NOT NULL AND notified = 0 "  # noqa: S608
+            "AND state IN ('done', 'failed', 'cancelled')"
+        )
+        return [self._whole(row) for row in rows]
+
+    def notified(self, id: str) -> None:
+        self._database.run("UPDATE jobs SET notified = 1 WHERE id = ?", (id,))
+
+    def record(self, id: str, states: Mapping[str, NodeState]) -> None:
+        """What became of some nodes of a job."""
+        self._database.run_many(
+            "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(id, node, s.state, s.seconds, s.memory, s.error, s.port) for node, s in states.items()],
+        )
+
+    def _whole(self, row: Row) -> Job:
+        nodes = self._database.rows("SELECT * FROM nodes WHERE job = ?", (row["id"],))
+        results = self._database.rows("SELECT id FROM results WHERE job = ? ORDER BY number", (row["id"],))
+        states = {n["node"]: NodeState(n["state"], n["seconds"], n["memory"], n["error"], n["port"]) for n in nodes}
+        return self._bare(row, states, tuple(r["id"] for r in results))
+
+    @staticmethod
+    def _bare(row: Row, nodes: Mapping[str, NodeState] | None = None, results: tuple[str, ...] = ()) -> Job:
+        fields = dict(row)
+        inputs, targets = json.loads(fields.pop("inputs")), tuple(json.loads(fields.pop("targets")))
+        return Job(**fields, inputs=inputs, targets=targets, nodes=nodes or {}, results=results)

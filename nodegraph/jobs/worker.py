@@ -1,0 +1,217 @@
+"""The worker process: an engine that does what lines of JSON on standard input say, one job at a time.
+
+Standard output is the way back to the server; what nodes print goes to standard error. When standard input ends, the
+server has gone, and the process with it: the job is put back by the next server.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..calling import describe
+from ..codec import Unencodable
+from ..context import Cancelled, Folders
+from ..engine import Engine
+from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
+from ..executor import Run, RunFailed
+from ..pack import Pack, Registry
+from ..problems import InvalidWorkflow
+from .likeness import likeness
+from .post import Post
+from .provenance import provenance
+
+WATCHED = 0.02
+"""Seconds that a node must have taken for its memory to be worth a look."""
+SMALL = 128
+"""Pixels of the longest side up to which a preview is sent as PNG, which is exact."""
+
+
+class Worker:
+    """One engine, and the job it is at.
+
+    Args:
+        setup: What the server says first: folders, packs and limits.
+    """
+
+    def __init__(self, setup: dict[str, Any], post: Post) -> None:
+        self._post = post
+        self._folders = Folders(
+            base=Path(setup["uploads"]), output=Path(setup["results"]), models=tuple(map(Path, setup["models"]))
+        )
+        self._private = sorted(setup["private"], key=len, reverse=True)
+        self._engine = Engine(
+            Registry.installed(Pack.from_file(Path(file)) for file in setup["packs"]),
+            folders=self._folders,
+            cache=Path(setup["cache"]),
+            memory=setup["memory"],
+            disk=setup["disk"],
+            checkpoint=setup["checkpoint"],
+        )
+        self._lock = threading.Lock()
+        self._job = ""
+        self._run: Run | None = None
+        self._stopped = False
+
+    def order(self, message: dict[str, Any]) -> None:
+        """Do what a line asks for. Jobs run in a thread of their own."""
+        match message["do"]:
+            case "run":
+                with self._lock:
+                    self._job, self._stopped, self._run = message["job"], False, None
+                threading.Thread(target=self._work, args=(message,), name="job", daemon=True).start()
+            case "cancel":
+                with self._lock:
+                    if message["job"] == self._job:
+                        self._stopped = True
+                        if self._run is not None:
+                            self._run.cancel()
+            case "keep":
+                threading.Thread(target=self._keep, args=(message,), name="keep", daemon=True).start()
+
+    def _keep(self, message: dict[str, Any]) -> None:
+        try:
+            workflow = self._engine.read(json.loads(message["document"]))
+            found = self._engine.recall(workflow, message["node"], persist=True) is not None
+        except (InvalidWorkflow, Unencodable, OSError):
+            found = False
+        self._post.other({"kept": message["request"], "found": found})
+
+    def _work(self, message: dict[str, Any]) -> None:
+        self._post.begin(message["job"])
+        try:
+            state, error = self._execute(message)
+        except InvalidWorkflow as problems:
+            state, error = "failed", str(problems)
+        except Cancelled:
+            state, error = "cancelled", None
+        except RunFailed as failures:
+            state, error = "failed", str(failures)
+        except BaseException as other:
+            state, error = "failed", describe(other)
+        if self._stopped and state == "failed":
+            state, error = "cancelled", None
+        with self._lock:
+            self._job, self._run = "", None
+        self._post.end(state, None if error is None else self._public(error))
+
+    def _execute(self, message: dict[str, Any]) -> tuple[str, str | None]:
+        folders = Folders(self._folders.base, self._folders.output / message["job"], self._folders.models)
+        workflow = self._engine.read(json.loads(message["document"]))
+        run = self._engine.start(workflow, targets=message["targets"] or None, folders=folders)
+        with self._lock:
+            self._run = run
+            if self._stopped:
+                run.cancel()
+        tell = Teller(self._post, run, folders.output, self._public)
+        for event in run:
+            tell(event)
+        run.outputs()
+        run.persist()
+        return "done", None
+
+    def _public(self, text: str) -> str:
+        """`text` without the names of folders of this machine."""
+        for folder in self._private:
+            text = text.replace(f"{folder}{os.sep}", "")
+        return text
+
+
+class Teller:
+    """Turns the events of a run into what is sent."""
+
+    def __init__(self, post: Post, run: Run, output: Path, public: Callable[[str], str]) -> None:
+        self._post, self._run, self._output, self._public = post, run, output, public
+        self._saves: Counter[str] = Counter()
+        self._shown: dict[str, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Progress():
+                self._progress(event)
+            case Started(node):
+                self._post.event("Started", {"node": node})
+            case Finished(node, seconds):
+                memory = {"memory": resident()} if seconds >= WATCHED else {}
+                self._post.event("Finished", {"node": node, "seconds": seconds, **memory})
+            case Cached(node, tier):
+                self._post.event("Cached", {"node": node, "tier": tier})
+            case Saved(node, path):
+                self._post.event("Saved", {"node": node, **self._saved(node, Path(path))})
+            case Warned(node, message):
+                self._post.event("Warned", {"node": node, "message": self._public(message)})
+            case Failed(node, port, error):
+                self._post.event("Failed", {"node": node, "port": port, "error": self._public(error)})
+            case Skipped(node, because):
+                self._post.event("Skipped", {"node": node, "because": because})
+
+    def _saved(self, node: str, path: Path) -> dict[str, Any]:
+        ordinal = self._saves[node]
+        self._saves[node] += 1
+        made = provenance(self._run.plan, node)
+        facts: dict[str, Any] = {"ordinal": ordinal, "name": path.name, "bytes": path.stat().st_size, **made._asdict()}
+        if (look := likeness(path)) is not None:
+            path.with_name(f"{path.name}.thumbnail.webp").write_bytes(look.thumbnail)
+            facts |= {"width": look.width, "height": look.height, "hash": look.hash}
+        return facts
+
+    def _progress(self, event: Progress) -> None:
+        fields: dict[str, Any] = {"node": event.node, "step": event.step, "total": event.total, "what": event.what}
+        now = time.monotonic()
+        if event.preview is not None and now - self._shown.get(event.node, 0.0) >= 0.2:
+            self._shown[event.node] = now
+            if (shown := _shown(event.preview())) is not None:
+                fields["preview"] = shown
+        self._post.progress(event.node, fields)
+
+
+def _shown(value: Any) -> str | None:
+    """A value that can show itself, as a data URL."""
+    draw = getattr(value, "_repr_png_", None)
+    if draw is None:
+        return None
+    data, kind = draw(), "png"
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+        if max(picture.size) > SMALL:
+            file = io.BytesIO()
+            picture.convert("RGB").save(file, "jpeg", quality=75)
+            data, kind = file.getvalue(), "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def resident() -> int | None:
+    """Bytes of memory this process holds, where the system says it."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    post = Post(out)
+    try:
+        worker = Worker(json.loads(sys.stdin.buffer.readline()), post)
+    except ValueError:  # the server had gone before it said anything
+        os._exit(0)
+    post.other({"ready": os.getpid()})
+    for line in sys.stdin.buffer:
+        worker.order(json.loads(line))
+    os._exit(0)  # not sys.exit: that would wait for a node
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Checking a document without running it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import Field, JsonValue
+
+from ..problems import InvalidWorkflow, Problem
+from .routing import Closed, View, post
+from .site import Site
+
+
+class Check(Closed):
+    document: JsonValue
+    inputs: dict[str, JsonValue] = Field(default_factory=dict)
+    plan: bool = False
+    targets: list[str] = Field(default_factory=list, max_length=1000)
+
+
+class ProblemView(View):
+    code: str
+    node: str
+    port: str | None
+    message: str
+
+
+class PlannedView(View):
+    node: str
+    type: str
+    state: str
+    why: str
+
+
+class Checked(View):
+    problems: list[ProblemView]
+    plan: list[PlannedView] | None = None
+
+
+@post("/api/check", scope="view")
+async def check(site: Site, body: Check) -> Checked:
+    """Say everything that is wrong with a document and, if asked, what a run would do with each node."""
+    return await asyncio.to_thread(_check, site, body)
+
+
+def _check(site: Site, body: Check) -> Checked:
+    try:
+        workflow = site.documents.read(body.document, body.inputs)
+        problems = site.documents.check(workflow, body.targets)
+        made: list[dict[str, Any]] | None = None
+        if body.plan and not problems:
+            made = [asdict(p) for p in site.engine.plan(workflow, targets=body.targets or None)]
+    except InvalidWorkflow as error:
+        problems, made = error.problems, None
+    plan = None if made is None else [PlannedView(**p) for p in made]
+    return Checked(problems=[view(p) for p in problems], plan=plan)
+
+
+def view(problem: Problem) -> ProblemView:
+    return ProblemView(**problem.to_dict())

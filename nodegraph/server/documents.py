@@ -1,0 +1,177 @@
+"""The gate that documents of clients pass before anything reads a file for them.
+
+On the command line a document may name any file. Here its file inputs name uploads, or pictures that ship with the
+examples, and its choices (models) what the list offers; a name that lies outside is a problem and is never looked up.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..context import Folders
+from ..engine import Engine
+from ..expand import expand, fill
+from ..node import Choices, Input
+from ..pack import nearest
+from ..ports import port
+from ..problems import InvalidWorkflow, Problem
+from ..workflow import Graph, Ref, Step, Workflow
+from .intake import UPLOAD, keep_picture
+from .templates import PICTURES
+
+NODES = 5000
+"""Nodes of a document, with those inside its definitions counted as often as they are used."""
+DEPTH = 30
+"""Definitions inside definitions."""
+STALE = 2.0
+"""Seconds for which a list of choices is remembered."""
+CARRIED = re.compile(rf"(?:\.\./)*uploads/({UPLOAD})")
+SHIPPED = re.compile(rf"{PICTURES}/([A-Za-z0-9][\w\-]*\.[a-z0-9]+)")
+
+
+class Documents:
+    """Reads what clients send.
+
+    Args:
+        uploads: Folder of uploads: what file names are relative to.
+        examples: Folder of the shipped examples.
+    """
+
+    def __init__(self, engine: Engine, uploads: Path, examples: Path) -> None:
+        self.engine, self.uploads, self.examples = engine, uploads, examples
+        self._choices: dict[str, tuple[float, Mapping[str, str]]] = {}
+
+    @property
+    def folders(self) -> Folders:
+        return self.engine.folders
+
+    def read(self, raw: Any, inputs: Mapping[str, Any] | None = None) -> Workflow:
+        """A document of a sane size with `inputs` filled in, whose files are uploads. Raises `InvalidWorkflow`."""
+        workflow = self.engine.read(raw)
+        count = _count(workflow)
+        if count > NODES:
+            message = (
+                f"has {count:,} nodes, those inside its definitions counted at each use; at most {NODES:,} are taken"
+            )
+            raise InvalidWorkflow([Problem("too_large", "", None, message)])
+        return self._adopt(fill(workflow, inputs or {}))
+
+    def check(self, workflow: Workflow, targets: list[str] | None = None) -> list[Problem]:
+        """Everything that is wrong with a document that was read."""
+        outside = list(self._outside(workflow))
+        if outside:
+            return outside
+        try:
+            return list(self.engine.compile(workflow, targets=targets or None).problems)
+        except InvalidWorkflow as error:
+            return error.problems
+
+    def demand(self, workflow: Workflow, targets: list[str] | None = None) -> None:
+        """Raises `InvalidWorkflow` if a document that was read cannot run."""
+        outside = list(self._outside(workflow))
+        if outside:
+            raise InvalidWorkflow(outside)
+        self.engine.compile(workflow, targets=targets or None)
+
+    def choices(self, name: str) -> Mapping[str, str]:
+        """The values behind `Choices(name)`."""
+        known = self._choices.get(name)
+        if known is None or time.monotonic() - known[0] > STALE:
+            known = self._choices[name] = (time.monotonic(), self.engine.registry.choices(name, self.folders))
+        return known[1]
+
+    def _adopt(self, workflow: Workflow) -> Workflow:
+        """`workflow` with the files that it may name under the names of uploads."""
+
+        def moved(step: Step) -> Step:
+            files = {
+                name: adopted
+                for name, text in step.inputs.items()
+                if isinstance(text, str)
+                and (known := port(workflow.definitions, self.engine.registry, step, name))
+                and Path in known.type.members
+                and (adopted := self._upload(text)) != text
+            }
+            return step.with_inputs({**step.inputs, **files}) if files else step
+
+        def graph(item: Graph) -> dict[str, Step]:
+            return {id: moved(step) for id, step in item.nodes.items()}
+
+        definitions = {k: d.model_copy(update={"nodes": graph(d)}) for k, d in workflow.definitions.items()}
+        return workflow.model_copy(update={"nodes": graph(workflow), "definitions": definitions})
+
+    def _upload(self, text: str) -> str:
+        """The upload that a file name means: as a saved picture carries it, or a shipped picture, which becomes one."""
+        if found := CARRIED.fullmatch(text):
+            return found[1]
+        if found := SHIPPED.fullmatch(text):
+            shipped = self.examples / PICTURES / found[1]
+            if shipped.is_file():
+                return keep_picture(shipped.read_bytes(), self.uploads).name
+        return text
+
+    def _outside(self, workflow: Workflow) -> Iterator[Problem]:
+        """Literals that name something on this machine which is not the client's to name."""
+        for id, step in expand(workflow).steps.items():
+            node = self.engine.registry.get(step.type.partition("@")[0])
+            if node is None:
+                continue
+            for name, value in step.inputs.items():
+                known = node.inputs.get(name)
+                if known is None or value is None:
+                    continue
+                if Path in known.type.members:
+                    yield from self._outside_file(id, name, value)
+                elif (listed := _listed(known)) is not None:
+                    yield from self._outside_choice(id, name, value, listed)
+
+    def _outside_file(self, id: str, name: str, value: Any) -> Iterator[Problem]:
+        if isinstance(value, Ref) or (isinstance(value, str) and _is_upload(value, self.uploads)):
+            return
+        message = (
+            f"needs the name of an upload, but {value!r} is given; send the picture to /api/uploads and use its name"
+        )
+        yield Problem("unknown_upload", id, name, message)
+
+    def _outside_choice(self, id: str, name: str, value: Any, listed: str) -> Iterator[Problem]:
+        if isinstance(value, Ref | tuple):
+            message = f"takes one of the {listed} that are listed, so it cannot be linked here; choose one"
+            yield Problem("linked_choice", id, name, message)
+        elif not isinstance(value, str) or value not in self.choices(listed):
+            hint = nearest(str(value), self.choices(listed))
+            message = f"needs one of the {listed} that are listed, but {value!r} is given{hint}"
+            yield Problem("unknown_choice", id, name, message)
+
+
+def _listed(known: Input) -> str | None:
+    return next((m.name for m in known.metadata if isinstance(m, Choices)), None)
+
+
+def _is_upload(name: str, uploads: Path) -> bool:
+    return re.fullmatch(UPLOAD, name) is not None and (uploads / name).is_file()
+
+
+def _count(workflow: Workflow) -> int:
+    """Nodes once every definition is replaced by its insides, without replacing any. Raises `InvalidWorkflow`."""
+    counts: dict[str, int] = {}
+
+    def of(graph: Graph, depth: int) -> int:
+        if depth > DEPTH:
+            message = f"its definitions lie more than {DEPTH} deep in each other, or contain themselves"
+            raise InvalidWorkflow([Problem("cycle", "", None, f"{message}; make them flatter")])
+        total = 0
+        for step in graph.nodes.values():
+            name = step.type[1:] if step.type[0] == "#" else ""
+            if name in workflow.definitions:
+                if name not in counts:
+                    counts[name] = of(workflow.definitions[name], depth + 1)
+                total += counts[name]
+            else:
+                total += 1
+        return total
+
+    return of(workflow, 0)

@@ -1,0 +1,258 @@
+"""Jobs: submit, follow, cancel, retry, reorder; the queue as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated
+
+from pydantic import Field, JsonValue, model_validator
+
+from ..jobs import Job, State
+from ..jobs.queue import Submission
+from ..workflow import Workflow
+from .errors import Refused, not_found
+from .routing import Closed, Reply, View, get, post, route
+from .site import Site
+from .webhooks import check_webhook
+
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+WorkflowName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,99}$")]
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
+Limit = Annotated[int, Field(ge=1, le=500)]
+Before = Annotated[int, Field(ge=0, le=2**53)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class Submit(Closed):
+    """A job to do: a document, or the name of a stored workflow or example."""
+
+    document: JsonValue = None
+    workflow: WorkflowName | None = None
+    inputs: dict[str, JsonValue] = Field(default_factory=dict)
+    targets: list[str] = Field(default_factory=list, max_length=1000)
+    priority: Priority = 0
+    client: str = Field(default="", max_length=100)
+    key: str | None = Field(default=None, min_length=1, max_length=200, description="The same key is the same job.")
+    webhook: str | None = Field(default=None, max_length=2000, description="Sent the job when it has ended.")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Submit:
+        if (self.document is None) == (self.workflow is None):
+            raise ValueError("needs either a document or the name of a workflow")
+        return self
+
+
+class Reorder(Closed):
+    priority: Priority
+
+
+class NodeView(View):
+    state: str
+    seconds: float | None = None
+    memory: int | None = None
+    error: str | None = None
+    port: str | None = None
+
+
+class JobView(View):
+    id: JobId
+    number: int
+    state: State
+    name: str
+    workflow: str
+    priority: int
+    client: str
+    created: float
+    started: float | None
+    ended: float | None
+    error: str | None
+    attempts: int
+    kills: int
+    nodes: dict[str, NodeView]
+    results: list[str]
+    inputs: dict[str, JsonValue]
+    targets: list[str]
+
+
+class JobWithDocument(JobView):
+    document: JsonValue
+
+
+class JobPage(View):
+    jobs: list[JobView]
+    next: int | None
+
+
+class QueueView(View):
+    paused: bool
+    pending: int
+    running: int
+
+
+class WorkerView(View):
+    number: int
+    device: str
+    process: int | None
+    ready: bool
+    job: str | None
+    done: int
+    deaths: int
+
+
+class WorkersView(View):
+    workers: list[WorkerView]
+
+
+def view(job: Job) -> JobView:
+    return JobView.model_validate(_fields(job))
+
+
+def _fields(job: Job) -> dict[str, object]:
+    nodes = {
+        id: {"state": n.state, "seconds": n.seconds, "memory": n.memory, "error": n.error, "port": n.port}
+        for id, n in job.nodes.items()
+    }
+    return {
+        "id": job.id, "number": job.number, "state": job.state, "name": job.name, "workflow": job.workflow,
+        "priority": job.priority, "client": job.client, "created": job.created, "started": job.started,
+        "ended": job.ended, "error": job.error, "attempts": job.attempts,
+        "kills": job.kills, "nodes": nodes, "results": job.results,
+        "inputs": job.inputs, "targets": job.targets,
+    }  # fmt: skip
+
+
+def found(site: Site, id: str) -> Job:
+    job = site.store.queue.get(id)
+    if job is None:
+        raise not_found("job", id)
+    return job
+
+
+async def enqueue(site: Site, asked: Submit) -> tuple[Job, bool]:
+    """Check what is asked for, and put it into the queue."""
+    if asked.webhook is not None:
+        check_webhook(asked.webhook, site.private_webhooks)
+    raw = asked.document if asked.workflow is None else stored_document(site, asked.workflow)
+    workflow = await asyncio.to_thread(_prepared, site, raw, asked)
+    queue, limit = site.store.queue, site.limits.pending
+    if queue.count("pending", asked.client) >= limit or queue.count("pending") >= 10 * limit:
+        raise Refused(429, "queue_full", f"{limit:,} jobs wait already; wait until some are done, or cancel some")
+    document = json.dumps(workflow.to_dict(), ensure_ascii=False, separators=(",", ":"))
+    return site.dispatcher.submit(
+        Submission(
+            document, workflow.name, asked.workflow or "", asked.inputs, tuple(asked.targets), asked.priority,
+            asked.client, asked.key, asked.webhook,
+        )
+    )  # fmt: skip
+
+
+def _prepared(site: Site, raw: JsonValue, asked: Submit) -> Workflow:
+    workflow = site.documents.read(raw, asked.inputs)
+    site.documents.demand(workflow, asked.targets)
+    return workflow
+
+
+def stored_document(site: Site, name: str, version: int | None = None) -> JsonValue:
+    """The document of a stored workflow, or of an example where none is stored under its name."""
+    stored = site.store.library.get(name, version)
+    if stored is not None:
+        document: JsonValue = json.loads(stored.document)
+        return document
+    if name in site.templates and version in (None, 1):
+        return dict(site.templates[name].document)
+    raise not_found("workflow", name if version is None else f"{name} (version {version})")
+
+
+async def ended(site: Site, job: Job, timeout: float) -> Job:
+    """The job when it has ended, or as it is when time is up."""
+    try:
+        async with asyncio.timeout(timeout):
+            await site.dispatcher.wait(job.id)
+    except TimeoutError:
+        pass
+    return found(site, job.id)
+
+
+@post("/api/jobs", status=201)
+async def submit(site: Site, body: Submit, wait: bool = False, timeout: Seconds = 3600.0) -> Reply[JobView]:
+    """Queue a job. With `wait` the answer comes when it has ended, or when `timeout` seconds are over."""
+    job, new = await enqueue(site, body)
+    if wait:
+        job = await ended(site, job, timeout)
+    return Reply(view(job), 201 if new else 200)
+
+
+@get("/api/jobs")
+async def list_jobs(site: Site, state: State | None = None, before: Before | None = None, limit: Limit = 50) -> JobPage:
+    """Jobs, newest first. `next` is what `before` is for the page behind."""
+    jobs = site.store.queue.page(() if state is None else (state,), before, limit)
+    return JobPage(jobs=[view(job) for job in jobs], next=jobs[-1].number if len(jobs) == limit else None)
+
+
+@get("/api/jobs/{id}")
+async def read_job(site: Site, id: JobId) -> JobWithDocument:
+    """A job with the state of its nodes and its document, inputs filled in."""
+    job = found(site, id)
+    document = site.store.queue.document(id)
+    assert document is not None
+    return JobWithDocument.model_validate({**_fields(job), "document": json.loads(document)})
+
+
+@post("/api/jobs/{id}/cancel")
+async def cancel(site: Site, id: JobId) -> JobView:
+    """Stop a job. One that runs ends at the next step of its node, or a few seconds later with its worker."""
+    found(site, id)
+    site.dispatcher.cancel(id)
+    return view(found(site, id))
+
+
+@post("/api/jobs/{id}/retry", status=201)
+async def retry(site: Site, id: JobId) -> JobView:
+    """Queue the same again, as a new job. What its nodes had computed is taken from the cache."""
+    job = site.dispatcher.retry(id)
+    if job is None:
+        raise not_found("job", id)
+    return view(job)
+
+
+@route("PATCH", "/api/jobs/{id}", scope="run")
+async def reorder(site: Site, id: JobId, body: Reorder) -> JobView:
+    """Move a job in the queue: a higher priority goes first, and of equal ones the older."""
+    found(site, id)
+    site.dispatcher.reorder(id, body.priority)
+    return view(found(site, id))
+
+
+@get("/api/queue")
+async def read_queue(site: Site) -> QueueView:
+    """The queue in numbers."""
+    queue = site.store.queue
+    return QueueView(paused=site.store.paused, pending=queue.count("pending"), running=queue.count("running"))
+
+
+@post("/api/queue/pause", scope="admin")
+async def pause(site: Site) -> QueueView:
+    """Begin no more jobs. Those that run go on."""
+    site.dispatcher.pause(True)
+    return QueueView.model_validate((await read_queue.handler(site)).model_dump())
+
+
+@post("/api/queue/resume", scope="admin")
+async def resume(site: Site) -> QueueView:
+    """Begin jobs again."""
+    site.dispatcher.pause(False)
+    return QueueView.model_validate((await read_queue.handler(site)).model_dump())
+
+
+@get("/api/workers")
+async def workers(site: Site) -> WorkersView:
+    """The processes that run jobs, and what each is at."""
+    listed = [
+        WorkerView(
+            number=w.number, device=w.device, process=w.process.pid if w.process else None, ready=w.ready,
+            job=w.job.id if w.job else None, done=w.done, deaths=w.deaths,
+        )
+        for w in site.dispatcher.workers
+    ]  # fmt: skip
+    return WorkersView(workers=listed)

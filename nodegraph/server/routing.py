@@ -1,0 +1,192 @@
+"""One declaration for each route: a typed function.
+
+Its path, the parameters of that, the query and the body are read from its signature, checked by pydantic before it is
+called, and described by the OpenAPI document, so neither can say something else than the other::
+
+    @get("/api/jobs/{id}")
+    async def read(site: Site, id: JobId) -> JobView:
+        '''A job with the state of its nodes.'''
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Generic, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from .errors import Refused, bad_request
+
+if typing.TYPE_CHECKING:
+    from .site import Site
+
+T = TypeVar("T")
+Handler = Callable[..., Awaitable[Any]]
+Scope = Literal["open", "view", "run", "admin"]
+REQUIRED: Any = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[T]):
+    """An answer with another status or more headers than the route's own."""
+
+    value: T
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A part of the path or of the query."""
+
+    name: str
+    adapter: TypeAdapter[Any]
+    default: Any = REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a client may ask for, and what answers.
+
+    Attributes:
+        scope: What a token must allow. "open" asks for none.
+        accepts: Media types of a body that the handler reads itself.
+        gives: Media type of an answer that the handler writes itself.
+    """
+
+    method: str
+    path: str
+    scope: Scope
+    status: int
+    handler: Handler
+    summary: str
+    description: str
+    path_parameters: tuple[Parameter, ...]
+    query: tuple[Parameter, ...]
+    body: TypeAdapter[Any] | None
+    body_required: bool
+    answer: TypeAdapter[Any] | None
+    accepts: tuple[str, ...]
+    gives: str
+    wants_request: bool
+
+    async def __call__(self, site: Site, request: web.Request) -> web.StreamResponse:
+        given: dict[str, Any] = {}
+        for parameter in self.path_parameters:
+            given[parameter.name] = _read(parameter, request.match_info[parameter.name], 404)
+        for parameter in self.query:
+            if parameter.name in request.query:
+                given[parameter.name] = _read(parameter, request.query[parameter.name], 400)
+            elif parameter.default is REQUIRED:
+                raise Refused(400, "missing_parameter", f"needs the parameter {parameter.name!r}")
+        if unknown := set(request.query) - {p.name for p in self.query}:
+            listed = ", ".join(p.name for p in self.query) or "none"
+            raise Refused(400, "unknown_parameter", f"knows no parameter {min(unknown)!r}; it knows: {listed}")
+        if self.body is not None:
+            data = await request.read()
+            if data or self.body_required:
+                _check_json(request)
+                try:
+                    given["body"] = self.body.validate_json(data)
+                except ValidationError as error:
+                    raise bad_request(error) from None
+        if self.wants_request:
+            given["request"] = request
+        made = await self.handler(site, **given)
+        if isinstance(made, web.StreamResponse):
+            return made
+        reply = made if isinstance(made, Reply) else Reply(made, self.status)
+        if self.answer is None:
+            return web.Response(status=reply.status, headers=reply.headers)
+        body = self.answer.dump_json(reply.value, by_alias=True)
+        return web.Response(body=body, status=reply.status, content_type="application/json", headers=reply.headers)
+
+
+def _read(parameter: Parameter, text: str, status: int) -> Any:
+    try:
+        return parameter.adapter.validate_strings(text)
+    except ValidationError as error:
+        said = error.errors(include_url=False)[0]["msg"]
+        code = "not_found" if status == 404 else "bad_parameter"
+        given = text if len(text) <= 80 else f"{text[:77]}..."
+        raise Refused(status, code, f"{parameter.name}: {said[0].lower()}{said[1:]}, but {given!r} is given") from None
+
+
+def _check_json(request: web.Request) -> None:
+    # A cross-site form can send any of the simple types, but not this one without being asked about it first.
+    if request.content_type != "application/json":
+        message = f"needs a body of type application/json, but {request.content_type!r} is given"
+        raise Refused(415, "wrong_media_type", message)
+
+
+def route(
+    method: str, path: str, *, scope: Scope, status: int = 200, accepts: tuple[str, ...] = (), gives: str = ""
+) -> Callable[[Handler], Route]:
+    """Declare a route. The function takes the site, then `request`, `body`, parts of the path, and the query."""
+
+    def declare(fn: Handler) -> Route:
+        hints = typing.get_type_hints(fn, include_extras=True)
+        in_path = re.findall(r"{(\w+)}", path)
+        parameters = list(inspect.signature(fn).parameters.values())[1:]
+        path_parameters: list[Parameter] = []
+        query: list[Parameter] = []
+        body: TypeAdapter[Any] | None = None
+        body_required = True
+        for parameter in parameters:
+            if parameter.name == "request":
+                continue
+            if parameter.name == "body":
+                body, body_required = TypeAdapter(hints["body"]), parameter.default is REQUIRED
+                continue
+            made = Parameter(parameter.name, TypeAdapter(hints[parameter.name]), parameter.default)
+            (path_parameters if parameter.name in in_path else query).append(made)
+        doc = inspect.getdoc(fn) or ""
+        summary, _, rest = doc.partition("\n\n")
+        return Route(
+            method, path, scope, status, fn, summary.replace("\n", " "), rest, tuple(path_parameters), tuple(query),
+            body, body_required, _answer(hints.get("return")), accepts, gives,
+            any(p.name == "request" for p in parameters),
+        )  # fmt: skip
+
+    return declare
+
+
+def _answer(hint: Any) -> TypeAdapter[Any] | None:
+    if typing.get_origin(hint) is Reply:
+        (hint,) = typing.get_args(hint)
+    if hint is type(None) or (isinstance(hint, type) and issubclass(hint, web.StreamResponse)):
+        return None
+    return TypeAdapter(hint)
+
+
+def get(path: str, *, scope: Scope = "view", gives: str = "") -> Callable[[Handler], Route]:
+    return route("GET", path, scope=scope, gives=gives)
+
+
+def post(
+    path: str, *, scope: Scope = "run", status: int = 200, accepts: tuple[str, ...] = (), gives: str = ""
+) -> Callable[[Handler], Route]:
+    return route("POST", path, scope=scope, status=status, accepts=accepts, gives=gives)
+
+
+def collect(modules: Iterable[ModuleType]) -> list[Route]:
+    """The routes that modules declare."""
+    return [value for module in modules for value in vars(module).values() if isinstance(value, Route)]
+
+
+class Closed(BaseModel):
+    """What a client sends: nothing that is not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """What a client is given."""
+
+    model_config = ConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True)

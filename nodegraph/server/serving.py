@@ -1,0 +1,86 @@
+"""From options to a running server, and its orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from ..context import Folders
+from ..engine import Engine
+from ..jobs import Dispatcher, Settings, Store
+from ..pack import Registry
+from .access import Access, Unprotected, is_loopback, tokens_from
+from .app import make_app
+from .documents import Documents
+from .site import Limits, Site
+from .templates import folder, load
+
+log = logging.getLogger("nodegraph.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a server is told at its start.
+
+    Attributes:
+        tokens: The file of tokens. By default the one in the data folder, which any address but loopback needs.
+        hosts: Names by which the server may be called, beside localhost.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8288
+    tokens: Path | None = None
+    hosts: frozenset[str] = frozenset()
+    private_webhooks: bool = False
+    settings: Settings = field(default_factory=Settings)
+    limits: Limits = field(default_factory=Limits)
+
+
+def make_site(options: Options, registry: Registry) -> Site:
+    """Open the data folder.
+
+    Raises:
+        Unprotected: The address can be reached by others, and there is no token that keeps them out.
+        FolderInUse: Another server has it.
+    """
+    file = options.tokens or (None if is_loopback(options.host) else options.data / "tokens.json")
+    access = Access({} if file is None else tokens_from(file), options.hosts)
+    store = Store(options.data)
+    settings = options.settings
+    folders = Folders(base=store.uploads, output=store.results, models=settings.models)
+    engine = Engine(registry, folders=folders, cache=settings.cache or store.cache, disk=settings.disk)
+    documents = Documents(engine, store.uploads, folder())
+    return Site(
+        store, Dispatcher(store, settings), engine, documents, load(folder()), access, options.limits,
+        private_webhooks=options.private_webhooks,
+    )  # fmt: skip
+
+
+async def serve(site: Site, options: Options, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. `ready(address)` is called when requests are answered."""
+    runner = web.AppRunner(make_app(site), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        listener = web.TCPSite(runner, options.host, options.port)
+        await listener.start()
+        port = runner.addresses[0][1]
+        shown = f"[{options.host}]" if ":" in options.host else options.host
+        ready(f"http://{shown}:{port}")
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await stop.wait()
+        log.info("stopping; running jobs save their state and go on at the next start")
+        site.dispatcher.hub.close()
+    finally:
+        await runner.cleanup()
+
+
+__all__ = ["Options", "Unprotected", "make_site", "serve"]

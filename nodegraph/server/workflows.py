@@ -1,0 +1,206 @@
+"""Stored workflows with their versions, the examples beside them, and each as an endpoint of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from pydantic import Field, JsonValue
+
+from ..plan import Plan
+from ..ports import exposed, value
+from ..problems import InvalidWorkflow
+from ..workflow import Workflow
+from .errors import Refused, not_found
+from .queueing import JobView, Seconds, Submit, WorkflowName, ended, enqueue, stored_document, view
+from .routing import Closed, Reply, View, get, post, route
+from .site import Site
+
+Version = Annotated[int, Field(ge=1, le=2**53)]
+
+
+class InputView(View):
+    """An exposed input: its JSON Schema (with `x-type`, `x-widget`, `x-choices`) and the value it has now."""
+
+    name: str
+    title: str
+    description: str
+    schema_: dict[str, JsonValue] = Field(alias="schema")
+    value: JsonValue
+
+
+class WorkflowView(View):
+    name: str
+    title: str
+    description: str
+    version: int
+    updated: float
+    template: bool
+    inputs: list[InputView]
+    outputs: list[str]
+
+
+class WorkflowList(View):
+    workflows: list[WorkflowView]
+
+
+class WorkflowDocument(View):
+    name: str
+    version: int
+    template: bool
+    document: JsonValue
+
+
+class Put(Closed):
+    document: JsonValue
+
+
+class VersionView(View):
+    version: int
+    created: float
+
+
+class VersionList(View):
+    versions: list[VersionView]
+
+
+class OutputView(View):
+    """An output of a finished job: where it is, and the value itself where it is plain."""
+
+    type: str
+    url: str
+
+
+class ResultLink(View):
+    id: str
+    url: str
+
+
+class Answer(View):
+    job: JobView
+    outputs: dict[str, OutputView]
+    results: list[ResultLink]
+
+
+@get("/api/workflows")
+async def list_workflows(site: Site) -> WorkflowList:
+    """Every stored workflow and example, with its exposed inputs."""
+    return await asyncio.to_thread(_listed, site, site.store.library.latest())
+
+
+def _listed(site: Site, latest: list[Any]) -> WorkflowList:
+    found: dict[str, WorkflowView] = {}
+    for name, template in site.templates.items():
+        found[name] = _view(site, name, template.document, 1, template.changed, True)
+    for stored in latest:
+        found[stored.name] = _view(
+            site, stored.name, json.loads(stored.document), stored.version, stored.created, False
+        )
+    return WorkflowList(workflows=[found[name] for name in sorted(found)])
+
+
+def _view(site: Site, name: str, raw: Any, version: int, updated: float, template: bool) -> WorkflowView:
+    try:
+        workflow = site.documents.read(raw)
+    except InvalidWorkflow as error:  # written by another version of the program
+        return WorkflowView(
+            name=name, title=name, description=str(error), version=version, updated=updated, template=template,
+            inputs=[], outputs=[],
+        )  # fmt: skip
+    return WorkflowView(
+        name=name, title=workflow.name or name, description=workflow.description, version=version, updated=updated,
+        template=template, inputs=inputs_of(site, workflow), outputs=list(workflow.outputs),
+    )  # fmt: skip
+
+
+def inputs_of(site: Site, workflow: Workflow) -> list[InputView]:
+    """What a workflow asks for, as a form would show it."""
+    return [
+        InputView(
+            name=name, title=workflow.inputs[name].title or name, description=workflow.inputs[name].description,
+            schema=port.schema(), value=_plain(value(workflow, name)),
+        )
+        for name, port in exposed(workflow, site.engine.registry).items()
+    ]  # fmt: skip
+
+
+def _plain(found: Any) -> JsonValue:
+    return found if isinstance(found, bool | int | float | str | list) else None
+
+
+@get("/api/workflows/{name}")
+async def read_workflow(site: Site, name: WorkflowName, version: Version | None = None) -> WorkflowDocument:
+    """A stored workflow or example, in its latest version or another."""
+    raw = stored_document(site, name, version)
+    stored = site.store.library.get(name, version)
+    workflow = await asyncio.to_thread(site.documents.read, raw)
+    return WorkflowDocument(
+        name=name, version=stored.version if stored else 1, template=stored is None, document=workflow.to_dict()
+    )
+
+
+@route("PUT", "/api/workflows/{name}", scope="run")
+async def put_workflow(site: Site, name: WorkflowName, body: Put) -> VersionView:
+    """Store a workflow under a name, as a new version. It need not be without problems yet."""
+    if name in site.templates:
+        message = f"{name!r} is an example and stays as it is; store yours under another name"
+        raise Refused(409, "read_only", message)
+    workflow = await asyncio.to_thread(site.documents.read, body.document)
+    version = site.store.library.put(name, json.dumps(workflow.to_dict(), ensure_ascii=False))
+    stored = site.store.library.get(name, version)
+    assert stored is not None
+    return VersionView(version=version, created=stored.created)
+
+
+@route("DELETE", "/api/workflows/{name}", scope="run", status=204)
+async def delete_workflow(site: Site, name: WorkflowName) -> None:
+    """Remove a stored workflow with all its versions."""
+    if not site.store.library.remove(name):
+        if name in site.templates:
+            raise Refused(409, "read_only", f"{name!r} is an example and stays")
+        raise not_found("workflow", name)
+
+
+@get("/api/workflows/{name}/versions")
+async def list_versions(site: Site, name: WorkflowName) -> VersionList:
+    """The versions of a stored workflow, newest first."""
+    found = site.store.library.versions(name)
+    if not found and name in site.templates:
+        found = [(1, site.templates[name].changed)]
+    if not found:
+        raise not_found("workflow", name)
+    return VersionList(versions=[VersionView(version=v, created=c) for v, c in found])
+
+
+@post("/api/w/{name}")
+async def call(
+    site: Site, name: WorkflowName, body: dict[str, JsonValue] | None = None, timeout: Seconds = 3600.0
+) -> Reply[Answer]:
+    """Run a stored workflow with its exposed inputs as the body, and wait for its outputs and pictures.
+
+    The OpenAPI document has an entry with the typed body for each workflow. If `timeout` seconds are not enough the
+    status is 202, and the job goes on.
+    """
+    job, _ = await enqueue(site, Submit(workflow=name, inputs=body or {}))
+    job = await ended(site, job, timeout)
+    results = [ResultLink(id=id, url=f"/api/results/{id}/image") for id in job.results]
+    document = site.store.queue.document(job.id)
+    assert document is not None
+    plan = await asyncio.to_thread(site.engine.compile, site.engine.read(json.loads(document)))
+    answer = Answer(job=view(job), outputs=_outputs(job.id, plan), results=results)
+    if job.state == "failed":
+        raise Refused(500, "job_failed", job.error or "the job failed")
+    return Reply(answer, 200 if job.has_ended else 202)
+
+
+def _outputs(job: str, plan: Plan) -> dict[str, OutputView]:
+    return {
+        name: OutputView(
+            type=str(plan.calls[ref.node].outputs[ref.port]),
+            url=f"/api/jobs/{job}/outputs/{quote(ref.node, safe='')}/{ref.port}",
+        )
+        for name, ref in plan.outputs.items()
+        if ref.node in plan.calls
+    }

@@ -1,0 +1,58 @@
+"""From one writer to many readers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from nodegraph.jobs.hub import BACKLOG, Gone, Hub
+from nodegraph.jobs.job import Numbered
+
+
+def event(number: int) -> Numbered:
+    return Numbered(number, "a", "{}")
+
+
+def test_readers_hear_what_is_said_from_their_coming_to_their_going() -> None:
+    async def scenario() -> None:
+        hub = Hub()
+        hub.publish([event(1)])
+        reader, other = hub.reader(), hub.reader()
+        hub.publish([event(2), "{}"])
+        hub.publish([event(3)])
+        assert await reader.next(1) == [event(2), "{}", event(3)]
+        assert await reader.next(0.01) == []
+        other.leave()
+        assert len(hub) == 1
+        with pytest.raises(Gone):
+            await other.next(1)
+
+    asyncio.run(scenario())
+
+
+def test_a_reader_that_falls_behind_is_let_go_and_others_are_not() -> None:
+    async def scenario() -> None:
+        hub = Hub()
+        slow, quick = hub.reader(), hub.reader()
+        for i in range(BACKLOG + 1):
+            hub.publish([event(i)])
+            if i % 999 == 0:
+                await quick.next(1)
+        with pytest.raises(Gone):
+            await slow.next(1)
+        assert (await quick.next(1))[-1] == event(BACKLOG)
+
+    asyncio.run(scenario())
+
+
+def test_closing_sends_everybody_home() -> None:
+    async def scenario() -> None:
+        hub = Hub()
+        waiting = asyncio.create_task(hub.reader().next(30))
+        await asyncio.sleep(0)
+        hub.close()
+        with pytest.raises(Gone):
+            await waiting
+
+    asyncio.run(scenario())
