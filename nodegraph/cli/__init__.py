@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import cache, check, documents, models, nodes, run, verify
+from . import cache, check, convert, documents, models, nodes, run, verify
 from .console import fail
 
 EPILOG = """\
@@ -16,6 +16,7 @@ examples:
   nodegraph run workflows/txt2img.json --set prompt="a fox on a blue background" --set seed=3
   nodegraph run output/picture_00001.png --set seed=4       the workflow inside a picture
   nodegraph check workflows/inpaint.json --plan             what is wrong, what would run and why
+  nodegraph convert comfy.json workflow.json                a file of ComfyUI or A1111 as a workflow
   nodegraph nodes Sample                                    what a node takes and gives
 """
 
