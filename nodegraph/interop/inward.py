@@ -28,7 +28,7 @@ from .names import (
 )
 from .prompt import Item, Prompt, Wire
 from .reasons import reason
-from .table import ENTRIES, PARTS, SHOWN, Entry, Fixed, Part, Take
+from .table import ENTRIES, PARTS, SHOWN, TWINS, Entry, Fixed, Part, Take
 
 Models = Callable[[], Collection[str]]
 
@@ -71,10 +71,48 @@ def convert(prompt: Prompt, registry: Registry, models: Models = tuple, drawn: D
     return work.made
 
 
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """How classes are carried with the nodes that are installed: by a twin where there is one, else by an entry."""
+
+    registry: Registry
+
+    def twin(self, item: Item) -> Node[..., Any] | None:
+        """The node of the same name and inputs that does as theirs does."""
+        return self.registry.get(twin_type(item.type))
+
+    def entry(self, item: Item) -> Entry | None:
+        return ENTRIES.get(item.type) if self.twin(item) is None else None
+
+    def outputs(self, item: Item) -> tuple[str, ...] | None:
+        """Our outputs in the order of theirs; None for what is no node of its own."""
+        if (twin := self.twin(item)) is not None:
+            return tuple(twin.outputs)
+        return ENTRIES[item.type].outputs if item.type in ENTRIES else None
+
+    def refusal(self, item: Item, prompt: Prompt) -> str | None:
+        """Why a node cannot be carried, looked at alone."""
+        if item.type in SHOWN:
+            return None
+        if self.twin(item) is not None:
+            refuse = TWINS.get(item.type)
+        elif item.type in ENTRIES:
+            entry = ENTRIES[item.type]
+            if self.registry.get(entry.type) is None:
+                return f"the node {entry.type} is not installed"
+            refuse = entry.refuse
+        elif item.type in PARTS:
+            refuse = PARTS[item.type].refuse
+        else:
+            return reason(item.type, item.type in known_classes())
+        return refuse(item, prompt) if refuse is not None else None
+
+
 class _Conversion:
     def __init__(self, prompt: Prompt, registry: Registry, models: Models) -> None:
         self.prompt, self.registry, self.models = prompt, registry, models
-        self.refused = _refused(prompt, registry)
+        self.book = _Book(registry)
+        self.refused = _refused(prompt, self.book)
         self.ids: dict[str, str] = {}
         self.nodes: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
@@ -84,28 +122,24 @@ class _Conversion:
     def run(self) -> None:
         taken: set[str] = set()
         for theirs, item in self.prompt.items():
-            if theirs in self.refused or item.type in ENTRIES or self._twin(item) is not None:
+            if theirs in self.refused or self.book.entry(item) is not None or self.book.twin(item) is not None:
                 self.ids[theirs] = made = node_id(theirs, item, taken)
                 taken.add(made)
         for theirs, item in self.prompt.items():
             if theirs in self.refused:
                 self._placeholder(theirs, item)
-            elif item.type in ENTRIES:
-                self._entry(theirs, item, ENTRIES[item.type])
+            elif (twin := self.book.twin(item)) is not None:
+                self._same(theirs, item, twin)
+            elif (entry := self.book.entry(item)) is not None:
+                self._entry(theirs, item, entry)
             elif item.type in SHOWN:
                 self._shown(theirs, item)
-            elif (twin := self._twin(item)) is not None:
-                self._same(theirs, item, twin)
         self.made.origin |= self.ids
         if not self.outputs:
             del self.made.document["outputs"]
 
     def note(self, code: str, id: str, port: str | None, message: str) -> None:
         self.made.notes.append(Problem(code, id, port, message))
-
-    def _twin(self, item: Item) -> Node[..., Any] | None:
-        """The node of the same name and inputs that does as theirs does, if one is installed."""
-        return self.registry.get(twin_type(item.type))
 
     def _same(self, theirs: str, item: Item, node: Node[..., Any]) -> None:
         """Write one with its twin: the same inputs, by the same names."""
@@ -254,8 +288,7 @@ class _Conversion:
                 return None
             if wire.node in self.refused:
                 return Link(f"{self.ids[wire.node]}.{output_name(wire.slot)}")
-            twin = self._twin(item)
-            outputs = ENTRIES[item.type].outputs if item.type in ENTRIES else tuple(twin.outputs) if twin else None
+            outputs = self.book.outputs(item)
             if outputs is not None:
                 there = wire.slot < len(outputs)
                 return Link(f"{self.ids[wire.node]}.{outputs[wire.slot]}") if there else None
@@ -282,32 +315,19 @@ def find_model(name: Any, models: Collection[str], notes: list[Problem], id: str
     return name
 
 
-def _refused(prompt: Prompt, registry: Registry) -> dict[str, str]:
+def _refused(prompt: Prompt, book: _Book) -> dict[str, str]:
     """The nodes that become placeholders, each with why."""
-    known = known_classes()
-    refused: dict[str, str] = {}
-    for id, item in prompt.items():
-        entry, part = ENTRIES.get(item.type), PARTS.get(item.type)
-        if item.type in SHOWN or (entry is None and part is None and registry.get(twin_type(item.type)) is not None):
-            continue
-        if entry is None and part is None:
-            refused[id] = reason(item.type, item.type in known)
-        elif entry is not None and registry.get(entry.type) is None:
-            refused[id] = f"the node {entry.type} is not installed"
-        else:
-            refuse = entry.refuse if entry is not None else part.refuse if part is not None else None
-            if refuse is not None and (why := refuse(item, prompt)):
-                refused[id] = why
+    refused = {id: why for id, item in prompt.items() if (why := book.refusal(item, prompt))}
     changed = True
     while changed:  # what reads a part must be one that can, and what needs parts must have them
         changed = False
-        for id, why in _unread(prompt, refused):
+        for id, why in _unread(prompt, book, refused):
             refused[id] = why
             changed = True
     return refused
 
 
-def _unread(prompt: Prompt, refused: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+def _unread(prompt: Prompt, book: _Book, refused: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     found: dict[str, str] = {}
     read: set[str] = set()
     for id, item in prompt.items():
@@ -317,11 +337,11 @@ def _unread(prompt: Prompt, refused: Mapping[str, str]) -> Iterable[tuple[str, s
             if part is None or wire.node in refused:
                 continue
             read.add(wire.node)
-            if id in refused or not _reads(item, name, part):
+            if id in refused or not _reads(book, item, name, part):
                 kept = "is kept as a placeholder too" if id in refused else "cannot take it apart"
                 found[wire.node] = f"{item.type} reads it, which {kept}"
-        if id not in refused and item.type in ENTRIES:
-            lost = _needed(item, prompt, refused)
+        if id not in refused and (entry := book.entry(item)) is not None:
+            lost = _needed(item, entry, prompt, refused)
             if lost:
                 found[id] = f"what gives its {lost} is not carried"
     for id, item in prompt.items():
@@ -330,19 +350,19 @@ def _unread(prompt: Prompt, refused: Mapping[str, str]) -> Iterable[tuple[str, s
     return found.items()
 
 
-def _reads(item: Item, name: str, part: Part) -> bool:
+def _reads(book: _Book, item: Item, name: str, part: Part) -> bool:
     """Whether a node can take `part` apart, which is linked to its input `name`. What only passes on is no matter."""
     if item.type in PARTS:
         return PARTS[item.type].passes == name
-    entry = ENTRIES.get(item.type)
+    entry = book.entry(item)
     if entry is None or not part.values:
         return not part.values
     return any(path.startswith(f"{name}.") for path in entry.paths)
 
 
-def _needed(item: Item, prompt: Prompt, refused: Mapping[str, str]) -> str | None:
+def _needed(item: Item, entry: Entry, prompt: Prompt, refused: Mapping[str, str]) -> str | None:
     """An input whose part an entry needs and does not have."""
-    for first in sorted(ENTRIES[item.type].apart):
+    for first in sorted(entry.apart):
         wire = item.inputs.get(first)
         source = prompt.get(wire.node) if isinstance(wire, Wire) else None
         if source is None or not isinstance(wire, Wire) or source.type not in PARTS or wire.node in refused:

@@ -167,11 +167,13 @@ class _Export:
     def _foreign(self, id: str, step: FlatStep) -> dict[str, Any]:
         odd = step.inputs.get(INPUT_NAMES)
         names = odd if isinstance(odd, dict) else {}
+        known = known_classes().get(self.classes[id])
+        types = {port.name: port.type for port in known.inputs.values()} if known is not None else {}
         made = {}
         for name, value in step.inputs.items():
             if name in (CLASS_TYPE, INPUT_NAMES):
                 continue
-            held = self._wire(value, id) if isinstance(value, Ref) else value
+            held = self._wire(value, id, types.get(name, "")) if isinstance(value, Ref) else value
             if held is not None or not isinstance(value, Ref):
                 made[names.get(name, name)] = held
         return made

@@ -116,6 +116,7 @@ def sample(
     with ctx.lease(model.denoiser) as unet:
         start = _start(model, latent).to(unet.device)
         inpainting = checkpoint.in_channels == INPAINTING
+        blended = latent.mask is not None and (comfyui or not inpainting)
         solver = SOLVERS[sampler]
         denoise = UNetDenoiser(
             unet,
@@ -124,7 +125,7 @@ def sample(
             prediction=checkpoint.prediction,
             cfg=cfg,
             rescale=rescale,
-            hole=_hole(latent, start) if inpainting else None,
+            hole=_hole(latent, start, middle=comfyui) if inpainting else None,
         )
         longer = comfyui and 0 < strength < 1
         try:
@@ -141,7 +142,7 @@ def sample(
                 start_step=max(start_step, len(way) - steps) if longer else start_step,
                 end_step=end_step,
                 sigma=latent.sigma,
-                mask=None if inpainting or latent.mask is None else _mask(latent, start, middle=comfyui),
+                mask=_mask(latent, start, middle=comfyui) if blended else None,
                 keep=comfyui,
                 on_step=report,
             )
@@ -195,7 +196,7 @@ def _mask(latent: Latent, like: Tensor, middle: bool) -> Tensor:
     return functional.avg_pool2d(padded, factor).to(like)
 
 
-def _hole(latent: Latent, like: Tensor) -> Tensor:
+def _hole(latent: Latent, like: Tensor, middle: bool) -> Tensor:
     """What an inpainting model reads beside the latent (1 or B, 1 + C, h, w): the hard mask and the hidden picture."""
     import torch
     from torch.nn import functional
@@ -204,7 +205,9 @@ def _hole(latent: Latent, like: Tensor) -> Tensor:
         message = "is an inpainting model, which needs a picture with a hole"
         raise NodeError(f"{message}; link EncodeImage, with this model's VAE, an image and a mask, to latent", "latent")
     hard = (torch.from_numpy(latent.mask.copy())[:, None] >= 0.5).float()
-    mask = functional.interpolate(hard, size=like.shape[-2:]).to(like)
+    mask = (
+        _mask(latent, like, middle).round() if middle else functional.interpolate(hard, size=like.shape[-2:]).to(like)
+    )
     masked = torch.from_numpy(latent.masked.copy()).to(like)
     batch = max(len(mask), len(masked))
     return torch.cat([mask.expand(batch, -1, -1, -1), masked.expand(batch, -1, -1, -1)], dim=1)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-import nodegraph_diffusion
+import nodegraph_diffusion.comfyui
 from nodegraph import InvalidWorkflow, Registry
 from nodegraph.interop import Opened, open_document
 from nodegraph.interop.canvas import read_canvas
 from nodegraph.interop.prompt import Wire
 
-REGISTRY = Registry(nodegraph_diffusion.pack)
+REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)
 
 
 def drawn(id: int, type: str, inputs: Any = (), outputs: Any = (), values: Any = (), **rest: Any) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-import nodegraph_diffusion
+import nodegraph_diffusion.comfyui
 from interop.wirings import ALL, IMG2IMG
 from nodegraph import InvalidWorkflow, Registry
 from nodegraph.carrier import carry
 from nodegraph.interop import LARGEST, Opened, export, open_document
 
-REGISTRY = Registry(nodegraph_diffusion.pack)
+REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)
 PIXEL = Image.new("RGB", (8, 8))
 
 

@@ -17,8 +17,9 @@ import pytest
 import torch
 from PIL import Image as Pillow
 from torch import Tensor
+from torch.nn import functional
 
-import nodegraph_diffusion
+import nodegraph_diffusion.comfyui
 from interop.wirings import Prompt, node, sampler, text
 from nodegraph import Engine, Folders, Registry
 from nodegraph.interop import open_document
@@ -27,7 +28,7 @@ from nodegraph_diffusion.encode_image import encode_image
 from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_image import load_image
 from nodegraph_diffusion.load_model import load_model
-from nodegraph_diffusion.values import Latent
+from nodegraph_diffusion.values import Image, Latent
 
 SIGMAS = json.loads((Path(__file__).parents[1] / "diffusion" / "comfyui_sigmas.json").read_text())
 WORDS, NOT_WORDS = "a (cat:1.3) on a blue background", "a [dog]"
@@ -53,7 +54,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(folder: Path) -> Iterator[Engine]:
-    made = Engine(Registry(nodegraph_diffusion.pack), folders=Folders(base=folder, output=folder / "output"))
+    made = Engine(
+        Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack),
+        folders=Folders(base=folder, output=folder / "output"),
+    )
     yield made
     made.close()
 
@@ -86,14 +90,13 @@ def recipe(
     at_top = math.isclose(sigmas[0], 14.614641, rel_tol=1e-5)
     x = start + drawn * (math.hypot(1, sigmas[0]) if at_top else sigmas[0]) if noise else start
     for step, (sigma, target) in enumerate(pairwise(sigmas)):
-        if mask is not None and step:
-            x = x * mask + (start + drawn * sigma) * (1 - mask)
+        seen = x if mask is None or step == 0 else x * mask + (start + drawn * sigma) * (1 - mask)
         with torch.no_grad():
             positive, negative = (
-                unet(x / math.hypot(1, sigma), timesteps[step], torch.from_numpy(c.repeat(len(x), 0))).sample
+                unet(seen / math.hypot(1, sigma), timesteps[step], torch.from_numpy(c.repeat(len(x), 0))).sample
                 for c in conditioning
             )
-        x0 = x - sigma * (negative + CFG * (positive - negative))
+        x0 = seen - sigma * (negative + CFG * (positive - negative))
         if mask is not None:
             x0 = x0 * mask + start * (1 - mask)
         x = x + (x - x0) / sigma * (target - sigma)
@@ -147,3 +150,37 @@ def test_two_samplers_share_a_way(engine: Engine) -> None:
     between = recipe(torch.zeros(2, 4, 16, 16), "normal/10", 0, 6)
     same(sampled(engine, prompt, "10"), between)
     same(sampled(engine, prompt, "11"), recipe(between, "normal/10", 6, noise=False))
+
+
+def test_a_soft_mask_is_read_at_the_middle_of_each_cell(engine: Engine, folder: Path) -> None:
+    start, mask = encoded(folder)
+    soft = node("GrowMask", expand=3, tapered_corners=True, mask_="6.1")
+    prompt = {
+        "8": soft,
+        "9": node("SetLatentNoiseMask", samples_="7.0", mask_="8.0"),
+        "3": euler("9.0", 10, 0.5),
+    }
+    grown = mask
+    for _ in range(3):  # in four directions, a pixel at a time
+        padded = functional.pad(grown, (1, 1, 1, 1))
+        sides = (padded[:, 1:-1, :-2], padded[:, 1:-1, 2:], padded[:, :-2, 1:-1], padded[:, 2:, 1:-1])
+        grown = torch.stack([grown, *sides]).amax(0)
+    cells = functional.interpolate(grown[:, None], (16, 16), mode="bilinear")
+    assert 0 < cells.mean() < 1
+    same(sampled(engine, prompt, "3"), recipe(start, "normal/20", 10, mask=cells))
+
+
+def test_a_hole_is_greyed_and_grown(engine: Engine, folder: Path) -> None:
+    loaded = load_image(folder / "picture.png")
+    hard = torch.from_numpy(loaded.mask.values.copy()).round()
+    greyed = (torch.from_numpy(loaded.image.pixels.copy()) - 0.5) * (1 - hard[:, None]) + 0.5
+    samples = encode_image(load_model("demo").vae, Image(greyed.numpy())).samples
+    assert samples is not None
+    kernel = torch.ones(1, 1, 6, 6)
+    grown = functional.conv2d(hard[:, None], kernel, padding=3).clamp(0, 1).round()[:, :, :64, :64]
+    cells = functional.interpolate(grown, (16, 16), mode="bilinear")
+    prompt = {
+        "8": node("VAEEncodeForInpaint", pixels_="6.0", vae_="1.2", mask_="6.1"),
+        "3": euler("8.0"),
+    }
+    same(sampled(engine, prompt, "3"), recipe(torch.from_numpy(samples.copy()), "normal/10", mask=cells))
