@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"nodegraph {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, verify, check, nodes, documents, cache, models):
+    for module in (run, verify, check, convert, nodes, documents, cache, models):
         module.add_to(commands)
     return top
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
+from ..workflow import FOREIGN
 from .prompt import Item
 
-FOREIGN = "comfyui"
-"""The pack that placeholders name: `comfyui/GLIGENLoader@1`."""
 NAMELESS = f"{FOREIGN}/Other@1"
 """The type of a placeholder whose class has no plain name; it is in the input `class_type`."""
 CLASS_TYPE = "class_type"

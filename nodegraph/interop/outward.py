@@ -9,9 +9,9 @@ from typing import Any
 from ..expand import FlatStep, expand
 from ..pack import Registry
 from ..problems import Problem
-from ..workflow import Ref, Workflow
+from ..workflow import FOREIGN, Ref, Workflow
 from .classes import known_classes
-from .names import CLASS_TYPE, FOREIGN, INPUT_NAMES, slug, stem, their_id
+from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id
 from .prompt import Item, Wire, write_prompt
 from .table import ENTRIES, HERE_ALONE, LAST_STEP, MAX_STEP, SHOWN, Entry, Take, upscales
 from .wording import only_here

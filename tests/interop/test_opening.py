@@ -104,11 +104,12 @@ def test_files_that_hold_no_workflow_say_so() -> None:
 
 
 def test_large_files_are_refused_at_once() -> None:
-    large = json.dumps({str(n): {"class_type": "VAEDecode", "inputs": {}} for n in range(400_000)})
-    assert len(large) > LARGEST
+    text = json.dumps({"1": {"class_type": "CLIPTextEncode", "inputs": {"text": "x" * 20_000_000}}})
+    many = json.dumps({str(n): {"class_type": "VAEDecode", "inputs": {}} for n in range(10_001)})
     start = time.process_time()
-    assert f"at most {LARGEST:,}" in refusal(large)
-    assert "at most 10,000" in refusal(large[:1_000_000].rpartition(",")[0] + "}")
+    assert f"at most {LARGEST:,}" in refusal(text)
+    assert f"at most {LARGEST:,}" in refusal("\n".join(["a cat"] * 4_000_000))
+    assert "at most 10,000" in refusal(many)
     assert time.process_time() - start < 3
 
 

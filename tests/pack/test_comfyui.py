@@ -121,6 +121,7 @@ def test_latents_are_scaled_by_pixels_or_a_factor() -> None:
     expected = functional.interpolate(torch.from_numpy(LATENT.samples.copy()), (16, 32), mode="bilinear")
     assert np.allclose(made.samples, expected.numpy())
     twice = LatentUpscaleBy(LATENT, "nearest-exact", 2.0)
+    assert twice.samples is not None
     assert np.array_equal(twice.samples, LATENT.samples.repeat(2, 2).repeat(2, 3))
     empty = LatentUpscale(Latent(64, 64), "area", 96, 0)
     assert (empty.width, empty.height, empty.samples) == (96, 96, None)
@@ -148,8 +149,6 @@ def test_latents_repeat_with_their_masks() -> None:
 
 
 def test_a_picture_is_cut_to_multiples_of_eight() -> None:
-    made = nodegraph_diffusion.comfyui.latents._cropped(
-        Image(np.zeros((1, 3, 21, 35), np.float32)), np.zeros((1, 21, 35))
-    )
-    assert made[0].pixels.shape == (1, 3, 16, 32)
-    assert made[1].shape == (1, 16, 32)
+    image, mask = _cropped(noise(21, 35), np.zeros((1, 21, 35), np.float32))
+    assert image.pixels.shape == (1, 3, 16, 32)
+    assert mask.shape == (1, 16, 32)
