@@ -187,10 +187,12 @@ class _Export:
                 inputs[name] = wire
 
     def _prompt(self, id: str, step: FlatStep, inputs: dict[str, Any]) -> None:
-        text, layer = step.inputs.get("text"), step.inputs.get("layer", 1)
+        text, layer = step.inputs.get("text"), step.inputs.get("layer")
         if isinstance(text, str) and (words := only_here(text)):
             self.note("changed", id, "text", f"{words} means something here and is plain text in ComfyUI")
-        if layer != 1 and "clip" in inputs:
+        node = self.registry.get("EncodePrompt")
+        usual = node.inputs["layer"].default if node is not None else None
+        if isinstance(layer, int) and layer != usual and "clip" in inputs:
             inputs["clip"] = self._part("CLIPSetLastLayer", {"stop_at_clip_layer": -layer, "clip": inputs["clip"]})
 
     def _sample(self, id: str, step: FlatStep, inputs: dict[str, Any]) -> None:

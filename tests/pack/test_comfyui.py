@@ -119,6 +119,7 @@ def test_latents_are_scaled_by_pixels_or_a_factor() -> None:
     made = LatentUpscale(LATENT, "bilinear", 128, 64)
     assert (made.width, made.height) == (128, 64)
     expected = functional.interpolate(torch.from_numpy(LATENT.samples.copy()), (16, 32), mode="bilinear")
+    assert made.samples is not None
     assert np.allclose(made.samples, expected.numpy())
     twice = LatentUpscaleBy(LATENT, "nearest-exact", 2.0)
     assert twice.samples is not None
