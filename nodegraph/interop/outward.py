@@ -292,7 +292,7 @@ class _Export:
 
     def _add(self, id: str, type: str, inputs: Mapping[str, Any]) -> None:
         made = stem(id)
-        title = "" if made == slug(type) else made.replace("_", " ")
+        title = type if made == slug(type) else made.replace("_", " ")  # some clients find nodes by it
         self.items[self.ids[id]] = Item(type, inputs, title)
 
 
