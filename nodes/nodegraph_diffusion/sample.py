@@ -125,7 +125,7 @@ def sample(
             prediction=checkpoint.prediction,
             cfg=cfg,
             rescale=rescale,
-            hole=_hole(latent, start, middle=comfyui) if inpainting else None,
+            hole=_hole(latent, start) if inpainting else None,
         )
         longer = comfyui and 0 < strength < 1
         try:
@@ -196,7 +196,7 @@ def _mask(latent: Latent, like: Tensor, middle: bool) -> Tensor:
     return functional.avg_pool2d(padded, factor).to(like)
 
 
-def _hole(latent: Latent, like: Tensor, middle: bool) -> Tensor:
+def _hole(latent: Latent, like: Tensor) -> Tensor:
     """What an inpainting model reads beside the latent (1 or B, 1 + C, h, w): the hard mask and the hidden picture."""
     import torch
     from torch.nn import functional
@@ -205,9 +205,7 @@ def _hole(latent: Latent, like: Tensor, middle: bool) -> Tensor:
         message = "is an inpainting model, which needs a picture with a hole"
         raise NodeError(f"{message}; link EncodeImage, with this model's VAE, an image and a mask, to latent", "latent")
     hard = (torch.from_numpy(latent.mask.copy())[:, None] >= 0.5).float()
-    mask = (
-        _mask(latent, like, middle).round() if middle else functional.interpolate(hard, size=like.shape[-2:]).to(like)
-    )
+    mask = functional.interpolate(hard, size=like.shape[-2:]).to(like)
     masked = torch.from_numpy(latent.masked.copy()).to(like)
     batch = max(len(mask), len(masked))
     return torch.cat([mask.expand(batch, -1, -1, -1), masked.expand(batch, -1, -1, -1)], dim=1)
