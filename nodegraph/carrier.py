@@ -58,9 +58,14 @@ def _comment(data: bytes) -> bytes:
     return b"\xff\xfe" + (2 + len(MARK) + len(data)).to_bytes(2, "big") + MARK + data
 
 
-def read_document(path: Path) -> str:
-    """The document inside a picture. Raises `ValueError` where there is none, `OSError` for a file that is not read."""
-    with open_picture(path) as picture:
+def read_document(source: Path | bytes) -> str:
+    """The document inside a picture, which is a file or its bytes.
+
+    Raises:
+        ValueError: There is none.
+        OSError: The file cannot be read.
+    """
+    with open_picture(source) as picture:
         data = _carried(picture)
     if not data:
         raise ValueError("this picture carries no workflow; pictures saved by SaveImage do")

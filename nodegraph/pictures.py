@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,8 @@ MAX_PIXELS = 2**27
 
 
 @contextmanager
-def open_picture(path: Path) -> Iterator[ImageFile]:
-    """Read the header of a picture; inside the block Pillow decodes the rest when asked to.
+def open_picture(source: Path | bytes) -> Iterator[ImageFile]:
+    """Read the header of a picture in a file or in memory; inside the block Pillow decodes the rest when asked to.
 
     Pillow's own `open` is not used: it also tries formats that run other programs (EPS), and it reports large pictures
     as a warning, which threads can only silence for the whole process.
@@ -29,7 +30,7 @@ def open_picture(path: Path) -> Iterator[ImageFile]:
         ValueError: It is no picture in one of `FORMATS`, it has more than `MAX_PIXELS`, or (also out of the block)
             it is damaged.
     """
-    with path.open("rb") as file:
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
         try:
             picture = _opened(file)
             width, height = picture.size

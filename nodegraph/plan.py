@@ -16,7 +16,7 @@ from .node import Input, Node
 from .pack import Registry, nearest
 from .problems import InvalidWorkflow, Problem
 from .types import SAME, Coercions, Fit, PortType
-from .workflow import Ref, Workflow
+from .workflow import FOREIGN, Ref, Workflow
 
 
 class Edge(NamedTuple):
@@ -100,7 +100,11 @@ def _resolve(id: str, step: FlatStep, registry: Registry, problems: list[Problem
     found = registry.get(type_id)
     if found is None:
         pack = type_id.partition("/")[0] if "/" in type_id else ""
-        if registry.broken and (not pack or pack in registry.broken):
+        if pack == FOREIGN:
+            given = step.inputs.get("class_type", type_id.partition("/")[2])
+            message = f"stands for ComfyUI's {given!r}, which has no counterpart here; put another node in its place"
+            problems.append(Problem("placeholder", id, None, message))
+        elif registry.broken and (not pack or pack in registry.broken):
             listed = "; ".join(f"{name!r} could not be imported: {why}" for name, why in registry.broken.items())
             problems.append(Problem("missing_pack", id, None, f"no node type {type_id!r}, and the pack {listed}"))
         elif pack and pack not in {p.name for p in registry.packs}:

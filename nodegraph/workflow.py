@@ -14,6 +14,8 @@ RECEIPT = "receipt"
 """Where a document in a picture says how it was made. It is told, and no part of the document."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 TYPE = r"^(([a-z][a-z0-9_]*/)?[A-Z][A-Za-z0-9]*@[1-9][0-9]{0,5}|#[a-z][a-z0-9_]*)$"
+FOREIGN = "comfyui"
+"""The pack of nodes that stand for ComfyUI's. One that is not installed is a placeholder: documents keep it."""
 PORT = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
 
 

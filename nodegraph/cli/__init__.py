@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import cache, check, documents, models, nodes, remote, run, serve, verify
+from . import cache, check, convert, documents, models, nodes, remote, run, serve, verify
 from .console import fail
 
 EPILOG = """\
@@ -18,6 +18,7 @@ examples:
   nodegraph check workflows/inpaint.json --plan             what is wrong, what would run and why
   nodegraph serve                                           jobs, gallery and editor at http://127.0.0.1:8288
   nodegraph submit txt2img --set prompt="a fox"             let that server do it
+  nodegraph convert comfy.json workflow.json                a file of ComfyUI or A1111 as a workflow
   nodegraph nodes Sample                                    what a node takes and gives
 """
 
@@ -32,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"nodegraph {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, serve, remote, verify, check, nodes, documents, cache, models):
+    for module in (run, serve, remote, verify, check, convert, nodes, documents, cache, models):
         module.add_to(commands)
     return top
 

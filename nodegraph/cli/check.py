@@ -12,7 +12,7 @@ from ..ports import exposed, value
 from ..problems import InvalidWorkflow
 from ..workflow import Workflow
 from .console import fail_problems, table
-from .setup import assignments, common, engine, folders_of
+from .setup import assignments, common, document, engine, folders_of
 
 
 def add_to(commands: Any) -> None:
@@ -30,7 +30,7 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     with engine(options) as made:
         try:
-            workflow = made.load(options.file)
+            workflow = document(options.file, made.registry, made.folders)
             given = assignments(workflow, made.registry, options.given)
             problems = made.check(workflow, given)
         except InvalidWorkflow as error:

@@ -16,7 +16,7 @@ from ..problems import InvalidWorkflow
 from ..workflow import Workflow
 from . import sweep
 from .console import errors, fail, fail_problems
-from .setup import assignments, common, engine, folders_of
+from .setup import assignments, common, document, engine, folders_of
 
 
 def add_to(commands: Any) -> None:
@@ -43,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     with engine(options) as made:
         try:
-            workflow = made.load(options.file)
+            workflow = document(options.file, made.registry, made.folders)
             given = assignments(workflow, made.registry, options.given)
             return (sweep.run if options.sweep else _run)(made, workflow, given, options)
         except InvalidWorkflow as error:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..context import Folders
 from ..engine import Engine
+from ..migrate import load_workflow
 from ..pack import Pack, Registry
 from ..ports import given_file
+from ..problems import InvalidWorkflow, Problem
 from ..workflow import Workflow
 
 CACHE = "NODEGRAPH_CACHE"
@@ -73,3 +77,28 @@ def assignments(workflow: Workflow, known: Registry, items: list[str]) -> dict[s
             raise ValueError(f"--set {item!r}: needs name=value; quote it if the value has spaces")
         given[name] = os.path.abspath(value) if given_file(workflow, known, name) else value
     return given
+
+
+def document(file: str, known: Registry, folders: Folders) -> Workflow:
+    """The document in a file of any kind that is understood; what is not in it as it was in the file is said.
+
+    Raises:
+        InvalidWorkflow: There is none that can be read.
+    """
+    from ..interop import open_document
+
+    path = Path(file)
+    if not path.is_file():
+        return load_workflow(path, known)
+    try:
+        opened = open_document(path.read_bytes(), known, lambda: known.choices("models", folders))
+    except InvalidWorkflow as error:
+        raise InvalidWorkflow(_in_file(problem, file) for problem in error.problems) from None
+    for note in opened.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return opened.workflow
+
+
+def _in_file(problem: Problem, file: str) -> Problem:
+    unread = problem.code == "unreadable_document"
+    return replace(problem, message=f"{file!r} {problem.message}") if unread else problem

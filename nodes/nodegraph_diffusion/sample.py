@@ -57,6 +57,7 @@ def sample(
     rescale: Unit = 0.0,
     whole_batch: bool = False,
     keep_steps: bool = False,
+    comfyui: bool = False,
 ) -> Sampled:
     """Denoise a latent towards a prompt.
 
@@ -80,6 +81,9 @@ def sample(
         rescale: Bring the contrast that a high cfg adds back: 0.7 suits models with zero terminal noise.
         whole_batch: Draw the noise of a batch from one seed, as ComfyUI does, instead of each picture's from its own.
         keep_steps: Also keep what the model saw after each step, to make an animation of it.
+        comfyui: Begin as ComfyUI does, for documents that come from there. A strength below 1 takes all steps on its
+            part of the way, the noise of a whole way lies over the latent instead of replacing it, and each cell of the
+            latent has the mask of its middle.
     Returns:
         latent: The result.
         steps: With keep_steps what the model took the picture to be after each step, as a batch; without, the last.
@@ -114,6 +118,7 @@ def sample(
     with ctx.lease(model.denoiser) as unet:
         start = _start(model, latent).to(unet.device)
         inpainting = checkpoint.in_channels == INPAINTING
+        blended = latent.mask is not None and (comfyui or not inpainting)
         solver = SOLVERS[sampler]
         denoise = UNetDenoiser(
             unet,
@@ -124,18 +129,23 @@ def sample(
             rescale=rescale,
             hole=_hole(latent, start) if inpainting else None,
         )
+        longer = comfyui and 0 < strength < 1
         try:
+            way = solver.schedule(
+                schedule, int(steps / strength) if longer else steps, NoiseTable.from_config(checkpoint.scheduler)
+            )
             made = sampling.sample(
                 denoise,
                 solver,
-                solver.schedule(schedule, steps, NoiseTable.from_config(checkpoint.scheduler)),
+                way,
                 start,
                 Draw(seed, tuple(start.shape), whole_batch),
-                strength=strength,
-                start_step=start_step,
+                strength=1.0 if longer else strength,
+                start_step=max(start_step, len(way) - steps) if longer else start_step,
                 end_step=end_step,
                 sigma=latent.sigma,
-                mask=None if inpainting or latent.mask is None else _mask(latent, start),
+                mask=_mask(latent, start, middle=comfyui) if blended else None,
+                keep=comfyui,
                 on_step=report,
                 resume=_resumed(ctx, start, kept),
             )
@@ -205,8 +215,8 @@ def _start(model: Model, latent: Latent) -> Tensor:
     return torch.from_numpy(latent.samples.copy())
 
 
-def _mask(latent: Latent, like: Tensor) -> Tensor:
-    """The mask at the size of the latent (1 or B, 1, h, w): how much of each cell is selected."""
+def _mask(latent: Latent, like: Tensor, middle: bool) -> Tensor:
+    """The mask at the size of the latent (1 or B, 1, h, w): how much of each cell, or of its middle, is selected."""
     import torch
     from torch.nn import functional
 
@@ -214,6 +224,8 @@ def _mask(latent: Latent, like: Tensor) -> Tensor:
     common_batch(("latent", latent.batch), ("mask", len(latent.mask)))
     mask = torch.from_numpy(latent.mask.copy())[:, None]
     height, width = like.shape[-2:]
+    if middle:
+        return functional.interpolate(mask, (height, width), mode="bilinear").to(like)
     factor = -(-latent.height // height)
     padded = functional.pad(
         mask, (0, width * factor - latent.width, 0, height * factor - latent.height), mode="replicate"

@@ -1,0 +1,425 @@
+"""From ComfyUI's prompt to our document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..node import MAX_INT, Input, Node
+from ..pack import Registry, nearest
+from ..problems import Problem
+from ..workflow import FORMAT
+from .canvas import Drawn, Frame
+from .classes import known_classes
+from .names import (
+    CLASS_TYPE,
+    INPUT_NAMES,
+    NAMELESS,
+    PLAIN_NAME,
+    node_id,
+    output_name,
+    placeholder_type,
+    slug,
+    twin_type,
+)
+from .prompt import Item, Prompt, Wire
+from .reasons import reason
+from .table import ENTRIES, PARTS, SHOWN, TWINS, Entry, Fixed, Part, Take
+
+Models = Callable[[], Collection[str]]
+
+
+class Link(dict[str, str]):
+    """A link of our document, so that a literal that looks like one is not taken for it."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__({"$from": source})
+
+
+@dataclass(slots=True)
+class Converted:
+    """A document made from a foreign one.
+
+    Attributes:
+        document: As plain values, to be read by `read_workflow`.
+        notes: What is not as it was, by node.
+        origin: Our node or output for each of theirs that has one.
+    """
+
+    document: dict[str, Any]
+    notes: list[Problem]
+    origin: dict[str, str] = field(default_factory=dict)
+
+
+def convert(prompt: Prompt, registry: Registry, models: Models = tuple, drawn: Drawn | None = None) -> Converted:
+    """Write `prompt` with the nodes of `registry`.
+
+    Args:
+        models: Lists the sources that `LoadModel` can see, to find names in.
+        drawn: Where things were, if that is known.
+    """
+    work = _Conversion(prompt, registry, models)
+    work.run()
+    if drawn is not None:
+        layout = _layout(drawn, work.ids)
+        if layout:
+            work.made.document["layout"] = layout
+    return work.made
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """How classes are carried with the nodes that are installed: by a twin where there is one, else by an entry."""
+
+    registry: Registry
+
+    def twin(self, item: Item) -> Node[..., Any] | None:
+        """The node of the same name and inputs that does as theirs does."""
+        return self.registry.get(twin_type(item.type))
+
+    def entry(self, item: Item) -> Entry | None:
+        return ENTRIES.get(item.type) if self.twin(item) is None else None
+
+    def outputs(self, item: Item) -> tuple[str, ...] | None:
+        """Our outputs in the order of theirs; None for what is no node of its own."""
+        if (twin := self.twin(item)) is not None:
+            return tuple(twin.outputs)
+        return ENTRIES[item.type].outputs if item.type in ENTRIES else None
+
+    def refusal(self, item: Item, prompt: Prompt) -> str | None:
+        """Why a node cannot be carried, looked at alone."""
+        if item.type in SHOWN:
+            return None
+        if self.twin(item) is not None:
+            refuse = TWINS.get(item.type)
+        elif item.type in ENTRIES:
+            entry = ENTRIES[item.type]
+            if self.registry.get(entry.type) is None:
+                return f"the node {entry.type} is not installed"
+            refuse = entry.refuse
+        elif item.type in PARTS:
+            refuse = PARTS[item.type].refuse
+        else:
+            return reason(item.type, item.type in known_classes())
+        return refuse(item, prompt) if refuse is not None else None
+
+
+class _Conversion:
+    def __init__(self, prompt: Prompt, registry: Registry, models: Models) -> None:
+        self.prompt, self.registry, self.models = prompt, registry, models
+        self.book = _Book(registry)
+        self.refused = _refused(prompt, self.book)
+        self.ids: dict[str, str] = {}
+        self.nodes: dict[str, Any] = {}
+        self.outputs: dict[str, Any] = {}
+        document = {"format": FORMAT, "nodes": self.nodes, "outputs": self.outputs}
+        self.made = Converted(document, [])
+
+    def run(self) -> None:
+        taken: set[str] = set()
+        for theirs, item in self.prompt.items():
+            if theirs in self.refused or self.book.entry(item) is not None or self.book.twin(item) is not None:
+                self.ids[theirs] = made = node_id(theirs, item, taken)
+                taken.add(made)
+        for theirs, item in self.prompt.items():
+            if theirs in self.refused:
+                self._placeholder(theirs, item)
+            elif (twin := self.book.twin(item)) is not None:
+                self._same(theirs, item, twin)
+            elif (entry := self.book.entry(item)) is not None:
+                self._entry(theirs, item, entry)
+            elif item.type in SHOWN:
+                self._shown(theirs, item)
+        self.made.origin |= self.ids
+        if not self.outputs:
+            del self.made.document["outputs"]
+
+    def note(self, code: str, id: str, port: str | None, message: str) -> None:
+        self.made.notes.append(Problem(code, id, port, message))
+
+    def _same(self, theirs: str, item: Item, node: Node[..., Any]) -> None:
+        """Write one with its twin: the same inputs, by the same names."""
+        id = self.ids[theirs]
+        inputs: dict[str, Any] = {}
+        for name, port in node.inputs.items():
+            given = item.inputs.get(name)
+            value = self._linked(id, name, item, name, given) if isinstance(given, Wire) else given
+            if value is not None:
+                inputs[name] = self._checked(id, port, item, value)
+            elif not port.required and port.type.literal:
+                inputs[name] = port.default
+        self.nodes[id] = {"type": f"{twin_type(item.type)}@{node.version}", "inputs": inputs}
+
+    def _placeholder(self, theirs: str, item: Item) -> None:
+        id = self.ids[theirs]
+        type = placeholder_type(item.type)
+        inputs: dict[str, Any] = {CLASS_TYPE: item.type} if type == NAMELESS else {}
+        odd: dict[str, str] = {}
+        for name, value in item.inputs.items():
+            plain = name
+            if not PLAIN_NAME.fullmatch(name) or name in (CLASS_TYPE, INPUT_NAMES) or len(name) > 90:
+                plain = _free(slug(name) or "input", {*item.inputs, *inputs, CLASS_TYPE, INPUT_NAMES})
+                odd[plain] = name
+            held = self._linked(id, plain, item, name, value) if isinstance(value, Wire) else _safe(value)
+            if held is not None or not isinstance(value, Wire):
+                inputs[plain] = held
+        if odd:
+            inputs[INPUT_NAMES] = odd
+        self.nodes[id] = {"type": type, "inputs": inputs}
+        self.note("not_carried", id, None, f"{item.type} is kept as a placeholder: {self.refused[theirs]}")
+
+    def _entry(self, theirs: str, item: Item, entry: Entry) -> None:
+        id, node = self.ids[theirs], self.registry.get(entry.type)
+        assert node is not None
+        known = known_classes()[item.type]
+        inputs: dict[str, Any] = {}
+        for name, port in node.inputs.items():
+            how = entry.inputs.get(name)
+            value: Any = None
+            if isinstance(how, tuple):
+                value = [link for n in how if (link := self._value(id, name, item, n)) is not None]
+            elif how is not None:
+                value = self._value(id, name, item, how)
+            elif name in entry.fixed:
+                value = entry.fixed[name]
+            if value is None or value == []:
+                if port.required or not port.type.literal:
+                    continue
+                value = None if port.default is None else port.default
+            inputs[name] = self._checked(id, port, item, value)
+        if entry.type == "LoadModel":
+            inputs["source"] = find_model(inputs.get("source"), self.models(), self.made.notes, id)
+        self.nodes[id] = {"type": f"{entry.type}@{node.version}", "inputs": inputs}
+        self._left(id, item, entry, set(known.inputs))
+
+    def _left(self, id: str, item: Item, entry: Entry, known: set[str]) -> None:
+        """Note what of an item has no place here."""
+        used = {path.partition(".")[0] for path in entry.paths}
+        for name, value in item.inputs.items():
+            if name in used or (known and name not in known and not isinstance(value, Wire)):
+                continue  # ComfyUI ignores values that a class does not know: old files hold them
+            if name in entry.ignored:
+                default = known_classes()[item.type].inputs[name].default
+                if value != default:
+                    self.note(
+                        "changed", id, None, f"{item.type}'s {name} {value!r} is left away: {entry.ignored[name]}"
+                    )
+            elif name not in _implied(item.type):
+                self.note("changed", id, None, f"{item.type}'s {name} has no place in {entry.type} and is left away")
+
+    def _checked(self, id: str, port: Input, item: Item, value: Any) -> Any:
+        """A literal as it can be held, with a note where the node does not take it."""
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_INT:
+            made = value % (MAX_INT + 1)
+            message = f"{value} is larger than a number here can be (2**53 - 1), so it is {made}: another picture"
+            self.note("changed", id, port.name, message)
+            return made
+        if isinstance(value, Link) or (isinstance(value, list) and value and isinstance(value[0], Link)):
+            return value
+        held = _safe(value)
+        if port.validate is None:
+            return held
+        try:
+            port.validate(held)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            choices = re.findall(r"'([^']*)'", str(first.get("ctx", {}).get("expected", "")))
+            why = nearest(str(held), choices) if choices else f": {first['msg'][0].lower()}{first['msg'][1:]}"
+            self.note("bad_value", id, port.name, f"{item.type} has {held!r}, which is not taken here{why}")
+        return held
+
+    def _shown(self, theirs: str, item: Item) -> None:
+        wire = item.inputs.get(SHOWN[item.type].input)
+        link = self._link(wire) if isinstance(wire, Wire) else None
+        if link is None:
+            self.note("changed", "", None, f"{item.type} {theirs!r} shows nothing, so it is left away")
+            return
+        name = node_id(theirs, item, self.outputs)
+        self.outputs[name] = link
+        self.made.origin[theirs] = name
+
+    def _value(self, id: str, port: str, item: Item, how: str | Take) -> Any:
+        """The value of an input: a literal, a link or None."""
+        path = how.path if isinstance(how, Take) else how
+        first, _, rest = path.partition(".")
+        value = self._part(item, first, rest) if rest else _own(item, first)
+        if isinstance(value, Wire):
+            return self._linked(id, port, item, first, value)
+        if value is None or not isinstance(how, Take):
+            return value
+        made = how.here(value)
+        if how.there(made) != value:
+            self.note("changed", id, port, f"{value!r} is written as {made!r}")
+        return made
+
+    def _linked(self, id: str, port: str, item: Item, theirs: str, wire: Wire) -> Link | None:
+        link = self._link(wire)
+        if link is None:
+            message = f"{item.type}'s {theirs} is linked to what node {wire.node} does not give"
+            self.note("dangling_link", id, port, message)
+        return link
+
+    def _part(self, item: Item, first: str, rest: str) -> Any:
+        """What a `Part` that is linked to `first`, or behind it, says."""
+        wire = item.inputs.get(first)
+        while isinstance(wire, Wire):
+            source = self.prompt[wire.node]
+            part = PARTS.get(source.type) if wire.node not in self.refused else None
+            if part is None:
+                return None
+            if rest in part.values:
+                how = part.values[rest]
+                if isinstance(how, Fixed):
+                    return how.value
+                value = _own(source, how.path if isinstance(how, Take) else how)
+                return how.here(value) if isinstance(how, Take) and not isinstance(value, Wire) else value
+            wire = source.inputs.get(part.passes) if part.passes else None
+        return None
+
+    def _link(self, wire: Wire) -> Link | None:
+        """A link to what answers for `wire` here."""
+        for _ in range(len(self.prompt) + 1):
+            item = self.prompt.get(wire.node)
+            if item is None:
+                return None
+            if wire.node in self.refused:
+                return Link(f"{self.ids[wire.node]}.{output_name(wire.slot)}")
+            outputs = self.book.outputs(item)
+            if outputs is not None:
+                there = wire.slot < len(outputs)
+                return Link(f"{self.ids[wire.node]}.{outputs[wire.slot]}") if there else None
+            part = PARTS.get(item.type)
+            behind = item.inputs.get(part.passes) if part is not None and part.passes else None
+            if not isinstance(behind, Wire):
+                return None
+            wire = behind
+        return None
+
+
+def find_model(name: Any, models: Collection[str], notes: list[Problem], id: str) -> Any:
+    """A model's name as `LoadModel` knows it: the one of that name, or the only one of that file name."""
+    if not isinstance(name, str) or not models or name in models:
+        return name
+    asked = name.replace("\\", "/")
+    for same in (str, _base, _bare):
+        found = [m for m in models if same(m) == same(asked)]
+        if len(found) == 1:
+            notes.append(Problem("changed", id, "source", f"the model {name!r} is taken to be {found[0]!r}"))
+            return found[0]
+    hint = nearest(_base(asked), models)
+    notes.append(Problem("missing_model", id, "source", f"no model {name!r} is in the folders of models{hint}"))
+    return name
+
+
+def _refused(prompt: Prompt, book: _Book) -> dict[str, str]:
+    """The nodes that become placeholders, each with why."""
+    refused = {id: why for id, item in prompt.items() if (why := book.refusal(item, prompt))}
+    changed = True
+    while changed:  # what reads a part must be one that can, and what needs parts must have them
+        changed = False
+        for id, why in _unread(prompt, book, refused):
+            refused[id] = why
+            changed = True
+    return refused
+
+
+def _unread(prompt: Prompt, book: _Book, refused: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    found: dict[str, str] = {}
+    read: set[str] = set()
+    for id, item in prompt.items():
+        for name, wire in item.wires():
+            source = prompt[wire.node]
+            part = PARTS.get(source.type)
+            if part is None or wire.node in refused:
+                continue
+            read.add(wire.node)
+            if id in refused or not _reads(book, item, name, part):
+                kept = "is kept as a placeholder too" if id in refused else "cannot take it apart"
+                found[wire.node] = f"{item.type} reads it, which {kept}"
+        if id not in refused and (entry := book.entry(item)) is not None:
+            lost = _needed(item, entry, prompt, refused)
+            if lost:
+                found[id] = f"what gives its {lost} is not carried"
+    for id, item in prompt.items():
+        if item.type in PARTS and id not in refused and id not in read:
+            found[id] = "nothing reads it"
+    return found.items()
+
+
+def _reads(book: _Book, item: Item, name: str, part: Part) -> bool:
+    """Whether a node can take `part` apart, which is linked to its input `name`. What only passes on is no matter."""
+    if item.type in PARTS:
+        return PARTS[item.type].passes == name
+    entry = book.entry(item)
+    if entry is None or not part.values:
+        return not part.values
+    return any(path.startswith(f"{name}.") for path in entry.paths)
+
+
+def _needed(item: Item, entry: Entry, prompt: Prompt, refused: Mapping[str, str]) -> str | None:
+    """An input whose part an entry needs and does not have."""
+    for first in sorted(entry.apart):
+        wire = item.inputs.get(first)
+        source = prompt.get(wire.node) if isinstance(wire, Wire) else None
+        if source is None or not isinstance(wire, Wire) or source.type not in PARTS or wire.node in refused:
+            return first
+    return None
+
+
+def _implied(class_type: str) -> frozenset[str]:
+    """Inputs that an entry's `refuse` has already judged."""
+    judged = {
+        "KSamplerAdvanced": ("add_noise", "return_with_leftover_noise"),
+        "SamplerCustom": ("add_noise",),
+    }
+    return frozenset(judged.get(class_type, ()))
+
+
+def _own(item: Item, name: str) -> Any:
+    """An input's value, or what a file that lacks it means."""
+    value = item.inputs.get(name)
+    if value is None:
+        port = known_classes()[item.type].inputs.get(name)
+        value = port.default if port is not None and port.has_default else None
+    return value
+
+
+def _layout(drawn: Drawn, ids: Mapping[str, str]) -> dict[str, Any]:
+    nodes = {ids[theirs]: list(at) for theirs, at in drawn.places.items() if theirs in ids}
+    notes = [{"id": f"note_{n}", "text": f.text, **_frame(f)} for n, f in enumerate(drawn.notes, 1)]
+    groups = [{"id": f"group_{n}", "title": f.text, **_frame(f)} for n, f in enumerate(drawn.groups, 1)]
+    made = {"nodes": nodes, "notes": notes, "groups": groups}
+    return {name: value for name, value in made.items() if value}
+
+
+def _frame(frame: Frame) -> dict[str, Any]:
+    return {"at": list(frame.at), "size": list(frame.size)}
+
+
+def _safe(value: Any) -> Any:
+    """A literal that cannot be mistaken for links, and holds no number that JSON has no name for."""
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return None
+    if isinstance(value, dict):
+        return {f"_{k}" if k == "$from" else k: _safe(v) for k, v in value.items()}
+    return [_safe(v) for v in value] if isinstance(value, list) else value
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    known, made, next = set(taken), name[:80], 2
+    while made in known:
+        made, next = f"{name[:80]}_{next}", next + 1
+    return made
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2].lower()
+
+
+def _bare(name: str) -> str:
+    """A file's name without folders, its ending and what sets versions of it apart."""
+    return re.sub(r"\.(safetensors|ckpt|pt|pth|bin)$", "", _base(name))

@@ -1,0 +1,37 @@
+"""Why classes that have no counterpart here have none, for the notes of a conversion."""
+
+from __future__ import annotations
+
+import re
+
+REASONS: tuple[tuple[str, str], ...] = (
+    (r"Lora|Hypernetwork", "adapters are not carried yet; what uses it needs the model linked directly"),
+    (r"ControlNet|GLIGEN|StyleModel|T2I|PhotoMaker|ModelPatch|IPAdapter",
+     "control by pictures or boxes is not carried yet"),
+    (r"CLIPVision|unCLIP|ImageOnlyCheckpoint", "prompts that are pictures are not carried yet"),
+    (r"^(UNETLoader|VAELoader|.*CLIPLoader|CheckpointLoader|DiffusersLoader|Unet.*GGUF)$",
+     "parts of models in files of their own are not carried yet; LoadModel opens whole models"),
+    (r"Video|Wan|LTXV|Cosmos|Mochi|SVD|SV3D|Webcam|WEBM", "films are not made here, only pictures"),
+    (r"Audio|AceStep", "sound is not made here, only pictures"),
+    (r"3D|Mesh|Voxel|GLB|Tripo|Rodin|Zero123|Meshy", "solid shapes are not made here, only pictures"),
+    (r"^(OpenAI|Luma|Pixverse|Recraft|Runway|Stability|Kling|Gemini|Veo|Minimax|Ideogram|Moonvalley|Vidu|FluxPro|FluxKontext(Pro|Max)"
+     r"|ByteDance|Pika|Sora)", "it asks a service on the network, which this program does not"),
+    (r"^(Conditioning|FluxGuidance|FluxDisable|ReferenceLatent|InstructPix|CLIPTextEncode.+|TextEncode)",
+     "this way of changing or combining prompts is not carried yet"),
+    (r"ModelSampling|Scheduler|Sigmas|Guider|Guidance|^Sampler|RescaleCFG|CFG|FreeU|Differential|^APG|PerpNeg|Noise$",
+     "this change to how is sampled is not carried yet"),
+    (r"Latent", "this work on latents has no node here yet"),
+    (r"Mask", "this work on masks has no node here yet"),
+    (r"Image", "this work on pictures has no node here yet"),
+    (r"Merge|Save$|CheckpointSave|CLIPSave", "models are not merged or saved here"),
+    (r"^(String|Regex|Case)", "this work on texts has no node here yet"),
+)  # fmt: skip
+"""Patterns of class names, each with a reason; the first that is found counts."""
+UNKNOWN = "it is no class of ComfyUI's own, and no pack here has it"
+OWN = "it has no counterpart here yet"
+
+
+def reason(class_type: str, known: bool) -> str:
+    """Why nodes of this class stay placeholders. `known` says whether it is one of ComfyUI's own."""
+    found = next((why for pattern, why in REASONS if re.search(pattern, class_type)), None)
+    return found or (OWN if known else UNKNOWN)

@@ -1,0 +1,32 @@
+"""The tables of classes as Markdown, for the documentation."""
+
+from __future__ import annotations
+
+from ..pack import Registry
+from .classes import known_classes
+from .names import twin_type
+from .table import ENTRIES, PARTS, SHOWN
+
+
+def markdown(registry: Registry) -> str:
+    """What becomes of each of ComfyUI's classes with the nodes of `registry`: one row for each that is carried."""
+    rows = []
+    for name in sorted(known_classes(), key=str.lower):
+        if (how := _carried(name, registry)) is not None:
+            rows.append(f"| `{name}` | {how} |")
+    return "\n".join(["| class | becomes |", "|---|---|", *rows]) + "\n"
+
+
+def _carried(name: str, registry: Registry) -> str | None:
+    if registry.get(twin_type(name)) is not None:
+        return f"its twin `{twin_type(name)}`"
+    if name in ENTRIES:
+        entry = ENTRIES[name]
+        fixed = ", ".join(
+            f"{key} {value}" for key, value in entry.fixed.items() if key not in ("whole_batch", "comfyui")
+        )
+        return f"`{entry.type}`" + (f" with {fixed}" if fixed else "")
+    if name in PARTS:
+        part = PARTS[name]
+        return "part of what reads it" if part.values else f"left out: what feeds its {part.passes} is linked directly"
+    return "an output of the document" if name in SHOWN else None

@@ -1,0 +1,401 @@
+"""How ComfyUI's node classes are written with the nodes here: one entry for each class.
+
+A class that has a twin, a node `comfyui/<class>` with the same names, needs no entry. Any other is carried in one of
+three ways. An `Entry` is a node of ours. A `Part` is no node of its own: what reads it takes its values (a scheduler's)
+or what it passes on. A `Shown` becomes an output of the document. What is in none of the tables stays in the
+document as a placeholder, for a reason from `reasons`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .prompt import Item, Prompt, Wire
+from .wording import from_comfyui, to_comfyui
+
+Refuse = Callable[[Item, Prompt], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """An input of theirs as one of ours.
+
+    Args:
+        path: Its name; `sigmas.steps` is what the `Part` that is linked to `sigmas` calls `steps`.
+        here: From a value there to ours.
+        there: And back.
+    """
+
+    path: str
+    here: Callable[[Any], Any] = lambda value: value
+    there: Callable[[Any], Any] = lambda value: value
+
+
+How = str | Take | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A value that a class has without an input."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A class that is a node of ours.
+
+    Args:
+        type: The node's type id, without its version.
+        inputs: Our inputs, each with theirs: a name, a `Take`, or several names that feed a list.
+        outputs: Our outputs in the order of theirs.
+        fixed: Values of ours that the class always has. Only a node with these is written as this class.
+        ignored: Inputs of theirs that make no difference here, with the reason.
+        refuse: Why one cannot be carried, if so.
+    """
+
+    type: str
+    inputs: Mapping[str, How]
+    outputs: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    refuse: Refuse | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """What is read of theirs, in all."""
+        return [path for how in self.inputs.values() for path in paths(how)]
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """Their inputs of which only parts are read: it needs a `Part` there, and no node of ours is written as it."""
+        return frozenset({p.partition(".")[0] for p in self.paths if "." in p} - set(self.paths))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A class that is no node of its own. `values` are what it says, `passes` is the input whose value it passes on."""
+
+    values: Mapping[str, str | Take | Fixed] = field(default_factory=dict)
+    passes: str | None = None
+    refuse: Refuse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A class that shows what feeds `input`: an output of the document."""
+
+    input: str
+
+
+def paths(how: How) -> tuple[str, ...]:
+    """What an input of ours reads of theirs."""
+    return how if isinstance(how, tuple) else (how.path if isinstance(how, Take) else how,)
+
+
+def _text(read: Callable[[str], str]) -> Callable[[Any], Any]:
+    return lambda value: read(value) if isinstance(value, str) else value
+
+
+def _words(**here: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Values by name, and back. Others stay as they are."""
+    there = {v: k for k, v in reversed(here.items())}
+    return (lambda v: here.get(v, v) if isinstance(v, str) else v), (
+        lambda v: there.get(v, v) if isinstance(v, str) else v
+    )
+
+
+MAX_STEP = 1000
+LAST_STEP = 10_000
+PENULTIMATE = ("dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2")
+"""Samplers that leave the last noise level but one out, which ComfyUI does in KSampler alone."""
+SIGMA_MAX, SIGMA_MIN = 14.614642, 0.0291675
+
+
+def _sampler(value: Any) -> Any:
+    return value.removesuffix("_gpu") if isinstance(value, str) else value
+
+
+def _file(value: Any) -> Any:
+    """`name.png [input]` without where it lies: documents here name files, not kinds of folders."""
+    return re.sub(r" \[(input|output|temp)\]$", "", value) if isinstance(value, str) else value
+
+
+def _stem(value: Any) -> Any:
+    """A prefix for file names as a plain name: folders and placeholders such as `%date%` are taken out."""
+    if not isinstance(value, str):
+        return value
+    plain = re.sub(r"%[^%]*%", "", value).replace("/", "-").replace("\\", "-")
+    return re.sub(r"[^\w\-. ()+,]", "-", plain).strip("-. ")[:150] or "ComfyUI"
+
+
+def _colour(value: Any) -> Any:
+    return f"#{value:06x}" if isinstance(value, int) and 0 <= value < 2**24 else value
+
+
+def _number(value: Any) -> Any:
+    return int(value[1:], 16) if isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value) else value
+
+
+def _at_most(limit: int, beyond: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Whole numbers up to a limit; what is more means "to the end", which is written as `beyond` there."""
+    return (lambda v: min(v, limit) if isinstance(v, int) else v), (
+        lambda v: beyond if isinstance(v, int) and v >= limit else v
+    )
+
+
+def _minus(value: Any) -> Any:
+    return -value if isinstance(value, int) else value
+
+
+def _literal(item: Item, name: str, default: Any) -> Any:
+    return item.inputs.get(name, default)
+
+
+def _linked(item: Item, name: str, prompt: Prompt) -> Item | None:
+    wire = item.inputs.get(name)
+    return prompt.get(wire.node) if isinstance(wire, Wire) else None
+
+
+def _advanced(item: Item, prompt: Prompt) -> str | None:
+    """KSamplerAdvanced: noise is added to clean latents alone, and a walk that ends early leaves its noise."""
+    end, steps = _literal(item, "end_at_step", LAST_STEP), _literal(item, "steps", 20)
+    leftover = _literal(item, "return_with_leftover_noise", "disable")
+    if any(isinstance(v, Wire) for v in (end, steps, leftover, item.inputs.get("add_noise"))):
+        return "which steps it takes, and whether it adds noise, must be given as values, not linked"
+    if isinstance(end, int) and isinstance(steps, int) and end < steps and leftover != "enable":
+        return "it ends early and takes the rest of the noise away at once; Sample leaves it in the latent"
+    noisy = _noisy(_linked(item, "latent_image", prompt))
+    if _literal(item, "add_noise", "enable") == "enable":
+        return "it adds noise to a latent that holds noise already, which Sample does not" if noisy else None
+    return None if noisy else "it adds no noise to a clean latent, and Sample always does"
+
+
+def _noisy(source: Item | None) -> bool:
+    """Whether a latent comes from a walk that ended early."""
+    if source is None or source.type != "KSamplerAdvanced":
+        return False
+    end, steps = _literal(source, "end_at_step", LAST_STEP), _literal(source, "steps", 20)
+    return isinstance(end, int) and isinstance(steps, int) and end < steps
+
+
+def _custom(item: Item, prompt: Prompt) -> str | None:
+    """SamplerCustom and SamplerCustomAdvanced, whose parts lie in other nodes."""
+    if _literal(item, "add_noise", True) is not True:
+        return "it adds no noise, and Sample always does"
+    sigmas, sampler = _linked(item, "sigmas", prompt), _linked(item, "sampler", prompt)
+    name = "" if sampler is None else sampler.inputs.get("sampler_name")
+    if sigmas is not None and name in PENULTIMATE:
+        return f"{name} takes its noise levels from outside here, which gives others than KSampler's"
+    return None
+
+
+def _own_ends(item: Item, prompt: Prompt) -> str | None:
+    ends = (_literal(item, "sigma_max", SIGMA_MAX), _literal(item, "sigma_min", SIGMA_MIN), _literal(item, "rho", 7.0))
+    if all(isinstance(v, int | float) for v in ends):
+        top, bottom, rho = ends
+        if abs(top - SIGMA_MAX) < 1e-3 and abs(bottom - SIGMA_MIN) < 1e-5 and rho == 7:
+            return None
+    return "noise levels with ends of their own cannot be given to Sample yet"
+
+
+def _no_resize(item: Item, prompt: Prompt) -> str | None:
+    if _literal(item, "resize_source", False) is not False:
+        return "it resizes the picture on top; put Resize before Composite instead"
+    return None
+
+
+def _one(item: Item, prompt: Prompt) -> str | None:
+    return "it takes several pictures, and PickImage takes one" if _literal(item, "length", 1) != 1 else None
+
+
+def _soft_threshold(item: Item, prompt: Prompt) -> str | None:
+    return "a threshold of 0 selects all that is above it" if _literal(item, "value", 0.5) == 0 else None
+
+
+def upscales(name: Any) -> int | None:
+    """How many times an upscaler enlarges, from its name: `RealESRGAN_x4plus`, `4x-UltraSharp`."""
+    found = re.search(r"(?<![0-9a-z])(?:x([1-8])|([1-8])x)(?![0-9])", name, re.I) if isinstance(name, str) else None
+    return int(found[1] or found[2]) if found else None
+
+
+def _upscaler(item: Item, prompt: Prompt) -> str | None:
+    name = item.inputs.get("model_name")
+    if upscales(name) is None:
+        return f"how many times {name!r} enlarges is not in its name, and Upscale needs to know; put Upscale instead"
+    return None
+
+
+def _alpha(item: Item, prompt: Prompt) -> str | None:
+    channel = _literal(item, "channel", "alpha")
+    return None if channel == "alpha" else f"a mask of the channel {channel!r} cannot be taken out yet"
+
+
+def _no_alpha(item: Item, prompt: Prompt) -> str | None:
+    return "pictures here have no transparency" if _literal(item, "channel", "red") == "alpha" else None
+
+
+def _shown_alone(item: Item, prompt: Prompt) -> str | None:
+    if _literal(item, "noise_mask", True) is not True:
+        return "without noise_mask the hole is shown to the model alone, which Sample cannot do yet"
+    return None
+
+
+def _box(item: Item, prompt: Prompt) -> str | None:
+    sides = [_literal(item, name, 512) for name in ("width", "height")]
+    return "a side of 0 pixels" if 0 in sides else None
+
+
+FILTER = Take("upscale_method", *_words(**{"nearest-exact": "nearest"}))
+CROP = Take("crop", *_words(disabled="stretch", center="fill"))
+STEP_END = _at_most(MAX_STEP, LAST_STEP)
+HERE_ALONE = ("unipc", "linspace", "leading", "trailing")
+"""Of Sample's samplers and schedules those that ComfyUI does not have."""
+AS_THERE = {"whole_batch": True, "comfyui": True}
+"""Of Sample: noise and steps as ComfyUI has them."""
+TILES = dict.fromkeys(
+    ("tile_size", "overlap", "temporal_size", "temporal_overlap"), "tiles have the size that fits here"
+)
+LATENTS = {"width": "width", "height": "height", "batch": "batch_size"}
+WALK: Mapping[str, How] = {
+    "seed": "noise_seed", "steps": "steps", "cfg": "cfg", "sampler": Take("sampler_name", _sampler),
+    "schedule": "scheduler", "model": "model", "positive": "positive", "negative": "negative",
+}  # fmt: skip
+CUSTOM: Mapping[str, How] = {
+    "model": "guider.model", "positive": "guider.positive", "negative": "guider.negative", "cfg": "guider.cfg",
+    "seed": "noise.seed", "latent": "latent_image", "sampler": "sampler.sampler", "schedule": "sigmas.schedule",
+    "steps": "sigmas.steps", "strength": "sigmas.strength", "start_step": "sigmas.start", "end_step": "sigmas.end",
+}  # fmt: skip
+
+ENTRIES: Mapping[str, Entry] = {
+    # models
+    "CheckpointLoaderSimple": Entry("LoadModel", {"source": "ckpt_name"}, ("model", "text_encoder", "vae")),
+    # prompts
+    "CLIPTextEncode": Entry(
+        "EncodePrompt",
+        {"text_encoder": "clip", "text": Take("text", _text(from_comfyui), _text(to_comfyui)), "layer": "clip.layer"},
+        ("conditioning",),
+    ),
+    # latents
+    "EmptyLatentImage": Entry("EmptyLatent", LATENTS, ("latent",)),
+    "EmptySD3LatentImage": Entry("EmptyLatent", LATENTS, ("latent",)),
+    "VAEEncode": Entry("EncodeImage", {"vae": "vae", "image": "pixels"}, ("latent",)),
+    "VAEEncodeTiled": Entry("EncodeImage", {"vae": "vae", "image": "pixels"}, ("latent",), ignored=TILES),
+    "VAEDecode": Entry("Decode", {"vae": "vae", "latent": "samples"}, ("image",), {"tiled": "auto"}),
+    "VAEDecodeTiled": Entry(
+        "Decode", {"vae": "vae", "latent": "samples"}, ("image",), {"tiled": "always"}, ignored=TILES
+    ),
+    # sampling
+    "KSampler": Entry(
+        "Sample",
+        {**WALK, "seed": "seed", "latent": "latent_image", "strength": "denoise"},
+        ("latent",),
+        {**AS_THERE, "start_step": 0, "end_step": MAX_STEP},
+    ),
+    "KSamplerAdvanced": Entry(
+        "Sample",
+        {**WALK, "latent": "latent_image", "start_step": "start_at_step", "end_step": Take("end_at_step", *STEP_END)},
+        ("latent",),
+        AS_THERE | {"strength": 1.0},
+        refuse=_advanced,
+    ),
+    "SamplerCustom": Entry(
+        "Sample",
+        {
+            **CUSTOM,
+            "model": "model",
+            "positive": "positive",
+            "negative": "negative",
+            "cfg": "cfg",
+            "seed": "noise_seed",
+        },
+        ("latent", "latent"),
+        AS_THERE,
+        refuse=_custom,
+    ),
+    "SamplerCustomAdvanced": Entry("Sample", CUSTOM, ("latent", "latent"), AS_THERE, refuse=_custom),
+    # pictures
+    "LoadImage": Entry("LoadImage", {"file": Take("image", _file)}, ("image", "mask")),
+    "LoadImageMask": Entry(
+        "LoadImage", {"file": Take("image", _file)}, ("mask",), ignored={"channel": "it is alpha"}, refuse=_alpha
+    ),
+    "SaveImage": Entry("SaveImage", {"image": "images", "name": Take("filename_prefix", _stem)}, (), {"format": "png"}),
+    "ImageScale": Entry(
+        "Resize",
+        {"image": "image", "width": "width", "height": "height", "filter": FILTER, "mode": CROP},
+        ("image",),
+        {"factor": 1.0},
+    ),
+    "ImageScaleBy": Entry(
+        "Resize", {"image": "image", "factor": "scale_by", "filter": FILTER}, ("image",), {"width": 0, "height": 0}
+    ),
+    "ImageUpscaleWithModel": Entry(
+        "Upscale",
+        {"image": "image", "file": "upscale_model.file", "factor": "upscale_model.factor"},
+        ("image",),
+    ),
+    "ImageBatch": Entry("JoinImages", {"images": ("image1", "image2")}, ("image",)),
+    "ImageFromBatch": Entry(
+        "PickImage", {"image": "image", "index": "batch_index"}, ("image",), ignored={"length": "it is 1"}, refuse=_one
+    ),
+    "ImageCrop": Entry(
+        "Crop",
+        {"image": "image", "x": "x", "y": "y", "width": "width", "height": "height"},
+        ("image",),
+        refuse=_box,
+    ),
+    "ImageCompositeMasked": Entry(
+        "Composite",
+        {"base": "destination", "over": "source", "mask": "mask", "x": "x", "y": "y"},
+        ("image",),
+        ignored={"resize_source": "it is off"},
+        refuse=_no_resize,
+    ),
+    # masks
+    "InvertMask": Entry("Mask", {"mask": "mask"}, ("mask",), {"invert": True, "threshold": 0.0}),
+    "ThresholdMask": Entry(
+        "Mask", {"mask": "mask", "threshold": "value"}, ("mask",), {"invert": False}, refuse=_soft_threshold
+    ),
+    "CropMask": Entry(
+        "Crop", {"image": "mask", "x": "x", "y": "y", "width": "width", "height": "height"}, ("image",), refuse=_box
+    ),
+    "ImageColorToMask": Entry(
+        "MaskColour", {"image": "image", "colour": Take("color", _colour, _number)}, ("mask",), {"tolerance": 0.00196}
+    ),
+    # values
+    "PrimitiveInt": Entry("Integer", {"value": "value"}, ("int",)),
+    "PrimitiveFloat": Entry("Number", {"value": "value"}, ("float",)),
+    "PrimitiveString": Entry("Text", {"text": "value"}, ("str",)),
+    "PrimitiveStringMultiline": Entry("Text", {"text": "value"}, ("str",)),
+    "PrimitiveBoolean": Entry("Boolean", {"value": "value"}, ("bool",)),
+}
+
+WHOLE_WAY = {"start": Fixed(0), "end": Fixed(MAX_STEP)}
+PARTS: Mapping[str, Part] = {
+    "CLIPSetLastLayer": Part({"layer": Take("stop_at_clip_layer", _minus, _minus)}, passes="clip"),
+    "MaskToImage": Part(passes="mask"),
+    "KSamplerSelect": Part({"sampler": Take("sampler_name", _sampler)}),
+    "BasicScheduler": Part({"schedule": "scheduler", "steps": "steps", "strength": "denoise", **WHOLE_WAY}),
+    "KarrasScheduler": Part(
+        {"schedule": Fixed("karras"), "steps": "steps", "strength": Fixed(1.0), **WHOLE_WAY}, refuse=_own_ends
+    ),
+    "ExponentialScheduler": Part(
+        {"schedule": Fixed("exponential"), "steps": "steps", "strength": Fixed(1.0), **WHOLE_WAY}, refuse=_own_ends
+    ),
+    "RandomNoise": Part({"seed": "noise_seed"}),
+    "BasicGuider": Part({"model": "model", "positive": "conditioning", "negative": Fixed(None), "cfg": Fixed(1.0)}),
+    "CFGGuider": Part({"model": "model", "positive": "positive", "negative": "negative", "cfg": "cfg"}),
+    "UpscaleModelLoader": Part({"file": "model_name", "factor": Take("model_name", upscales)}, refuse=_upscaler),
+}
+
+SHOWN: Mapping[str, Shown] = {
+    "PreviewImage": Shown("images"),
+    "MaskPreview": Shown("mask"),
+    "PreviewAny": Shown("source"),
+}
+
+TWINS: Mapping[str, Refuse] = {"InpaintModelConditioning": _shown_alone, "ImageToMask": _no_alpha}
+"""Why a twin cannot do what is asked, for those that cannot do everything."""

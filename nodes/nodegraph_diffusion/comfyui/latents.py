@@ -1,0 +1,248 @@
+"""Latents as ComfyUI changes them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from nodegraph import Context, NodeError, Widget, node
+
+from ..handles import Vae
+from ..sizes import check_size
+from ..values import Conditioning, Image, Latent, Mask
+from .scaling import Crop, LatentMethod, scaled
+
+if TYPE_CHECKING:
+    from ..values import Floats
+
+CATEGORY = "ComfyUI"
+MULTIPLE = 8
+"""Pictures that are encoded there have sides that are multiples of this."""
+INPAINTING = 9
+Side = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
+Amount = Annotated[int, Field(ge=1, le=64), Widget("number", step=1)]
+Factor = Annotated[float, Field(ge=0.01, le=8), Widget("number", step=0.01)]
+
+
+class Hole(NamedTuple):
+    positive: Conditioning
+    negative: Conditioning
+    latent: Latent
+
+
+@node(version=1, title="SetLatentNoiseMask", category=CATEGORY)
+def SetLatentNoiseMask(samples: Latent, mask: Mask) -> Latent:
+    """Say which part of a latent is sampled; the rest is kept.
+
+    Args:
+        samples: An encoded picture, or a sampled one.
+        mask: 1 where to sample. Of any size.
+    """
+    return Latent(
+        samples.width, samples.height, samples.batch, samples.samples,
+        _fitted(mask, samples.width, samples.height), samples.masked, samples.sigma,
+    )  # fmt: skip
+
+
+@node(version=1, title="VAEEncodeForInpaint", lane="gpu", category=CATEGORY)
+def VAEEncodeForInpaint(
+    ctx: Context, pixels: Image, vae: Vae, mask: Mask,
+    grow_mask_by: Annotated[int, Field(ge=0, le=64), Widget("number", step=1)] = 6,
+) -> Latent:  # fmt: skip
+    """Encode a picture with its hole greyed, to be sampled at full strength.
+
+    Args:
+        pixels: The picture. What is beyond a multiple of 8 pixels is cut off on both sides.
+        mask: The hole. Hard at one half.
+        grow_mask_by: How many pixels wide the hole is grown for sampling, which hides its seam.
+    """
+    picture, hole = _cropped(pixels, _fitted(mask, pixels.width, pixels.height))
+    samples = _encode(ctx, vae, _greyed(picture, hole))
+    return _latent(picture, samples, _grown(hole, grow_mask_by), samples if _inpaints(vae) else None)
+
+
+@node(version=1, title="InpaintModelConditioning", lane="gpu", category=CATEGORY)
+def InpaintModelConditioning(
+    ctx: Context, positive: Conditioning, negative: Conditioning, vae: Vae, pixels: Image, mask: Mask,
+    noise_mask: bool = True,
+) -> Hole:  # fmt: skip
+    """Prepare a picture with a hole for models that were trained to fill one.
+
+    Args:
+        positive: Passed on.
+        negative: Passed on.
+        pixels: The picture. What is beyond a multiple of 8 pixels is cut off on both sides.
+        mask: The hole.
+        noise_mask: Also keep what is around the hole. Without it only the model sees the hole, which has to read one.
+    Returns:
+        positive: As it came.
+        negative: As it came.
+        latent: The picture and its hole.
+    """
+    if not noise_mask:
+        raise NodeError(
+            "without it the hole is only shown to the model, which is not possible yet; set it", "noise_mask"
+        )
+    picture, hole = _cropped(pixels, _fitted(mask, pixels.width, pixels.height))
+    samples = _encode(ctx, vae, picture)
+    hidden = _encode(ctx, vae, _greyed(picture, hole)) if _inpaints(vae) else None
+    return Hole(positive, negative, _latent(picture, samples, hole, hidden))
+
+
+@node(version=1, title="LatentUpscale", category=CATEGORY)
+def LatentUpscale(
+    samples: Latent, upscale_method: LatentMethod = "nearest-exact", width: Side = 512, height: Side = 512,
+    crop: Crop = "disabled",
+) -> Latent:  # fmt: skip
+    """Change the size of a latent.
+
+    Args:
+        upscale_method: How its values are averaged.
+        width: Of the picture, in pixels. 0 keeps the proportions.
+        height: Of the picture, in pixels. 0 keeps the proportions.
+        crop: Whether what is too much for the new proportions is cut off.
+    """
+    if width == 0 and height == 0:
+        return samples
+    across = width or max(64, round(samples.width * height / samples.height))
+    down = height or max(64, round(samples.height * width / samples.width))
+    scale = 1 if samples.samples is None else _scale(samples)
+    return _resized(samples, max(across // scale, 1), max(down // scale, 1), upscale_method, crop)
+
+
+@node(version=1, title="LatentUpscaleBy", category=CATEGORY)
+def LatentUpscaleBy(samples: Latent, upscale_method: LatentMethod = "nearest-exact", scale_by: Factor = 1.5) -> Latent:
+    """Change the size of a latent by a factor.
+
+    Args:
+        upscale_method: How its values are averaged.
+        scale_by: How many times wider and higher.
+    """
+    scale = _scale(samples)
+    across = max(round(samples.width / scale * scale_by), 1)
+    return _resized(samples, across, max(round(samples.height / scale * scale_by), 1), upscale_method, "disabled")
+
+
+@node(version=1, title="LatentComposite", category=CATEGORY)
+def LatentComposite(samples_to: Latent, samples_from: Latent, x: Side = 0, y: Side = 0, feather: Side = 0) -> Latent:
+    """Lay one latent over another.
+
+    Args:
+        samples_to: Below.
+        samples_from: On top.
+        x: Where its left edge lies, in pixels of the picture.
+        y: Where its upper edge lies, in pixels of the picture.
+        feather: How wide its edges fade, in pixels of the picture; not those that lie at the picture's own.
+    """
+    below, above = samples_to.samples, samples_from.samples
+    if below is None or above is None:
+        raise NodeError("needs latents with something in them, and one is empty", "samples_from")
+    scale = _scale(samples_to)
+    left, top, fade = x // scale, y // scale, feather // scale
+    made = below.copy()
+    height, width = min(above.shape[2], made.shape[2] - top), min(above.shape[3], made.shape[3] - left)
+    if height <= 0 or width <= 0:
+        raise NodeError(f"at {x}, {y} it lies wholly outside of the latent below; move it", "x")
+    shown = above[:, :, :height, :width]
+    amount = np.ones((1, 1, height, width), np.float32)
+    for step in range(min(fade, height, width)):
+        share = np.float32((step + 1) / fade)
+        if top > 0:
+            amount[:, :, step] *= share
+        if top + height < made.shape[2]:
+            amount[:, :, height - 1 - step] *= share
+        if left > 0:
+            amount[:, :, :, step] *= share
+        if left + width < made.shape[3]:
+            amount[:, :, :, width - 1 - step] *= share
+    place = np.s_[:, :, top : top + height, left : left + width]
+    made[place] = shown * amount + made[place] * (1 - amount)
+    return Latent(
+        samples_to.width, samples_to.height, len(made), made, samples_to.mask, samples_to.masked, samples_to.sigma
+    )
+
+
+@node(version=1, title="RepeatLatentBatch", category=CATEGORY)
+def RepeatLatentBatch(samples: Latent, amount: Amount = 1) -> Latent:
+    """Repeat a batch of latents, to make several pictures of it.
+
+    Args:
+        amount: How often it is there in the end.
+    """
+    check_size(samples.width, samples.height, samples.batch * amount, "amount")
+    mask = samples.mask
+    return Latent(
+        samples.width, samples.height, samples.batch * amount, _repeated(samples.samples, amount),
+        mask if mask is None or len(mask) == 1 else _repeated(mask, amount), _repeated(samples.masked, amount),
+        samples.sigma,
+    )  # fmt: skip
+
+
+def _repeated(values: Floats | None, amount: int) -> Floats | None:
+    return None if values is None else np.concatenate([values] * amount)
+
+
+def _scale(latent: Latent) -> int:
+    """How many pixels wide a cell is; 8 for an empty one, which has none yet."""
+    return MULTIPLE if latent.samples is None else -(-latent.width // latent.samples.shape[3])
+
+
+def _resized(latent: Latent, across: int, down: int, method: LatentMethod, crop: Crop) -> Latent:
+    """The latent with this number of cells, or pixels where it is empty."""
+    scale = 1 if latent.samples is None else _scale(latent)
+    width, height = across * scale, down * scale
+    check_size(width, height, latent.batch, "samples")
+    samples = None if latent.samples is None else scaled(latent.samples, across, down, method, crop)
+    masked = None if latent.masked is None else scaled(latent.masked, across, down, method, crop)
+    mask = None if latent.mask is None else scaled(latent.mask[:, None], width, height, "bilinear", crop)[:, 0]
+    return Latent(width, height, latent.batch, samples, mask, masked, latent.sigma)
+
+
+def _fitted(mask: Mask, width: int, height: int) -> Floats:
+    if (mask.width, mask.height) == (width, height):
+        return mask.values
+    return scaled(mask.values[:, None], width, height, "bilinear")[:, 0]
+
+
+def _cropped(image: Image, mask: Floats) -> tuple[Image, Floats]:
+    """A picture and its mask without what is beyond a multiple of 8 pixels."""
+    height, width = image.height // MULTIPLE * MULTIPLE, image.width // MULTIPLE * MULTIPLE
+    check_size(width, height, image.batch, "pixels")
+    y, x = (image.height - height) // 2, (image.width - width) // 2
+    return Image(image.pixels[:, :, y : y + height, x : x + width]), mask[:, y : y + height, x : x + width]
+
+
+def _greyed(image: Image, hole: Floats) -> Image:
+    return Image((image.pixels - np.float32(0.5)) * (1 - np.rint(hole[:, None])) + np.float32(0.5))
+
+
+def _grown(hole: Floats, width: int) -> Floats:
+    """The hard hole, grown by a square of this many pixels."""
+    if width == 0:
+        return np.rint(hole)
+    from scipy.ndimage import maximum_filter
+
+    return np.asarray(maximum_filter(np.rint(hole), size=(1, width, width), mode="constant"), np.float32)
+
+
+def _inpaints(vae: Vae) -> bool:
+    return vae.checkpoint.in_channels == INPAINTING
+
+
+def _encode(ctx: Context, vae: Vae, image: Image) -> Floats:
+    import torch
+
+    from ..diffusion.pictures import encode
+
+    with ctx.lease(vae.autoencoder) as autoencoder:
+        return encode(autoencoder, torch.from_numpy(image.pixels.copy()), report=ctx.progress).numpy()
+
+
+def _latent(image: Image, samples: Floats, mask: Floats, masked: Floats | None) -> Latent:
+    batch = math.lcm(len(samples), len(mask))
+    whole = _repeated(samples, batch // len(samples))
+    hidden = None if masked is None else _repeated(masked, batch // len(masked))
+    return Latent(image.width, image.height, batch, whole, mask, hidden)

@@ -1,0 +1,204 @@
+"""Pictures as ComfyUI changes them."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from nodegraph import Widget, node
+
+from ..params import Count, Pixels
+from ..sizes import check_size
+from ..values import Image, Mask
+from .scaling import Crop, Method, scaled
+
+CATEGORY = "ComfyUI"
+Side = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
+Factor = Annotated[float, Field(ge=0.01, le=8), Widget("number", step=0.01)]
+
+
+class Padded(NamedTuple):
+    image: Image
+    mask: Mask
+
+
+class Size(NamedTuple):
+    width: int
+    height: int
+    batch_size: int
+
+
+@node(version=1, title="ImageScale", category=CATEGORY)
+def ImageScale(
+    image: Image, upscale_method: Method = "nearest-exact", width: Side = 512, height: Side = 512,
+    crop: Crop = "disabled",
+) -> Image:  # fmt: skip
+    """Change the size of a picture. Resize does it better where pixels are left out.
+
+    Args:
+        upscale_method: How pixels are averaged.
+        width: In pixels. 0 keeps the proportions.
+        height: In pixels. 0 keeps the proportions.
+        crop: Whether what is too much for the new proportions is cut off.
+    """
+    if width == 0 and height == 0:
+        return image
+    across = width or max(1, round(image.width * height / image.height))
+    down = height or max(1, round(image.height * width / image.width))
+    return _resized(image, across, down, upscale_method, crop)
+
+
+@node(version=1, title="ImageScaleBy", category=CATEGORY)
+def ImageScaleBy(image: Image, upscale_method: Method = "nearest-exact", scale_by: Factor = 1.0) -> Image:
+    """Change the size of a picture by a factor.
+
+    Args:
+        upscale_method: How pixels are averaged.
+        scale_by: How many times wider and higher.
+    """
+    return _resized(image, round(image.width * scale_by), round(image.height * scale_by), upscale_method)
+
+
+@node(version=1, title="ImageScaleToTotalPixels", category=CATEGORY)
+def ImageScaleToTotalPixels(
+    image: Image, upscale_method: Method = "nearest-exact",
+    megapixels: Annotated[float, Field(ge=0.01, le=16), Widget("number", step=0.01)] = 1.0,
+) -> Image:  # fmt: skip
+    """Give a picture a number of pixels.
+
+    Args:
+        upscale_method: How pixels are averaged.
+        megapixels: Of 1,048,576 pixels each.
+    """
+    factor = math.sqrt(int(megapixels * 1024 * 1024) / (image.width * image.height))
+    return _resized(image, round(image.width * factor), round(image.height * factor), upscale_method)
+
+
+@node(version=1, title="ImageScaleToMaxDimension", category=CATEGORY)
+def ImageScaleToMaxDimension(image: Image, upscale_method: Method = "area", largest_size: Side = 512) -> Image:
+    """Give the longer side of a picture a length.
+
+    Args:
+        upscale_method: How pixels are averaged.
+        largest_size: Of the longer side, in pixels.
+    """
+    longer = max(image.width, image.height)
+    across, down = (round(side / longer * largest_size) for side in (image.width, image.height))
+    return _resized(image, across, down, upscale_method)
+
+
+def _resized(image: Image, width: int, height: int, method: Method, crop: Crop = "disabled") -> Image:
+    check_size(width, height, image.batch, "image")
+    return Image(scaled(image.pixels, width, height, method, crop))
+
+
+@node(version=1, title="ImagePadForOutpaint", category=CATEGORY)
+def ImagePadForOutpaint(
+    image: Image, left: Side = 0, top: Side = 0, right: Side = 0, bottom: Side = 0,
+    feathering: Annotated[int, Field(ge=0, le=16384), Widget("number", step=1)] = 40,
+) -> Padded:  # fmt: skip
+    """Add a grey border to a picture, to be painted.
+
+    Args:
+        left: Pixels to add on the left.
+        top: Pixels to add above.
+        right: Pixels to add on the right.
+        bottom: Pixels to add below.
+        feathering: How far the mask reaches into the picture, less and less. None in pictures less than twice as large.
+    Returns:
+        image: The larger picture.
+        mask: The border.
+    """
+    width, height = left + image.width + right, top + image.height + bottom
+    check_size(width, height, image.batch, "image")
+    pixels = np.full((image.batch, 3, height, width), 0.5, np.float32)
+    place = np.s_[..., top : top + image.height, left : left + image.width]
+    pixels[place] = image.pixels
+    mask = np.ones((1, height, width), np.float32)
+    mask[place] = 0
+    if feathering > 0 and feathering * 2 < min(image.height, image.width):
+        rows, columns = np.arange(image.height)[:, None], np.arange(image.width)[None]
+        distance = np.full((image.height, image.width), feathering)
+        for border, far in (
+            (top, rows),
+            (bottom, image.height - rows),
+            (left, columns),
+            (right, image.width - columns),
+        ):
+            if border:
+                distance = np.minimum(distance, far)
+        mask[place] = ((feathering - distance) / feathering) ** 2
+    return Padded(Image(pixels), Mask(mask))
+
+
+@node(version=1, title="ImageInvert", category=CATEGORY)
+def ImageInvert(image: Image) -> Image:
+    """Turn light into dark."""
+    return Image(1 - image.pixels)
+
+
+@node(version=1, title="ImageFlip", category=CATEGORY)
+def ImageFlip(
+    image: Image, flip_method: Literal["x-axis: vertically", "y-axis: horizontally"] = "x-axis: vertically"
+) -> Image:
+    """Mirror a picture.
+
+    Args:
+        flip_method: Top to bottom, or left to right.
+    """
+    return Image(image.pixels[:, :, ::-1] if flip_method.startswith("x") else image.pixels[:, :, :, ::-1])
+
+
+@node(version=1, title="ImageRotate", category=CATEGORY)
+def ImageRotate(image: Image, rotation: Literal["none", "90 degrees", "180 degrees", "270 degrees"] = "none") -> Image:
+    """Turn a picture by right angles.
+
+    Args:
+        rotation: Clockwise.
+    """
+    turns = 0 if rotation == "none" else int(rotation.split()[0]) // 90
+    return Image(np.rot90(image.pixels, -turns, (2, 3)))
+
+
+@node(version=1, title="RepeatImageBatch", category=CATEGORY)
+def RepeatImageBatch(image: Image, amount: Count = 1) -> Image:
+    """Repeat a batch of pictures.
+
+    Args:
+        amount: How often it is there in the end.
+    """
+    check_size(image.width, image.height, image.batch * amount, "amount")
+    return Image(np.concatenate([image.pixels] * amount))
+
+
+@node(version=1, title="EmptyImage", category=CATEGORY)
+def EmptyImage(
+    width: Pixels = 512, height: Pixels = 512, batch_size: Count = 1,
+    color: Annotated[int, Field(ge=0, le=0xFFFFFF), Widget("number", step=1)] = 0,
+) -> Image:  # fmt: skip
+    """A picture of one colour.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+        batch_size: How many.
+        color: As one number: red * 65536 + green * 256 + blue.
+    """
+    check_size(width, height, batch_size, "width")
+    parts = np.array([color >> 16, color >> 8 & 255, color & 255], np.float32) / np.float32(255)
+    return Image(np.broadcast_to(parts[:, None, None], (batch_size, 3, height, width)))
+
+
+@node(version=1, title="GetImageSize", category=CATEGORY)
+def GetImageSize(image: Image) -> Size:
+    """The size of a picture, and how many there are.
+
+    Returns:
+        width: In pixels.
+        height: In pixels.
+        batch_size: How many pictures the batch has.
+    """
+    return Size(image.width, image.height, image.batch)

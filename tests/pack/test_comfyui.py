@@ -1,0 +1,155 @@
+"""The nodes that do as ComfyUI's, by their numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+import nodegraph_diffusion.comfyui
+from nodegraph import NodeError
+from nodegraph.interop.classes import known_classes
+from nodegraph_diffusion.comfyui import pack
+from nodegraph_diffusion.comfyui.latents import (
+    LatentComposite,
+    LatentUpscale,
+    LatentUpscaleBy,
+    RepeatLatentBatch,
+    _cropped,
+)
+from nodegraph_diffusion.comfyui.masks import FeatherMask, GrowMask, ImageToMask, MaskComposite
+from nodegraph_diffusion.comfyui.pictures import (
+    EmptyImage,
+    ImageFlip,
+    ImagePadForOutpaint,
+    ImageRotate,
+    ImageScale,
+    ImageScaleToMaxDimension,
+    ImageScaleToTotalPixels,
+)
+from nodegraph_diffusion.values import Latent, Mask
+from samples import noise
+
+LATENT = Latent(64, 48, 1, np.random.default_rng(2).standard_normal((1, 4, 12, 16)).astype(np.float32))
+
+
+@pytest.mark.parametrize("name", [node.name for node in pack.nodes])
+def test_names_order_and_defaults_are_theirs(name: str) -> None:
+    node = next(n for n in nodegraph_diffusion.comfyui.pack.nodes if n.name == name)
+    theirs = known_classes()[name]
+    assert set(node.inputs) == set(theirs.inputs)
+    assert len(node.outputs) == len(theirs.outputs)
+    assert node.title == name
+    for port in theirs.inputs.values():
+        if port.has_default:
+            assert node.inputs[port.name].default == port.default
+
+
+@pytest.mark.parametrize("method", ["nearest-exact", "bilinear", "area", "bicubic"])
+def test_pictures_are_scaled_as_torch_does(method: str) -> None:
+    image = noise(30, 50)
+    made = ImageScale(image, method, 20, 20, "center")  # type: ignore[arg-type]
+    cut = torch.from_numpy(image.pixels[:, :, :, 10:40].copy())
+    expected = functional.interpolate(cut, (20, 20), mode=method).numpy()
+    assert np.allclose(made.pixels, expected)
+
+
+def test_sizes_that_follow() -> None:
+    image = noise(30, 50)
+    assert ImageScale(image, "area", 0, 60).pixels.shape == (1, 3, 60, 100)
+    assert ImageScale(image, "area", 0, 0) is image
+    assert ImageScaleToMaxDimension(image, "lanczos", 100).pixels.shape == (1, 3, 60, 100)
+    total = ImageScaleToTotalPixels(image, "bilinear", 0.01)
+    assert (total.width, total.height) == (132, 79)
+
+
+def test_padding_is_grey_and_the_mask_fades_with_the_square() -> None:
+    made = ImagePadForOutpaint(noise(40, 40), top=8, feathering=10)
+    assert np.all(made.image.pixels[:, :, :8] == 0.5)
+    assert np.all(made.mask.values[0, :8] == 1)
+    assert np.allclose(made.mask.values[0, 8:18, 5], (np.arange(10, 0, -1) / 10) ** 2)
+    assert not made.mask.values[0, 18:].any()
+    assert not ImagePadForOutpaint(noise(20, 40), top=8, feathering=10).mask.values[0, 8:].any()
+
+
+def test_pictures_turn_clockwise_and_flip() -> None:
+    image = noise(3, 5)
+    turned = ImageRotate(image, "90 degrees").pixels
+    assert np.array_equal(turned[0, :, 0, -1], image.pixels[0, :, 0, 0])
+    assert np.array_equal(turned[0, :, 0, 0], image.pixels[0, :, -1, 0])
+    assert np.array_equal(ImageFlip(image, "x-axis: vertically").pixels[:, :, 0], image.pixels[:, :, -1])
+    assert np.array_equal(ImageFlip(image, "y-axis: horizontally").pixels[:, :, :, 0], image.pixels[:, :, :, -1])
+
+
+def test_colours_are_one_number() -> None:
+    made = EmptyImage(2, 2, 3, 0x3F789E)
+    assert made.to_bytes().reshape(-1, 3).tolist() == [[0x3F, 0x78, 0x9E]] * 12
+    assert np.array_equal(ImageToMask(made, "green").values, made.pixels[:, 1])
+
+
+def test_masks_grow_in_four_or_eight_directions_and_shrink() -> None:
+    point = np.zeros((1, 9, 9), np.float32)
+    point[0, 4, 4] = 1
+    tapered, square = GrowMask(Mask(point), 2), GrowMask(Mask(point), 2, False)
+    assert (tapered.values.sum(), square.values.sum()) == (13, 25)
+    assert np.array_equal(GrowMask(square, -2, False).values, point)
+
+
+def test_masks_fade_at_their_edges() -> None:
+    made = FeatherMask(Mask(np.ones((1, 8, 8), np.float32)), left=4, bottom=2).values[0]
+    assert np.allclose(made[0], [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+    assert np.allclose(made[:, 7], [1, 1, 1, 1, 1, 1, 1, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [("multiply", 0.12), ("add", 1.0), ("subtract", 0.0), ("and", 0.0), ("or", 1.0), ("xor", 1.0)],
+)
+def test_masks_combine_where_they_meet(operation: str, expected: float) -> None:
+    below, above = Mask(np.full((1, 4, 4), 0.2, np.float32)), Mask(np.full((1, 4, 4), 0.6, np.float32))
+    strong = Mask(np.full((1, 4, 4), 0.9, np.float32))
+    made = MaskComposite(below, strong if operation == "add" else above, 1, 2, operation)  # type: ignore[arg-type]
+    assert np.allclose(made.values[0, 2:, 1:], expected)
+    assert np.allclose(made.values[0, :2], 0.2)
+
+
+def test_latents_are_scaled_by_pixels_or_a_factor() -> None:
+    assert LATENT.samples is not None
+    made = LatentUpscale(LATENT, "bilinear", 128, 64)
+    assert (made.width, made.height) == (128, 64)
+    expected = functional.interpolate(torch.from_numpy(LATENT.samples.copy()), (16, 32), mode="bilinear")
+    assert made.samples is not None
+    assert np.allclose(made.samples, expected.numpy())
+    twice = LatentUpscaleBy(LATENT, "nearest-exact", 2.0)
+    assert twice.samples is not None
+    assert np.array_equal(twice.samples, LATENT.samples.repeat(2, 2).repeat(2, 3))
+    empty = LatentUpscale(Latent(64, 64), "area", 96, 0)
+    assert (empty.width, empty.height, empty.samples) == (96, 96, None)
+
+
+def test_latents_fade_into_each_other_but_not_at_the_edge() -> None:
+    below = Latent(64, 64, 1, np.zeros((1, 4, 16, 16), np.float32))
+    above = Latent(32, 32, 1, np.ones((1, 4, 8, 8), np.float32))
+    made = LatentComposite(below, above, x=0, y=32, feather=8).samples
+    assert made is not None
+    assert np.allclose(made[0, 0, 8:, 0], [0.5, 1, 1, 1, 1, 1, 1, 1])
+    assert np.allclose(made[0, 0, 12, :9], [1, 1, 1, 1, 1, 1, 1, 0.5, 0])
+    with pytest.raises(NodeError, match="wholly outside"):
+        LatentComposite(below, above, x=64)
+
+
+def test_latents_repeat_with_their_masks() -> None:
+    two = Latent(8, 8, 2, np.arange(2 * 4 * 4, dtype=np.float32).reshape(2, 4, 2, 2), np.ones((2, 8, 8), np.float32))
+    made = RepeatLatentBatch(two, 2)
+    assert made.batch == 4
+    assert made.samples is not None
+    assert made.mask is not None
+    assert np.array_equal(made.samples[2:], two.samples)  # type: ignore[arg-type]
+    assert len(made.mask) == 4
+
+
+def test_a_picture_is_cut_to_multiples_of_eight() -> None:
+    image, mask = _cropped(noise(21, 35), np.zeros((1, 21, 35), np.float32))
+    assert image.pixels.shape == (1, 3, 16, 32)
+    assert mask.shape == (1, 16, 32)
