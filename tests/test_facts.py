@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness import Bench, link, step
@@ -64,7 +66,7 @@ def bench(tmp_path: object) -> Bench:
     return Bench(tmp_path, nodes=(sized, meet, turn, unreadable))  # type: ignore[arg-type]
 
 
-def problems(made: Bench, nodes: dict[str, object]) -> list[Problem]:
+def problems(made: Bench, nodes: dict[str, Any]) -> list[Problem]:
     return made.engine.check(made.read(nodes))
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from nodegraph import NodeError, Report
 
 from .checkpoint import Checkpoint, Component, ModelError
+from .checkpoint.spaces import STABLE_DIFFUSION, Space
+from .families import FAMILIES, Family
 
 if TYPE_CHECKING:
     import torch
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from torch import nn
 
     from .diffusion.prompts import PromptEncoder
 
-T = TypeVar("T", bound="nn.Module | PromptEncoder")
+T = TypeVar("T")
 
-Part = Literal["denoiser", "text_encoder", "vae"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 
@@ -28,22 +27,18 @@ class Weights(Generic[T]):
     """One component of a model on a device in a dtype, to be leased."""
 
     checkpoint: Checkpoint
-    part: Part
+    component: Component
     dtype: torch.dtype
     device: torch.device
 
     @property
-    def component(self) -> Component:
-        found: Component = getattr(self.checkpoint, self.part)
-        return found
-
-    @property
     def key(self) -> Hashable:
-        return self.checkpoint.path, self.checkpoint.revision, self.part, self.dtype, self.place
+        return self.checkpoint.path, self.checkpoint.revision, self.component.name, self.dtype, self.place
 
     @property
     def name(self) -> str:
-        return f"{self.part.replace('_', ' ')} of {self.checkpoint.name}"
+        part = "denoiser" if self.component is self.checkpoint.denoiser else self.component.name.replace("_", " ")
+        return f"{part} of {self.checkpoint.name}"
 
     @property
     def place(self) -> str:
@@ -61,12 +56,15 @@ class Weights(Generic[T]):
     def load(self, report: Report) -> T:
         from .diffusion import loading
 
-        load = {"denoiser": loading.load_denoiser, "text_encoder": loading.load_text_encoder, "vae": loading.load_vae}
         try:
-            made: T = load[self.part](self.checkpoint, self.dtype, self.device, report)
+            if self.component in self.checkpoint.text_encoders:
+                index = self.checkpoint.text_encoders.index(self.component)
+                made: Any = loading.load_text_encoder(self.checkpoint, self.dtype, self.device, report, index)
+            else:
+                made = loading.load(self.checkpoint, self.component, self.dtype, self.device, report)
         except ModelError as error:
             raise NodeError(str(error)) from error
-        return made
+        return made  # type: ignore[no-any-return]
 
     def drop(self, value: T) -> None:
         from .diffusion.allocator import release_memory
@@ -82,41 +80,64 @@ class _Handle:
     dtype: Dtype = "auto"
     device: str = "auto"
 
-    def _weights(self, part: Part) -> Weights[T]:
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.checkpoint.family]
+
+    def _weights(self, component: Component) -> Weights[Any]:
         from .diffusion.devices import choose_device, choose_dtype
 
         try:
             device = choose_device(self.device)
         except ValueError as error:
             raise NodeError(str(error)) from error
-        return Weights(self.checkpoint, part, choose_dtype(device, self.dtype), device)
+        return Weights(self.checkpoint, component, choose_dtype(device, self.dtype), device)
 
 
+@dataclass(frozen=True, slots=True)
 class Model(_Handle):
-    """A denoiser, and what is known about it."""
+    """A denoiser, and what is known about it.
 
-    __slots__ = ()
+    Args:
+        space: Of the latents it works on.
+    """
+
+    space: Space = STABLE_DIFFUSION
 
     @property
-    def denoiser(self) -> Weights[UNet2DConditionModel]:
-        return self._weights("denoiser")
+    def denoiser(self) -> Weights[Any]:
+        return self._weights(self.checkpoint.denoiser)
 
 
+@dataclass(frozen=True, slots=True)
 class TextEncoder(_Handle):
-    """What turns prompts into conditioning."""
+    """What turns prompts into conditioning: one text encoder or several."""
 
-    __slots__ = ()
+    @property
+    def encoders(self) -> tuple[Weights[PromptEncoder] | None, ...]:
+        """In the family's order; None for one that the model does without."""
+        there = {component.name: component for component in self.checkpoint.text_encoders}
+        names = [encoder.name for encoder in self.family.encoders]
+        return tuple(self._weights(there[name]) if name in there else None for name in names)
 
     @property
     def encoder(self) -> Weights[PromptEncoder]:
-        return self._weights("text_encoder")
+        """The first."""
+        return self._weights(self.checkpoint.text_encoder)
 
 
+@dataclass(frozen=True, slots=True)
 class Vae(_Handle):
-    """What turns pictures into latents and back."""
+    """What turns pictures into latents and back.
 
-    __slots__ = ()
+    Args:
+        multiple: Of how many pixels the denoiser wants width and height to be multiples.
+        hides: Whether the denoiser reads a picture with a hole, which is then encoded too.
+    """
+
+    multiple: int = 1
+    hides: bool = False
 
     @property
-    def autoencoder(self) -> Weights[AutoencoderKL]:
-        return self._weights("vae")
+    def autoencoder(self) -> Weights[Any]:
+        return self._weights(self.checkpoint.autoencoder)

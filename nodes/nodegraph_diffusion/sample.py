@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from nodegraph import Context, NodeError, Widget, node
+from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
+from .families import Job
 from .handles import Model
 from .params import Guidance, Seed, Steps, Unit
 from .sizes import common_batch
@@ -16,19 +17,18 @@ from .values import Conditioning, Image, Latent
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .diffusion.denoiser import Prompt
     from .diffusion.solvers import State
 
-INPAINTING = 9
-
 Sampler = Literal[
-    "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "dpmpp_2s_ancestral",
+    "auto", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "dpmpp_2s_ancestral",
     "euler", "euler_ancestral", "heun", "heunpp2", "dpm_2", "dpm_2_ancestral",
     "unipc", "uni_pc", "uni_pc_bh2", "deis", "lms", "ipndm", "res_multistep", "gradient_estimation",
     "ddim", "ddpm", "lcm",
 ]  # fmt: skip
 Schedule = Literal[
-    "karras", "normal", "exponential", "sgm_uniform", "simple", "beta", "ddim_uniform", "linear_quadratic",
-    "kl_optimal", "linspace", "leading", "trailing",
+    "auto", "native", "karras", "normal", "exponential", "sgm_uniform", "simple", "beta", "ddim_uniform",
+    "linear_quadratic", "kl_optimal", "linspace", "leading", "trailing",
 ]  # fmt: skip
 Step = Annotated[int, Field(ge=0, le=1000), Widget("number", step=1)]
 
@@ -48,8 +48,9 @@ def sample(
     seed: Seed = 0,
     steps: Steps = 20,
     cfg: Guidance = 7.0,
-    sampler: Sampler = "dpmpp_2m",
-    schedule: Schedule = "karras",
+    guidance: Guidance = 3.5,
+    sampler: Sampler = "auto",
+    schedule: Schedule = "auto",
     strength: Unit = 1.0,
     start_step: Step = 0,
     end_step: Step = 1000,
@@ -69,10 +70,13 @@ def sample(
         seed: Another seed is another picture. Picture i of a batch is that of seed + i alone.
         steps: Of the whole way from noise to picture. More is slower and cleaner; 20 to 30 is usual.
         cfg: How strictly to follow the prompt. 1 ignores the negative.
+        guidance: What a model distilled from guidance, such as Flux.1 dev, is told of it; others do not read it. Such
+            models do without a negative.
         sampler: How the way is walked. Those with "sde" or "ancestral" add noise on the way, so their pictures go on
-            changing with the number of steps.
-        schedule: Where on the way the steps are. "linspace", "leading" and "trailing" are those of diffusers, the rest
-            are those of ComfyUI.
+            changing with the number of steps. "auto" is what fits the model: dpmpp_2m, or euler for flow models.
+        schedule: Where on the way the steps are. "native" is what the model's own scheduler says, "linspace", "leading"
+            and "trailing" are those of diffusers, the rest are those of ComfyUI. "auto" is karras, or native for flow
+            models.
         strength: How much of the way is walked, from the end: below 1 the picture in the latent shines through.
         start_step: Walk from here, for work in two passes.
         end_step: Walk to here. What is left over stays in the latent as noise, and another Sample can go on from it.
@@ -86,17 +90,15 @@ def sample(
     import torch
 
     from .diffusion import sampling
-    from .diffusion.denoiser import UNetDenoiser
+    from .diffusion.denoiser import GuidedDenoiser
     from .diffusion.noise import Draw
     from .diffusion.preview import preview
-    from .diffusion.schedules import NoiseTable
     from .diffusion.solvers import SOLVERS
 
     _check(model, positive, "positive")
     if negative is not None:
         _check(model, negative, "negative")
-    checkpoint = model.checkpoint
-    scaling_factor = checkpoint.scaling_factor
+    checkpoint, family = model.checkpoint, model.family
     if latent.samples is None and (strength < 1 or start_step > 0):
         which = "strength" if strength < 1 else "start_step"
         message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set it to"
@@ -107,26 +109,30 @@ def sample(
         x0 = state.x if state.x0 is None else state.x0
         if keep_steps:
             kept.append(x0.cpu())
-        ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, scaling_factor)))
+        ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
-    with ctx.lease(model.denoiser) as unet:
-        start = _start(model, latent).to(unet.device)
-        inpainting = checkpoint.in_channels == INPAINTING
-        solver = SOLVERS[sampler]
-        denoise = UNetDenoiser(
-            unet,
-            torch.from_numpy(positive.tokens.copy()),
-            None if negative is None else torch.from_numpy(negative.tokens.copy()),
+    solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
+    with ctx.lease(model.denoiser) as network:
+        start = _start(model, latent).to(network.device)
+        inpainting = family.inpaints(checkpoint.denoiser.config)
+        job = Job(latent.width, latent.height, guidance, _hole(model, latent) if inpainting else None)
+        denoise = GuidedDenoiser(
+            lambda x, time, prompt: family.predict(network, x, time, prompt, job),
+            _prompt(positive, 6.0),
+            None if negative is None else _prompt(negative, 2.5),
             prediction=checkpoint.prediction,
             cfg=cfg,
             rescale=rescale,
-            hole=_hole(latent, start) if inpainting else None,
+            together=family.together,
+            combine=family.combine,
+            dtype=network.dtype,
         )
         try:
+            table = family.table(checkpoint.scheduler, start.shape[-2] * start.shape[-1], steps)
             made = sampling.sample(
                 denoise,
                 solver,
-                solver.schedule(schedule, steps, NoiseTable.from_config(checkpoint.scheduler)),
+                solver.schedule(family.schedule if schedule == "auto" else schedule, steps, table),
                 start,
                 Draw(seed, tuple(start.shape), whole_batch),
                 strength=strength,
@@ -147,20 +153,54 @@ def sample(
     )
 
 
+@sample.facts
+def _facts(known: Known) -> dict[str, Facts]:
+    model, latent = known["model"], known["latent"]
+    same = "encode it with the text encoder of the same model"
+    known.agree("prompt", "model", "positive", "negative", hint=same)
+    known.agree("latent space", "model", "latent", hint="encode the picture with the VAE of the same model")
+    content = latent.get("content")
+    for name, whole in (("strength", 1), ("start_step", 0)):
+        if content == "nothing" and known.value(name) not in (None, whole):
+            message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set"
+            known.refuse(name, f"{message} it to {whole}")
+    if content == "nothing" and model.get("refines"):
+        message = "the model is a refiner, which goes on from another model's latents, but the latent is empty"
+        known.refuse("latent", f"{message}; sample it with the base model first")
+        known.refuse("model", "a refiner cannot be first: the latent is empty; sample with the base model before it")
+    if model.get("inpaints") and content in ("nothing", "a picture"):
+        known.refuse("latent", "the model is one for inpainting, which needs a picture with a hole; link EncodeImage, "
+                     "with this model's VAE, an image and a mask")  # fmt: skip
+    made = latent.only("width", "height", "batch") | model.only("latent space", "channels")
+    return {"latent": made | {"content": "a picture"}, "steps": made.without("batch")}
+
+
 def _check(model: Model, prompt: Conditioning, port: str) -> None:
-    width, wanted = prompt.tokens.shape[2], model.checkpoint.text_width
+    width, wanted = prompt.tokens.shape[2], model.family.width(model.checkpoint.denoiser.config)
     if width != wanted:
         message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
         raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
+
+
+def _prompt(given: Conditioning, score: float) -> Prompt:
+    import torch
+
+    from .diffusion.denoiser import Prompt
+
+    pooled = None if given.pooled is None else torch.from_numpy(given.pooled.copy())
+    sizes = None if given.sizes is None else torch.from_numpy(given.sizes.copy())
+    return Prompt(torch.from_numpy(given.tokens.copy()), pooled, sizes, score if given.score is None else given.score)
 
 
 def _start(model: Model, latent: Latent) -> Tensor:
     """The latent as a tensor (B, C, h, w) in the model's space; zeros for an empty one."""
     import torch
 
-    channels, scale = model.checkpoint.latent_channels, model.checkpoint.vae_scale
+    channels, cell = model.space.channels, model.space.cell
     if latent.samples is None:
-        return torch.zeros(latent.batch, channels, -(-latent.height // scale), -(-latent.width // scale))
+        multiple = max(cell, model.family.multiple)
+        rows, columns = (-(-side // multiple) * multiple // cell for side in (latent.height, latent.width))
+        return torch.zeros(latent.batch, channels, rows, columns)
     if latent.samples.shape[1] != channels:
         message = f"{model.checkpoint.name!r} works on latents of {channels} channels"
         given = f"this one has {latent.samples.shape[1]}"
@@ -184,8 +224,8 @@ def _mask(latent: Latent, like: Tensor) -> Tensor:
     return functional.avg_pool2d(padded, factor).to(like)
 
 
-def _hole(latent: Latent, like: Tensor) -> Tensor:
-    """What an inpainting model reads beside the latent (1 or B, 1 + C, h, w): the hard mask and the hidden picture."""
+def _hole(model: Model, latent: Latent) -> Any:
+    """What an inpainting model reads beside the latent: the hard mask and the hidden picture, as its family does."""
     import torch
     from torch.nn import functional
 
@@ -193,7 +233,9 @@ def _hole(latent: Latent, like: Tensor) -> Tensor:
         message = "is an inpainting model, which needs a picture with a hole"
         raise NodeError(f"{message}; link EncodeImage, with this model's VAE, an image and a mask, to latent", "latent")
     hard = (torch.from_numpy(latent.mask.copy())[:, None] >= 0.5).float()
-    mask = functional.interpolate(hard, size=like.shape[-2:]).to(like)
-    masked = torch.from_numpy(latent.masked.copy()).to(like)
-    batch = max(len(mask), len(masked))
-    return torch.cat([mask.expand(batch, -1, -1, -1), masked.expand(batch, -1, -1, -1)], dim=1)
+    hidden = torch.from_numpy(latent.masked.copy())
+    cell = model.space.cell
+    width, height = hidden.shape[-1] * cell, hidden.shape[-2] * cell
+    edges = (0, width - latent.width, 0, height - latent.height)
+    assert model.family.hole is not None
+    return model.family.hole(functional.pad(hard, edges, mode="replicate"), hidden)

@@ -1,0 +1,149 @@
+"""What the families with a UNet share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..checkpoint.header import Header, ModelError
+from ..checkpoint.original import DENOISER, VAE
+from ..checkpoint.value import Component
+from .family import Encoded, Job
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..diffusion.denoiser import Prompt
+    from ..diffusion.prompts import PromptEncoder
+    from ..diffusion.schedules import Table
+
+INPAINTING = 9
+UNET = ("unet", "UNet2DConditionModel")
+
+
+def is_inpainting(config: Mapping[str, Any]) -> bool:
+    """Whether a UNet reads a mask and a hidden picture beside the latent."""
+    return int(config["in_channels"]) == INPAINTING
+
+
+def hole(mask: Tensor, hidden: Tensor) -> Tensor:
+    """What such a UNet reads (B, 1 + C, h, w): the mask at the latent's size, and the hidden picture's latent."""
+    import torch
+    from torch.nn import functional
+
+    small = functional.interpolate(mask, size=hidden.shape[-2:])
+    batch = max(len(small), len(hidden))
+    return torch.cat([small.expand(batch, -1, -1, -1), hidden.expand(batch, -1, -1, -1)], dim=1)
+
+
+def with_hole(x: Tensor, job: Job) -> Tensor:
+    """The network's input: the latent, and the hole where there is one."""
+    import torch
+
+    if job.hole is None:
+        return x
+    hole = job.hole.to(x)
+    copies = len(x) // len(hole)
+    return torch.cat([x, hole.repeat(copies, 1, 1, 1)], dim=1)
+
+
+def predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Tensor:
+    """A UNet with cross-attention over the prompt."""
+    inputs = with_hole(x, job)
+    out: Tensor = network(inputs, time, encoder_hidden_states=prompt.tokens, return_dict=False, **job.residuals)[0]
+    return out
+
+
+def table(scheduler: Mapping[str, Any], cells: int, steps: int) -> Table:
+    """Discrete noise levels, the same for every size."""
+    from ..diffusion.schedules import NoiseTable
+
+    return NoiseTable.from_config(scheduler)
+
+
+def first(encoded: Sequence[Encoded | None], width: int) -> Encoded:
+    """The encoding of a family with one text encoder."""
+    assert encoded[0] is not None
+    return encoded[0]
+
+
+def clip(own: int, *, normed: bool, pooled: bool = False) -> Callable[[PromptEncoder, str, int], Encoded]:
+    """Encode by CLIP, whose layer `own`, counted from the last, the family reads."""
+
+    def encode(encoder: PromptEncoder, text: str, layer: int) -> Encoded:
+        from ..diffusion.prompts import clip
+
+        return clip(encoder, text, layer or own, normed=normed, pooled=pooled)
+
+    return encode
+
+
+def width(config: Mapping[str, Any]) -> int:
+    """How wide the prompts are that a UNet reads."""
+    return int(config["cross_attention_dim"])
+
+
+def needs_vae(header: Header) -> None:
+    """Raises `ModelError` for a file without a VAE."""
+    if not header.under(VAE):
+        raise ModelError(
+            f"{header.path}: has a denoiser and a text encoder but no VAE (no tensor {VAE!r}...). Get a checkpoint "
+            "that holds all three"
+        )
+
+
+def converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a UNet, VAE or CLIP in the original layout by diffusers' names."""
+    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
+
+    if part.name == "unet":
+        return convert_ldm_unet_checkpoint(weights, part.config)  # type: ignore[no-any-return]
+    if part.name == "vae":
+        return convert_ldm_vae_checkpoint(weights, part.config)  # type: ignore[no-any-return]
+    (prefix,) = part.prefixes
+    bare = {name.removeprefix(prefix): value for name, value in weights.items()}
+    return from_open_clip(bare) if "token_embedding.weight" in bare else bare
+
+
+def from_open_clip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """OpenCLIP's names to those of transformers. Query, key and value are views of their one matrix."""
+    names = {
+        "positional_embedding": "embeddings.position_embedding.weight",
+        "token_embedding.weight": "embeddings.token_embedding.weight",
+        "ln_final.weight": "final_layer_norm.weight",
+        "ln_final.bias": "final_layer_norm.bias",
+    }
+    inside = {
+        "ln_1": "layer_norm1",
+        "ln_2": "layer_norm2",
+        "attn.out_proj": "self_attn.out_proj",
+        "mlp.c_fc": "mlp.fc1",
+        "mlp.c_proj": "mlp.fc2",
+    }
+    out: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        if name in names:
+            out[names[name]] = value
+        elif name == "text_projection":
+            out["text_projection.weight"] = value.T
+        elif name.startswith("transformer.resblocks."):
+            layer, _, rest = name.removeprefix("transformer.resblocks.").partition(".")
+            target = f"encoder.layers.{layer}."
+            if rest.startswith("attn.in_proj_"):
+                kind = rest.removeprefix("attn.in_proj_")
+                for letter, rows in zip("qkv", value.chunk(3), strict=True):
+                    out[f"{target}self_attn.{letter}_proj.{kind}"] = rows
+            else:
+                module, _, kind = rest.rpartition(".")
+                out[f"{target}{inside.get(module, module)}.{kind}"] = value
+    return out
+
+
+def has_unet(header: Header) -> bool:
+    """Whether a file holds a UNet of Stable Diffusion in the original layout."""
+    return f"{DENOISER}input_blocks.0.0.weight" in header.tensors
+
+
+def is_labelled(header: Header) -> bool:
+    """Whether that UNet reads a vector beside the prompt."""
+    return f"{DENOISER}label_emb.0.0.weight" in header.tensors
