@@ -241,7 +241,7 @@ def flux_transformer(**changes: Any) -> Any:
         "pooled_projection_dim": 64,
     }
     with seeded(8):
-        made = diffusers.FluxTransformer2DModel.from_config(config("flux-dev", "transformer", **small, **changes))
+        made = diffusers.FluxTransformer2DModel.from_config(config("flux-dev", "transformer", **small | changes))
         return ready(made, ("context_embedder", "time_text_embed"))
 
 
