@@ -3,6 +3,7 @@
 from nodegraph import Pack
 
 from . import (
+    apply_lora,
     batch,
     coercions,
     composite,
@@ -31,6 +32,7 @@ from .diffusion.allocator import tune_allocator
 
 pack = Pack.of(
     "",
+    apply_lora,
     batch,
     coercions,
     composite,

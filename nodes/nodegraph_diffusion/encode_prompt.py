@@ -34,7 +34,7 @@ def encode_prompt(ctx: Context, text_encoder: TextEncoder, text: Text = "", laye
         if weights is None:
             made.append(None)
             continue
-        with ctx.lease(weights) as encoder:
+        with text_encoder.leased(ctx, weights) as encoder:
             try:
                 made.append(own.encode(encoder, text, layer))
             except ValueError as error:

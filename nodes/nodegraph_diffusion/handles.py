@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from nodegraph import NodeError, Report
+from nodegraph import Context, NodeError, Report
 
 from .checkpoint import Checkpoint, Component, ModelError
+from .checkpoint.adapters import Adapter
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
 from .families import FAMILIES, Family
 
 if TYPE_CHECKING:
     import torch
 
+    from .diffusion.lora import Parts
     from .diffusion.prompts import PromptEncoder
 
 T = TypeVar("T")
@@ -75,6 +79,57 @@ class Weights(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Lora:
+    """A LoRA on a model, and how strong it is."""
+
+    adapter: Adapter
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoraWeights:
+    """The weights of a LoRA on a device in a dtype, to be leased."""
+
+    adapter: Adapter
+    dtype: torch.dtype
+    device: torch.device
+
+    @property
+    def key(self) -> Hashable:
+        return self.adapter.path, self.adapter.revision, self.dtype, self.place
+
+    @property
+    def name(self) -> str:
+        return f"LoRA {self.adapter.name}"
+
+    @property
+    def place(self) -> str:
+        return str(self.device)
+
+    @property
+    def size(self) -> int:
+        return self.adapter.bytes
+
+    def capacity(self) -> int:
+        from .diffusion.devices import memory
+
+        return memory(self.device)
+
+    def load(self, report: Report) -> Parts:
+        from .diffusion import lora
+
+        try:
+            made = lora.read(Path(self.adapter.path), self.dtype, self.device)
+        except (ModelError, OSError) as error:
+            raise NodeError(str(error)) from error
+        report(self.size, self.size)
+        return made
+
+    def drop(self, value: Parts) -> None:
+        """Its memory goes with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Handle:
     checkpoint: Checkpoint
     dtype: Dtype = "auto"
@@ -83,6 +138,28 @@ class _Handle:
     @property
     def family(self) -> Family:
         return FAMILIES[self.checkpoint.family]
+
+    @contextmanager
+    def _changed(
+        self, ctx: Context, module: Any, component: Component, loras: Sequence[Lora], part: str
+    ) -> Iterator[None]:
+        """`module` with the LoRAs that change it, for the length of a `with` block."""
+        from .diffusion import lora
+
+        weights = self._weights(component)
+        with ExitStack() as leases:
+            used = []
+            for each in loras:
+                if each.strength and part in each.adapter.parts:
+                    parts = leases.enter_context(ctx.lease(LoraWeights(each.adapter, weights.dtype, weights.device)))
+                    used.append((each.adapter.name, parts[part], each.strength))
+            try:
+                adapted = lora.applied(module, used, lambda name: self.family.adapted(name, component.config))
+                for message in leases.enter_context(adapted):
+                    ctx.warn(message)
+            except ModelError as error:
+                raise NodeError(str(error)) from error
+            yield
 
     def _weights(self, component: Component) -> Weights[Any]:
         from .diffusion.devices import choose_device, choose_dtype
@@ -100,18 +177,29 @@ class Model(_Handle):
 
     Args:
         space: Of the latents it works on.
+        loras: In the order in which they were applied.
     """
 
     space: Space = STABLE_DIFFUSION
+    loras: tuple[Lora, ...] = ()
 
     @property
     def denoiser(self) -> Weights[Any]:
         return self._weights(self.checkpoint.denoiser)
 
+    @contextmanager
+    def leased(self, ctx: Context) -> Iterator[Any]:
+        """The denoiser with its adapters, for the length of a `with` block."""
+        part = self.checkpoint.denoiser
+        with ctx.lease(self.denoiser) as network, self._changed(ctx, network, part, self.loras, "denoiser"):
+            yield network
+
 
 @dataclass(frozen=True, slots=True)
 class TextEncoder(_Handle):
     """What turns prompts into conditioning: one text encoder or several."""
+
+    loras: tuple[Lora, ...] = ()
 
     @property
     def encoders(self) -> tuple[Weights[PromptEncoder] | None, ...]:
@@ -119,6 +207,13 @@ class TextEncoder(_Handle):
         there = {component.name: component for component in self.checkpoint.text_encoders}
         names = [encoder.name for encoder in self.family.encoders]
         return tuple(self._weights(there[name]) if name in there else None for name in names)
+
+    @contextmanager
+    def leased(self, ctx: Context, weights: Weights[PromptEncoder]) -> Iterator[PromptEncoder]:
+        """One of the text encoders with its adapters, for the length of a `with` block."""
+        part = weights.component
+        with ctx.lease(weights) as encoder, self._changed(ctx, encoder.model, part, self.loras, part.name):
+            yield encoder
 
     @property
     def encoder(self) -> Weights[PromptEncoder]:

@@ -126,6 +126,7 @@ def _facts(known: Known) -> Mapping[str, Facts]:
     refines = True if family.refines else None
     return {
         "model": Facts({"family": family.name, "latent space": latent, "prompt": prompt, "channels": at.channels,
+                        "prompt width": family.width(found.denoiser.config),
                         "refines": refines, "inpaints": family.inpaints(found.denoiser.config) or None}),
         "text_encoder": Facts({"family": family.name, "prompt": prompt}),
         "vae": Facts({"latent space": latent, "channels": at.channels}),

@@ -112,7 +112,7 @@ def sample(
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
-    with ctx.lease(model.denoiser) as network:
+    with model.leased(ctx) as network:
         start = _start(model, latent).to(network.device)
         inpainting = family.inpaints(checkpoint.denoiser.config)
         job = Job(latent.width, latent.height, guidance, _hole(model, latent) if inpainting else None)

@@ -39,7 +39,7 @@ def _unet(pipeline: Any) -> State:
     labels = {k: v for k, v in pipeline.unet.state_dict().items() if k.startswith("add_embedding.")}
     rest = Without(pipeline.unet, "add_embedding.")
     named = {f"model.diffusion_model.{layouts.swap(k, LABEL)}": v for k, v in labels.items()}
-    return layouts.unet(rest) | named  # type: ignore[arg-type]
+    return layouts.unet(rest) | named
 
 
 class Without:
@@ -60,7 +60,7 @@ def _open_clip(module: Any, number: int) -> State:
             return {k.removeprefix("text_model."): v for k, v in module.state_dict().items()}
 
     unused = f"resblocks.{module.config.num_hidden_layers}."
-    found = {k: v for k, v in layouts.open_clip(Bare()).items() if unused not in k}  # type: ignore[arg-type]
+    found = {k: v for k, v in layouts.open_clip(Bare()).items() if unused not in k}
     found["cond_stage_model.model.text_projection"] = module.text_projection.weight.T
     return moved(found, "cond_stage_model.", f"conditioner.embedders.{number}.")
 

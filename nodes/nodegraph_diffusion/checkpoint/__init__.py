@@ -8,7 +8,7 @@ stands in `families`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,6 +28,8 @@ __all__ = [
     "Component",
     "ModelError",
     "Prediction",
+    "find_file",
+    "list_files",
     "list_models",
     "open_model",
 ]
@@ -85,6 +87,26 @@ def list_models(folders: Sequence[Path]) -> list[str]:
     return list(names)
 
 
+def list_files(folders: Sequence[Path]) -> list[str]:
+    """The names of `.safetensors` files below `folders`, outside of diffusers folders."""
+    names: dict[str, None] = {}
+    for base in folders:
+        names |= dict.fromkeys(sorted(name for name in _below(base) if name.endswith(".safetensors")))
+    return list(names)
+
+
+def find_file(source: str, folders: Sequence[Path]) -> Path:
+    """The `.safetensors` file that `source` names: an absolute path, or one relative to a folder of models.
+
+    Raises:
+        ModelError: There is no such file.
+    """
+    path = _find(source, folders, list_files)
+    if path.is_dir():
+        raise ModelError(f"{path}: needed a .safetensors file, got a folder. Name the file in it")
+    return path
+
+
 def _below(base: Path) -> Iterator[str]:
     seen: set[str] = set()
     for at, inner, files in os.walk(base, followlinks=True):
@@ -102,7 +124,7 @@ def _below(base: Path) -> Iterator[str]:
                 yield (where / file).relative_to(base).as_posix()
 
 
-def _find(source: str, folders: Sequence[Path]) -> Path:
+def _find(source: str, folders: Sequence[Path], known: Callable[[Sequence[Path]], list[str]] = list_models) -> Path:
     if not source.strip() or "\0" in source:
         raise ModelError(f"needed the name of a model, got {source!r}. Give {DEMO!r}, a file or a diffusers folder")
     given = Path(source).expanduser()
@@ -111,7 +133,7 @@ def _find(source: str, folders: Sequence[Path]) -> Path:
     if path is None:
         import difflib
 
-        near = difflib.get_close_matches(source, list_models(folders), 3, 0.5)
+        near = difflib.get_close_matches(source, known(folders), 3, 0.5)
         hint = f"The nearest are {', '.join(map(repr, near))}" if near else f"{DEMO!r} is always there"
         where = ", ".join(map(str, [given.parent] if given.is_absolute() else folders)) or "no folder"
         raise ModelError(f"no model {source!r}: looked in {where}. {hint}")

@@ -115,6 +115,9 @@ class Family:
         recognise: Whether a single file is of this family.
         read: What a single file that was recognised holds. Raises `ModelError`.
         convert: `convert(part, weights)`: the tensors of one component of a single file, by diffusers' names.
+        adapts: Whether a LoRA may be one for this family, from its names and shapes.
+        adapted: `adapted(name, config)`: the modules of the denoiser, by diffusers' names, that one of the original
+            code is, or is fused of. Dots of the name may be underscores.
         refines: Whether it only goes on from another model's latents.
         rank: Families of a lower rank are asked first whether a model is theirs.
     """
@@ -142,5 +145,7 @@ class Family:
     recognise: Callable[[Header], bool] = lambda header: False
     read: Callable[[Header], Parts] | None = None
     convert: Callable[[Component, dict[str, Tensor]], dict[str, Tensor]] | None = None
+    adapts: Callable[[Header], bool] = lambda header: False
+    adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()
     refines: bool = False
     rank: int = 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..checkpoint.header import Header
 from .family import Encoded
 
 if TYPE_CHECKING:
@@ -83,3 +85,12 @@ def chat(
 def named(name: str, prefixes: Sequence[str] = PREFIXES) -> str:
     """`name` without the prefix of its file."""
     return next((name.removeprefix(prefix) for prefix in prefixes if prefix and name.startswith(prefix)), name)
+
+
+def changes(header: Header, pattern: str, without: str = "") -> bool:
+    """Whether a LoRA has a name in which `pattern` is found, and none in which `without` is, nor one of a UNet."""
+    names = [name for name in header.tensors if not re.match(r"lora_te|text_encoder", name)]
+    unets = r"(down|up|input|output)_blocks|mid(dle)?_block"
+    if any(re.search(f"{without}|{unets}" if without else unets, name) for name in names):
+        return False
+    return any(re.search(pattern, name) for name in names)

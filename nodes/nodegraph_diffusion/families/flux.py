@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,28 @@ def _converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]
     return out
 
 
+STACK = re.compile(r"(double|single)_blocks[._](\d+)[._](.+)")
+
+
+def _adapted(name: str, config: Mapping[str, Any]) -> Sequence[str]:
+    match = STACK.fullmatch(name)
+    if match is None:
+        whole = {old.replace(".", "_"): new for old, new in WHOLE.items()}
+        found = whole.get(name.replace(".", "_"))
+        return (found,) if found else ()
+    single = match[1] == "single"
+    at = f"{'single_transformer_blocks' if single else 'transformer_blocks'}.{match[2]}"
+    names = {old: (new,) for old, new in (SINGLE if single else DOUBLE).items()} | QKV
+    inside = {old.replace(".", "_"): new for old, new in names.items()}.get(match[3].replace(".", "_"), ())
+    return tuple(f"{at}.{module}" for module in inside)
+
+
+def _adapts(header: Header) -> bool:
+    names = "\n".join(header.tensors)
+    own = "double_blocks" in names or "single_blocks" in names or "single_transformer_blocks" in names
+    return own and "double_stream_modulation" not in names and "to_qkv_mlp_proj" not in names
+
+
 FAMILY = Family(
     name="flux1",
     title="Flux.1",
@@ -214,4 +237,6 @@ FAMILY = Family(
     recognise=lambda header: _prefix(header) is not None,
     read=_read,
     convert=_converted,
+    adapts=_adapts,
+    adapted=_adapted,
 )

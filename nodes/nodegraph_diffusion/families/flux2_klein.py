@@ -64,4 +64,5 @@ FAMILY = Family(
     table=table,
     width=flows.width,
     multiple=16,
+    adapts=lambda header: flows.changes(header, r"single_transformer_blocks[._]\d+[._]attn[._]to_qkv_mlp_proj"),
 )

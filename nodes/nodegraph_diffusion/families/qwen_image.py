@@ -63,4 +63,5 @@ FAMILY = Family(
     width=flows.width,
     combine=_combine,
     multiple=16,
+    adapts=lambda header: flows.changes(header, r"transformer_blocks[._]\d+[._](attn|img_m|txt_m)", without="single_"),
 )

@@ -55,5 +55,7 @@ FAMILY = Family(
     recognise=_recognise,
     read=_read,
     convert=unets.converted,
+    adapts=lambda header: "sd1" in unets.adapts(header),
+    adapted=unets.adapted,
     rank=0,
 )

@@ -58,4 +58,5 @@ FAMILY: Family = replace(
     ),
     recognise=_recognise,
     read=_read,
+    adapts=lambda header: "sd2" in unets.adapts(header),
 )

@@ -152,4 +152,7 @@ FAMILY = Family(
     recognise=lambda header: _prefix(header) is not None,
     read=_read,
     convert=_converted,
+    adapts=lambda header: flows.changes(
+        header, r"transformer_blocks\.\d+\.attn\.|joint_blocks", without="img_m|single_"
+    ),
 )

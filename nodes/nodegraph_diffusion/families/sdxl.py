@@ -94,4 +94,6 @@ FAMILY = Family(
     recognise=_recognise,
     read=_read,
     convert=unets.converted,
+    adapts=lambda header: "sdxl" in unets.adapts(header),
+    adapted=unets.adapted,
 )

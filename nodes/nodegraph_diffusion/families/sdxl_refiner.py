@@ -68,5 +68,6 @@ FAMILY: Family = replace(
     predict=_predict,
     recognise=_recognise,
     read=_read,
+    adapts=lambda header: False,
     refines=True,
 )

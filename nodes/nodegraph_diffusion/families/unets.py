@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -147,3 +148,46 @@ def has_unet(header: Header) -> bool:
 def is_labelled(header: Header) -> bool:
     """Whether that UNet reads a vector beside the prompt."""
     return f"{DENOISER}label_emb.0.0.weight" in header.tensors
+
+
+BLOCK = re.compile(r"(input|output)_blocks[._](\d+)[._](\d+)[._](.+)|middle_block[._](\d)[._](.+)")
+INSIDE = {
+    "in_layers_2": "conv1",
+    "out_layers_3": "conv2",
+    "emb_layers_1": "time_emb_proj",
+    "skip_connection": "conv_shortcut",
+}
+
+
+def adapted(name: str, config: Mapping[str, Any]) -> Sequence[str]:
+    """The module that the original code calls `name`, such as `input_blocks_4_1_transformer_blocks_0_attn2_to_k`."""
+    match = BLOCK.fullmatch(name)
+    if match is None:
+        return ()
+    per_block = int(config["layers_per_block"]) + 1
+    if match[5]:
+        at, inner = int(match[5]), match[6]
+        where = "mid_block.attentions.0" if at == 1 else f"mid_block.resnets.{at // 2}"
+    else:
+        number, layer, inner = int(match[2]), int(match[3]), match[4]
+        number -= match[1] == "input"
+        side = "down" if match[1] == "input" else "up"
+        kind = "attentions" if layer == 1 else "resnets"
+        where = f"{side}_blocks.{number // per_block}.{kind}.{number % per_block}"
+    return (f"{where}.{INSIDE.get(inner.replace('.', '_'), inner)}",)
+
+
+def adapts(header: Header) -> frozenset[str]:
+    """The UNet families that a LoRA may be for, by its names and by how wide the prompts are that it reads."""
+    names = list(header.tensors)
+    if not any(re.search(r"(down|up|input|output)_blocks[._]|mid(dle)?_block[._]", name) for name in names):
+        return frozenset()
+    if any(re.search(r"lora_te2_|text_encoder_2\.|transformer_blocks[._][1-9]", name) for name in names):
+        return frozenset(("sdxl",))
+    widths = {
+        tensor.shape[1]
+        for name, tensor in header.tensors.items()
+        if re.search(r"attn2[._]to_k\b.*(down|lora_A)", name) and len(tensor.shape) > 1
+    }
+    told = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+    return frozenset(told[width] for width in widths & told.keys()) or frozenset(told.values())

@@ -41,4 +41,5 @@ FAMILY = Family(
     table=flows.shifted(),
     width=lambda config: int(config["cap_feat_dim"]),
     multiple=16,
+    adapts=lambda header: flows.changes(header, r"(^|[._])layers[._]\d+[._](attention|feed_forward)"),
 )
