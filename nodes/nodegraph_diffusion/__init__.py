@@ -3,6 +3,7 @@
 from nodegraph import Pack
 
 from . import (
+    apply_control_net,
     apply_lora,
     batch,
     coercions,
@@ -32,6 +33,7 @@ from .diffusion.allocator import tune_allocator
 
 pack = Pack.of(
     "",
+    apply_control_net,
     apply_lora,
     batch,
     coercions,

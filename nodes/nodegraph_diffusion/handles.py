@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -14,10 +14,13 @@ from .checkpoint import Checkpoint, Component, ModelError
 from .checkpoint.adapters import Adapter
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
 from .families import FAMILIES, Family
+from .values import Floats, frozen
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
+    from .diffusion.control import Control
     from .diffusion.lora import Parts
     from .diffusion.prompts import PromptEncoder
 
@@ -84,6 +87,24 @@ class Lora:
 
     adapter: Adapter
     strength: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ControlHint:
+    """A ControlNet and the picture, or its latent, that it holds to (1 or B, C, H, W).
+
+    Args:
+        start, end: The part of the way from noise to picture on which it acts, 0..1.
+    """
+
+    checkpoint: Checkpoint
+    hint: Floats
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hint", frozen(self.hint, 4, "ControlHint.hint (batch, channel, height, width)"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +199,12 @@ class Model(_Handle):
     Args:
         space: Of the latents it works on.
         loras: In the order in which they were applied.
+        controls: ControlNets with the pictures that they hold to.
     """
 
     space: Space = STABLE_DIFFUSION
     loras: tuple[Lora, ...] = ()
+    controls: tuple[ControlHint, ...] = ()
 
     @property
     def denoiser(self) -> Weights[Any]:
@@ -193,6 +216,25 @@ class Model(_Handle):
         part = self.checkpoint.denoiser
         with ctx.lease(self.denoiser) as network, self._changed(ctx, network, part, self.loras, "denoiser"):
             yield network
+
+    @contextmanager
+    def controlled(self, ctx: Context, size: tuple[int, int], like: Tensor) -> Iterator[list[Control]]:
+        """Its ControlNets, ready to be asked about latents like `like` of pictures of `size` (height, width)."""
+        from .diffusion.control import ready
+
+        family = self.family
+        with ExitStack() as leases:
+            made = []
+            for each in self.controls:
+                weights = self._weights(each.checkpoint.denoiser)
+                weights = replace(weights, checkpoint=each.checkpoint)
+                network = leases.enter_context(ctx.lease(weights))
+                assert family.control is not None
+                try:
+                    made.append(ready(family.control, network, each, size, like))
+                except ValueError as error:
+                    raise NodeError(str(error), "model") from error
+            yield made
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -90,6 +91,7 @@ def sample(
     import torch
 
     from .diffusion import sampling
+    from .diffusion.control import together
     from .diffusion.denoiser import GuidedDenoiser
     from .diffusion.noise import Draw
     from .diffusion.preview import preview
@@ -112,27 +114,36 @@ def sample(
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
-    with model.leased(ctx) as network:
-        start = _start(model, latent).to(network.device)
+    start = _start(model, latent)
+    size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
+    with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
+        start = start.to(network.device)
         inpainting = family.inpaints(checkpoint.denoiser.config)
         job = Job(latent.width, latent.height, guidance, _hole(model, latent) if inpainting else None)
-        denoise = GuidedDenoiser(
-            lambda x, time, prompt: family.predict(network, x, time, prompt, job),
-            _prompt(positive, 6.0),
-            None if negative is None else _prompt(negative, 2.5),
-            prediction=checkpoint.prediction,
-            cfg=cfg,
-            rescale=rescale,
-            together=family.together,
-            combine=family.combine,
-            dtype=network.dtype,
-        )
         try:
             table = family.table(checkpoint.scheduler, start.shape[-2] * start.shape[-1], steps)
+            whole = solver.schedule(family.schedule if schedule == "auto" else schedule, steps, table)
+
+            def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
+                acting = [control for control in controls if control.acts(*whole.walked(float(time)))]
+                residuals = together([control.ask(x, time, prompt, job) for control in acting])
+                return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
+
+            denoise = GuidedDenoiser(
+                ask,
+                _prompt(positive, 6.0),
+                None if negative is None else _prompt(negative, 2.5),
+                prediction=checkpoint.prediction,
+                cfg=cfg,
+                rescale=rescale,
+                together=family.together,
+                combine=family.combine,
+                dtype=network.dtype,
+            )
             made = sampling.sample(
                 denoise,
                 solver,
-                solver.schedule(family.schedule if schedule == "auto" else schedule, steps, table),
+                whole,
                 start,
                 Draw(seed, tuple(start.shape), whole_batch),
                 strength=strength,

@@ -86,6 +86,47 @@ def autoencoder(family: str, channels: int = 4) -> Any:
 
 
 @cache
+def sd1() -> Any:
+    small = config("sd15", "unet", block_out_channels=[32, 64, 64, 64], cross_attention_dim=64, sample_size=8)
+    with seeded(2):
+        unet = ready(diffusers.UNet2DConditionModel.from_config(small), ("attn2",))
+    return quiet(
+        diffusers.StableDiffusionPipeline(
+            vae=autoencoder("sd15"),
+            text_encoder=clip(),
+            tokenizer=clip_tokenizer(),
+            unet=unet,
+            scheduler=diffusers.EulerDiscreteScheduler(**STABLE_DIFFUSION, timestep_spacing="leading"),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+    )
+
+
+def control_net(family: str, seed: int = 12) -> Any:
+    """A ControlNet of a family's true architecture that changes what its denoiser gives."""
+    with seeded(seed):
+        if family in ("sd1", "sdxl"):
+            made = diffusers.ControlNetModel.from_unet(FAMILIES[family]().unet, load_weights_from_unet=False)
+        elif family == "sd3":
+            made = diffusers.SD3ControlNetModel(
+                sample_size=8, patch_size=2, in_channels=16, num_layers=2, attention_head_dim=64,
+                num_attention_heads=1, joint_attention_dim=160, caption_projection_dim=64, pooled_projection_dim=128,
+                out_channels=16, pos_embed_max_size=12, qk_norm="rms_norm", force_zeros_for_pooled_projection=seed > 12,
+            )  # fmt: skip
+        else:
+            made = diffusers.FluxControlNetModel(
+                in_channels=64, num_layers=2, num_single_layers=1, attention_head_dim=32, num_attention_heads=2,
+                joint_attention_dim=32, pooled_projection_dim=64, guidance_embeds=True, axes_dims_rope=[4, 14, 14],
+            )  # fmt: skip
+        for weights in made.parameters():
+            if weights.abs().sum() == 0 and weights.ndim > 1:  # the layers that training starts from nothing
+                weights.data += 0.1 * torch.randn(weights.shape)
+        return ready(made)
+
+
+@cache
 def sdxl() -> Any:
     small = config(
         "sdxl",
@@ -368,6 +409,7 @@ def quiet(pipeline: Any) -> Any:
 
 
 FAMILIES: dict[str, Callable[[], Any]] = {
+    "sd1": sd1,
     "sdxl": sdxl,
     "sdxl_refiner": sdxl_refiner,
     "sd3": sd3,

@@ -62,6 +62,12 @@ class Case:
 CFG = {"guidance_scale": 5.0, "negative_prompt": NEGATIVE}
 SIXTEEN = (1, 16, 8, 8)
 CASES = {
+    "sd1": Case(
+        (1, 4, 8, 8),
+        settings=CFG,
+        image_to_image="StableDiffusionImg2ImgPipeline",
+        inpaint="StableDiffusionInpaintPipeline",
+    ),
     "sdxl": Case(
         (1, 4, 8, 8),
         settings=CFG,

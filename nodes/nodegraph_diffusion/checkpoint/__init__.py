@@ -28,6 +28,7 @@ __all__ = [
     "Component",
     "ModelError",
     "Prediction",
+    "find",
     "find_file",
     "list_files",
     "list_models",
@@ -93,6 +94,18 @@ def list_files(folders: Sequence[Path]) -> list[str]:
     for base in folders:
         names |= dict.fromkeys(sorted(name for name in _below(base) if name.endswith(".safetensors")))
     return list(names)
+
+
+def find(source: str, folders: Sequence[Path]) -> Path:
+    """The file, or the folder with the configuration of one component, that `source` names.
+
+    Raises:
+        ModelError: There is no such thing.
+    """
+    given = Path(source).expanduser()
+    tried = [given] if given.is_absolute() else [base / given for base in folders]
+    folder = next((path for path in tried if (path / "config.json").is_file()), None)
+    return Path(os.path.abspath(folder)) if folder else find_file(source, folders)
 
 
 def find_file(source: str, folders: Sequence[Path]) -> Path:

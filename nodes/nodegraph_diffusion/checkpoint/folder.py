@@ -48,7 +48,7 @@ def read_folder(root: Path, families: Sequence[Family]) -> Found:
     Raises:
         ModelError: It is of a family that is not supported, or something is missing or damaged.
     """
-    index = _json(root / INDEX, "A diffusers folder has one; give the folder that holds it")
+    index = read_json(root / INDEX, "A diffusers folder has one; give the folder that holds it")
     pipeline = index.get("_class_name", "?")
     missing = f"The {pipeline} folder is not whole; get it again"
     family, encoders = _family(root, index, families, missing)
@@ -56,14 +56,14 @@ def read_folder(root: Path, families: Sequence[Family]) -> Found:
         tokenizer = root / encoder.tokenizer
         if not any((tokenizer / name).is_file() for name in VOCABULARIES):
             raise ModelError(f"{tokenizer}: expected 'tokenizer.json', or 'vocab.json' and 'merges.txt'. {missing}")
-    scheduler = _json(root / SCHEDULER, missing)
+    scheduler = read_json(root / SCHEDULER, missing)
     prediction: Any = "flow" if family.prediction == "flow" else scheduler.get("prediction_type", "epsilon")
     if prediction not in (known := get_args(Prediction)) or (prediction == "flow") != (family.prediction == "flow"):
         raise ModelError(
             f"{root / SCHEDULER}: needs a 'prediction_type' of {', '.join(known[:3])}, found {prediction!r}"
         )
     kinds = [family.denoiser, *((e.name, index[e.name][1]) for e in encoders), family.vae]
-    parts = [_component(root, name, cls, _json(root / name / "config.json", missing)) for name, cls in kinds]
+    parts = [_component(root, name, cls, read_json(root / name / "config.json", missing)) for name, cls in kinds]
     configs = [root / INDEX, root / SCHEDULER, *(root / name / "config.json" for name, _ in kinds)]
     for encoder in encoders:
         files = (root / encoder.tokenizer).iterdir()
@@ -93,7 +93,7 @@ def _family(
                    if n.startswith("text_encoder") and n not in named]  # fmt: skip
         if not unlike:
             folders = [network, *named, family.vae[0]]
-            if family.owns({name: _json(root / name / "config.json", missing) for name in folders}):
+            if family.owns({name: read_json(root / name / "config.json", missing) for name in folders}):
                 return family, encoders
             unlike = [f"configured unlike {family.title}"]
         refused = refused or unlike[0]
@@ -110,7 +110,7 @@ def titles(families: Sequence[Family]) -> str:
 
 
 def _component(root: Path, name: str, cls: str, config: dict[str, Any]) -> Component:
-    files = _files(root / name, "diffusion_pytorch_model" if not name.startswith("text_encoder") else "model")
+    files = files_of(root / name, "diffusion_pytorch_model" if not name.startswith("text_encoder") else "model")
     tensors: dict[str, Tensor] = {}
     for file in files:
         tensors |= read_header(file).tensors
@@ -120,12 +120,12 @@ def _component(root: Path, name: str, cls: str, config: dict[str, Any]) -> Compo
     return Component.of(name, cls, tuple(str(file.relative_to(root)) for file in files), config, tensors)
 
 
-def _files(folder: Path, stem: str) -> list[Path]:
+def files_of(folder: Path, stem: str) -> list[Path]:
     """The weights of one component: whole, in parts, or a half-precision variant."""
     if (whole := folder / f"{stem}.safetensors").is_file():
         return [whole]
     for index in sorted(folder.glob(f"{stem}.safetensors.index*.json")):
-        parts = _json(index, "Get it again").get("weight_map", {})
+        parts = read_json(index, "Get it again").get("weight_map", {})
         files = [folder / part for part in sorted(set(parts.values()))]
         if lost := [file for file in files if file.parent != folder or not file.is_file()]:
             raise ModelError(f"{lost[0]}: not there, but {index.name} names it. Get it again")
@@ -141,7 +141,7 @@ def _files(folder: Path, stem: str) -> list[Path]:
     raise ModelError(f"{folder}: expected '{stem}.safetensors', found no weights. Get the whole folder")
 
 
-def _json(path: Path, todo: str) -> dict[str, Any]:
+def read_json(path: Path, todo: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

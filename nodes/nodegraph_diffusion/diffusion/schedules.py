@@ -152,6 +152,12 @@ class Schedule:
         """Where step `step` starts."""
         return Point(self.sigmas[step], self.timesteps[step])
 
+    def walked(self, timestep: float) -> tuple[float, float]:
+        """Which part of the steps is done where the network is told `timestep`, and which part of them one step is."""
+        told = self.timesteps[: len(self)]
+        done = sum(each > timestep + 1e-3 for each in told)
+        return done / len(self), 1 / len(self)
+
     def between(self, sigma: float) -> Point:
         """A point off the grid, for solvers that evaluate inside a step."""
         return Point(sigma, self.table.timestep_of(sigma, fractional=self.fractional))

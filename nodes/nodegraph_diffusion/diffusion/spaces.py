@@ -45,7 +45,7 @@ def scaled(vae: Any, latents: Tensor) -> Tensor:
     if type(vae).__name__ == "AutoencoderKLQwenImage":
         mean, spread = _channels(vae, latents)
         return (latents - mean) / spread
-    return (latents - _shift(vae)) * float(vae.config["scaling_factor"])
+    return (latents - shift(vae)) * float(vae.config["scaling_factor"])
 
 
 def unscaled(vae: Any, latents: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ def unscaled(vae: Any, latents: Tensor) -> Tensor:
     if type(vae).__name__ == "AutoencoderKLQwenImage":
         mean, spread = _channels(vae, latents)
         return latents * spread + mean
-    return latents / float(vae.config["scaling_factor"]) + _shift(vae)
+    return latents / float(vae.config["scaling_factor"]) + shift(vae)
 
 
 def patched(latents: Tensor) -> Tensor:
@@ -73,7 +73,13 @@ def unpatched(latents: Tensor) -> Tensor:
     return cells.reshape(batch, channels // 4, 2 * height, 2 * width)
 
 
-def _shift(vae: Any) -> float:
+def factor(vae: Any) -> float:
+    """What latents are multiplied by."""
+    return float(vae.config["scaling_factor"])
+
+
+def shift(vae: Any) -> float:
+    """What is taken off latents before they are multiplied."""
     return float(vae.config.get("shift_factor") or 0.0)
 
 

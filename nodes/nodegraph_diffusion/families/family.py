@@ -85,6 +85,30 @@ class Job:
     residuals: Mapping[str, Any] = field(default_factory=dict)
 
 
+Residuals = Mapping[str, Any]
+"""Further arguments of a denoiser's network: tensors, and sequences of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How a family's ControlNets are asked.
+
+    Args:
+        cls: Their class in diffusers.
+        ask: `ask(network, hint, x, time, prompt, job, strength)`: what the ControlNet adds to the denoiser. The hint is
+            a picture (B, 3, H, W), 0..1, or its latent.
+        owns: Whether a configuration of that class is of this family.
+        latent: `latent(config)`: whether such a ControlNet reads the picture's latent.
+        shifted: Whether that latent is centred as the denoiser's are.
+    """
+
+    cls: str
+    ask: Callable[[Any, Tensor, Tensor, Tensor, Prompt, Job, float], Residuals]
+    owns: Callable[[Mapping[str, Any]], bool] = lambda config: True
+    latent: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    shifted: Callable[[Mapping[str, Any]], bool] = lambda config: True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One architecture with the habits it was trained with.
@@ -118,6 +142,7 @@ class Family:
         adapts: Whether a LoRA may be one for this family, from its names and shapes.
         adapted: `adapted(name, config)`: the modules of the denoiser, by diffusers' names, that one of the original
             code is, or is fused of. Dots of the name may be underscores.
+        control: How its ControlNets are asked, if there are any.
         refines: Whether it only goes on from another model's latents.
         rank: Families of a lower rank are asked first whether a model is theirs.
     """
@@ -147,5 +172,6 @@ class Family:
     convert: Callable[[Component, dict[str, Tensor]], dict[str, Tensor]] | None = None
     adapts: Callable[[Header], bool] = lambda header: False
     adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()
+    control: Control | None = None
     refines: bool = False
     rank: int = 1

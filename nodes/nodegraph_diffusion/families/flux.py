@@ -11,7 +11,7 @@ from ..checkpoint import original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows, unets
-from .family import Encoded, Encoder, Family, Job, Parts
+from .family import Control, Encoded, Encoder, Family, Job, Parts, Residuals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +46,29 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
         **job.residuals,
     )[0]
     return flows.unpacked(out, height, width)
+
+
+def _control(
+    network: Any, hint: Tensor, x: Tensor, time: Tensor, prompt: Prompt, job: Job, strength: float
+) -> Residuals:
+    import torch
+
+    batch, _, height, width = x.shape
+    pixels = network.input_hint_block is not None
+    blocks, single = network(
+        hidden_states=flows.packed(x),
+        controlnet_cond=hint * 2 - 1 if pixels else flows.packed(hint),
+        conditioning_scale=strength,
+        timestep=time.expand(batch).to(x.dtype) / 1000,
+        guidance=torch.full((batch,), job.guidance, device=x.device) if network.config["guidance_embeds"] else None,
+        pooled_projections=prompt.pooled,
+        encoder_hidden_states=prompt.tokens,
+        txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
+        img_ids=_places(height // 2, width // 2).to(x),
+        return_dict=False,
+    )
+    made = {"controlnet_block_samples": blocks, "controlnet_single_block_samples": single}
+    return {name: tuple(each) for name, each in made.items() if each} | {"controlnet_blocks_repeat": pixels}
 
 
 def _places(rows: int, columns: int) -> Tensor:
@@ -239,4 +262,7 @@ FAMILY = Family(
     convert=_converted,
     adapts=_adapts,
     adapted=_adapted,
+    control=Control(
+        "FluxControlNetModel", _control, latent=lambda config: not config.get("conditioning_embedding_channels")
+    ),
 )

@@ -57,5 +57,8 @@ FAMILY = Family(
     convert=unets.converted,
     adapts=lambda header: "sd1" in unets.adapts(header),
     adapted=unets.adapted,
+    control=unets.control(
+        lambda config: config["cross_attention_dim"] != 1024 and not config.get("addition_embed_type")
+    ),
     rank=0,
 )

@@ -58,5 +58,8 @@ FAMILY: Family = replace(
     ),
     recognise=_recognise,
     read=_read,
+    control=unets.control(
+        lambda config: config["cross_attention_dim"] == 1024 and not config.get("addition_embed_type")
+    ),
     adapts=lambda header: "sd2" in unets.adapts(header),
 )

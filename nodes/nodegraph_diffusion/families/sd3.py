@@ -10,7 +10,7 @@ from ..checkpoint import original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows, unets
-from .family import Encoded, Encoder, Family, Job, Parts
+from .family import Control, Encoded, Encoder, Family, Job, Parts, Residuals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +39,24 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
         **job.residuals,
     )[0]
     return out
+
+
+def _control(
+    network: Any, hint: Tensor, x: Tensor, time: Tensor, prompt: Prompt, job: Job, strength: float
+) -> Residuals:
+    pooled = prompt.pooled
+    if network.config["force_zeros_for_pooled_projection"] and pooled is not None:
+        pooled = pooled * 0
+    blocks = network(
+        hidden_states=x,
+        timestep=time.expand(len(x)),
+        encoder_hidden_states=None if network.config["joint_attention_dim"] is None else prompt.tokens,
+        pooled_projections=pooled,
+        controlnet_cond=hint,
+        conditioning_scale=strength,
+        return_dict=False,
+    )[0]
+    return {"block_controlnet_hidden_states": tuple(blocks)}
 
 
 def _joined(encoded: Sequence[Encoded | None], width: int) -> Encoded:
@@ -152,6 +170,13 @@ FAMILY = Family(
     recognise=lambda header: _prefix(header) is not None,
     read=_read,
     convert=_converted,
+    # Those of InstantX want no prompt in one vector, and latents that are scaled but not centred.
+    control=Control(
+        "SD3ControlNetModel",
+        _control,
+        latent=lambda config: True,
+        shifted=lambda config: not config.get("force_zeros_for_pooled_projection", True),
+    ),
     adapts=lambda header: flows.changes(
         header, r"transformer_blocks\.\d+\.attn\.|joint_blocks", without="img_m|single_"
     ),

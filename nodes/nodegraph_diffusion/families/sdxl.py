@@ -20,20 +20,23 @@ CLIP = "conditioner.embedders.0.transformer."
 OPEN_CLIP = "conditioner.embedders.1.model."
 
 
-def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Tensor:
+def _added(x: Tensor, prompt: Prompt, job: Job) -> dict[str, Any]:
     import torch
 
     if prompt.pooled is None:
         raise ValueError("Stable Diffusion XL reads a pooled encoding too; encode the prompt with its text encoders")
     own = torch.tensor([[job.height, job.width, 0, 0, job.height, job.width]])
     sizes = (own if prompt.sizes is None else prompt.sizes).expand(len(x), -1).to(x)
-    added = {"text_embeds": prompt.pooled, "time_ids": sizes}
+    return {"added_cond_kwargs": {"text_embeds": prompt.pooled, "time_ids": sizes}}
+
+
+def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Tensor:
     out: Tensor = network(
         unets.with_hole(x, job),
         time,
         encoder_hidden_states=prompt.tokens,
-        added_cond_kwargs=added,
         return_dict=False,
+        **_added(x, prompt, job),
         **job.residuals,
     )[0]
     return out
@@ -96,4 +99,5 @@ FAMILY = Family(
     convert=unets.converted,
     adapts=lambda header: "sdxl" in unets.adapts(header),
     adapted=unets.adapted,
+    control=unets.control(lambda config: config.get("addition_embed_type") == "text_time", _added),
 )

@@ -69,5 +69,6 @@ FAMILY: Family = replace(
     recognise=_recognise,
     read=_read,
     adapts=lambda header: False,
+    control=None,
     refines=True,
 )

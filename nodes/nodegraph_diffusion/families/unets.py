@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..checkpoint.header import Header, ModelError
 from ..checkpoint.original import DENOISER, VAE
 from ..checkpoint.value import Component
-from .family import Encoded, Job
+from .family import Control, Encoded, Job, Residuals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..diffusion.prompts import PromptEncoder
     from ..diffusion.schedules import Table
 
+Added = Callable[["Tensor", "Prompt", Job], Mapping[str, Any]]
 INPAINTING = 9
 UNET = ("unet", "UNet2DConditionModel")
 
@@ -93,17 +94,53 @@ def needs_vae(header: Header) -> None:
         )
 
 
+def control(owns: Callable[[Mapping[str, Any]], bool], added: Added = lambda x, prompt, job: {}) -> Control:
+    """How ControlNets beside a UNet are asked.
+
+    Args:
+        owns: Whether a configuration is of the family.
+        added: What the family's UNet is told beside the prompt.
+    """
+
+    def ask(
+        network: Any, hint: Tensor, x: Tensor, time: Tensor, prompt: Prompt, job: Job, strength: float
+    ) -> Residuals:
+        down, mid = network(
+            x,
+            time,
+            encoder_hidden_states=prompt.tokens,
+            controlnet_cond=hint,
+            conditioning_scale=strength,
+            return_dict=False,
+            **added(x, prompt, job),
+        )
+        return {"down_block_additional_residuals": tuple(down), "mid_block_additional_residual": mid}
+
+    return Control("ControlNetModel", ask, owns)
+
+
 def converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a UNet, VAE or CLIP in the original layout by diffusers' names."""
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 
     if part.name == "unet":
         return convert_ldm_unet_checkpoint(weights, part.config)  # type: ignore[no-any-return]
+    if part.name == "controlnet":
+        return controlnet(part, weights)
     if part.name == "vae":
         return convert_ldm_vae_checkpoint(weights, part.config)  # type: ignore[no-any-return]
     (prefix,) = part.prefixes
     bare = {name.removeprefix(prefix): value for name, value in weights.items()}
     return from_open_clip(bare) if "token_embedding.weight" in bare else bare
+
+
+def controlnet(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a ControlNet in the original layout, or as they are, by diffusers' names."""
+    from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
+
+    if part.prefixes == ("",):
+        return weights
+    return convert_controlnet_checkpoint(weights, part.config)  # type: ignore[no-any-return]
 
 
 def from_open_clip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
