@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -21,13 +22,24 @@ def encode_prompt(ctx: Context, text_encoder: TextEncoder, text: Text = "", laye
     r"""Say in words what a picture should show, or should not.
 
     Prompts may be of any length. `(words)` count 1.1 times as much, `[words]` as much less, `(words:1.3)` 1.3 times;
-    nesting multiplies; `\(` and `\[` are plain brackets. `BREAK` begins a new chunk.
+    nesting multiplies; `\(` and `\[` are plain brackets. `BREAK` begins a new chunk. `[before:after:0.4]` changes what
+    is said after that part of the steps; either may be empty.
 
     Args:
         text: The prompt.
         layer: Which of CLIP's layers is read, counted from the last. 2 is what is called "clip skip 2"; 0 is the one
             that the model was trained with.
     """
+    from .diffusion.prompts import phases
+
+    parts = [
+        replace(_encoded(ctx, text_encoder, phase.text, layer), start=phase.start, end=phase.end)
+        for phase in phases(text)
+    ]
+    return replace(parts[0], also=tuple(parts[1:]))
+
+
+def _encoded(ctx: Context, text_encoder: TextEncoder, text: str, layer: int) -> Conditioning:
     family = text_encoder.family
     made: list[Encoded | None] = []
     for own, weights in zip(family.encoders, text_encoder.encoders, strict=True):

@@ -114,7 +114,7 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         return {}
     found, texts, pictures = _opened(source, prediction, text_encoder_from, vae_from, known.folders)
     family, at = FAMILIES[found.family], space(pictures.autoencoder)
-    prompt = f"{family.name}, {family.width(found.denoiser.config)} wide"
+    prompt = f"{family.name} of width {family.width(found.denoiser.config)}"
     written = prompt if texts.family == found.family else texts.family
     if written != prompt:
         known.refuse("text_encoder_from", f"{texts.name} is {FAMILIES[texts.family].title}, but {found.name} reads the "
@@ -126,7 +126,7 @@ def _facts(known: Known) -> Mapping[str, Facts]:
     refines = True if family.refines else None
     return {
         "model": Facts({"family": family.name, "latent space": latent, "prompt": prompt, "channels": at.channels,
-                        "prompt width": family.width(found.denoiser.config),
+                        "prompt width": family.width(found.denoiser.config), "prediction": found.prediction,
                         "refines": refines, "inpaints": family.inpaints(found.denoiser.config) or None}),
         "text_encoder": Facts({"family": family.name, "prompt": prompt}),
         "vae": Facts({"latent space": latent, "channels": at.channels}),
@@ -137,7 +137,7 @@ def latent_space(family: Family, found: Checkpoint) -> str:
     """The name of a latent space: the family's, and what tells that of a VAE of its own apart."""
     at = space(found.autoencoder)
     own = family.scaling is not None and at.scaling is not None and abs(at.scaling - family.scaling) > 1e-6
-    return f"{family.space}, scaled by {at.scaling:.5g}" if own else family.space
+    return f"{family.space} scaled by {at.scaling:.5g}" if own else family.space
 
 
 @choices("models")

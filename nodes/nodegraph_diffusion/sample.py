@@ -131,14 +131,15 @@ def sample(
 
             denoise = GuidedDenoiser(
                 ask,
-                _prompt(positive, 6.0),
-                None if negative is None else _prompt(negative, 2.5),
+                _prompts(positive, 6.0, start),
+                None if negative is None else _prompts(negative, 2.5, start),
                 prediction=checkpoint.prediction,
                 cfg=cfg,
                 rescale=rescale,
                 together=family.together,
                 combine=family.combine,
                 dtype=network.dtype,
+                walked=whole.walked,
             )
             made = sampling.sample(
                 denoise,
@@ -182,15 +183,37 @@ def _facts(known: Known) -> dict[str, Facts]:
     if model.get("inpaints") and content in ("nothing", "a picture"):
         known.refuse("latent", "the model is one for inpainting, which needs a picture with a hole; link EncodeImage, "
                      "with this model's VAE, an image and a mask")  # fmt: skip
+    if model.get("prediction") == "flow" and known.value("schedule") in ("linspace", "leading", "trailing"):
+        asked = known.value("schedule")
+        message = f"{asked!r} spaces discrete timesteps, which a flow model has not"
+        known.refuse("schedule", f"{message}; use 'native' or one of the others")
     made = latent.only("width", "height", "batch") | model.only("latent space", "channels")
     return {"latent": made | {"content": "a picture"}, "steps": made.without("batch")}
 
 
 def _check(model: Model, prompt: Conditioning, port: str) -> None:
-    width, wanted = prompt.tokens.shape[2], model.family.width(model.checkpoint.denoiser.config)
-    if width != wanted:
-        message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
-        raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
+    wanted = model.family.width(model.checkpoint.denoiser.config)
+    for part in prompt.parts:
+        if (width := part.tokens.shape[2]) != wanted:
+            message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
+            raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
+
+
+def _prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:
+    """What is asked, with masks at the size of the latent."""
+    import torch
+    from torch.nn import functional
+
+    made = []
+    for part in given.parts:
+        mask = None
+        if part.mask is not None:
+            mask = functional.interpolate(
+                torch.from_numpy(part.mask.copy())[:, None], size=like.shape[-2:], mode="area"
+            )
+        prompt = _prompt(part, score)
+        made.append(replace(prompt, weight=part.weight, mask=mask, start=part.start, end=part.end))
+    return made
 
 
 def _prompt(given: Conditioning, score: float) -> Prompt:

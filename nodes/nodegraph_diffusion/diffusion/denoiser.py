@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
@@ -33,12 +33,24 @@ class Prompt:
         sizes: (1 or B, 6): original height and width, top and left of the crop, target height and width, for families
             that were trained with them; None where the picture's own size stands for them.
         score: How beautiful the picture should be, 0 to 10, for families that were trained with it.
+        weight: How much it counts beside others.
+        mask: (1, 1, h, w), at the size of the latent: where it counts; None is everywhere.
+        start, end: The part of all steps on which it counts.
     """
 
     tokens: Tensor
     pooled: Tensor | None = None
     sizes: Tensor | None = None
     score: float = 6.0
+    weight: float = 1.0
+    mask: Tensor | None = None
+    start: float = 0.0
+    end: float = 1.0
+
+    @property
+    def restricted(self) -> bool:
+        """Whether it does not count everywhere and always."""
+        return self.mask is not None or self.start > 0 or self.end < 1
 
     def spread(self, batch: int) -> Prompt:
         """The prompt for each of `batch` pictures."""
@@ -67,7 +79,8 @@ class GuidedDenoiser:
 
     Args:
         network: Asked for its raw output.
-        positive, negative: Encoded prompts.
+        positive, negative: Encoded prompts. Of several the answers are averaged by weight, each where and when it
+            counts; a step on which none counts asks all, and so does a cell.
         prediction: What the network was trained to give. The input of a flow network is `x / (1 + sigma)`, that of the
             others `x / sqrt(1 + sigma^2)`.
         cfg: Guidance scale; `negative + cfg * (positive - negative)`.
@@ -77,6 +90,7 @@ class GuidedDenoiser:
             are repeated up to their least common multiple, which leaves cross-attention over each as it was.
         combine: Another way to combine both outputs.
         dtype: Of the network.
+        walked: Which part of all steps is done where the network is told a timestep, and which part one step is.
 
     Raises:
         ValueError: an argument does not fit the network or the other arguments.
@@ -85,8 +99,8 @@ class GuidedDenoiser:
     def __init__(
         self,
         network: Network,
-        positive: Prompt,
-        negative: Prompt | None = None,
+        positive: Prompt | Sequence[Prompt],
+        negative: Prompt | Sequence[Prompt] | None = None,
         *,
         prediction: Prediction = "epsilon",
         cfg: float = 1.0,
@@ -94,6 +108,7 @@ class GuidedDenoiser:
         together: Together = "repeat",
         combine: Callable[[Tensor, Tensor, float], Tensor] | None = None,
         dtype: torch.dtype | None = None,
+        walked: Callable[[float], tuple[float, float]] = lambda timestep: (0.0, 0.0),
     ) -> None:
         if prediction not in get_args(Prediction):
             raise ValueError(f"prediction needs one of {', '.join(get_args(Prediction))}, got {prediction!r}")
@@ -103,13 +118,18 @@ class GuidedDenoiser:
         self.rescale = rescale
         self.combine = combine or _guided
         self.dtype = dtype
-        self.prompts = [positive] if negative is None or cfg == 1 else [negative, positive]
-        self.guided = len(self.prompts) == 2
-        if self.guided and together == "repeat":
+        self.walked = walked
+        sides = [positive] if negative is None or cfg == 1 else [negative, positive]
+        self.sides = [[side] if isinstance(side, Prompt) else list(side) for side in sides]
+        self.guided = len(self.sides) == 2
+        self.plain = all(len(side) == 1 and not side[0].restricted for side in self.sides)
+        self.prompts = [side[0] for side in self.sides]
+        if self.guided and together == "repeat" and self.plain:
             self.prompts = _of_one_length(*self.prompts)
         alike = len({prompt.tokens.shape[1:] for prompt in self.prompts}) == 1
         self.together = together != "never" and alike
         self._ready: dict[int, list[Prompt]] = {}
+        self._parts: dict[int, list[list[Prompt]]] = {}
 
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
         sigma = point.sigma
@@ -124,6 +144,11 @@ class GuidedDenoiser:
         return output
 
     def _predict(self, x: Tensor, time: Tensor) -> Tensor:
+        if not self.plain:
+            outputs = [self._averaged(x, time, side) for side in self._sides_for(x)]
+            if not self.guided:
+                return outputs[0]
+            return self._combined(*outputs)
         prompts = self._prompts_for(x)
         if self.guided and len(prompts) == 1:
             negative, positive = self._ask(torch.cat([x, x]), time, prompts[0]).chunk(2)
@@ -132,8 +157,33 @@ class GuidedDenoiser:
             if not self.guided:
                 return outputs[0]
             negative, positive = outputs
+        return self._combined(negative, positive)
+
+    def _combined(self, negative: Tensor, positive: Tensor) -> Tensor:
         guided = self.combine(negative, positive, self.cfg)
         return _rescaled(guided, positive, self.rescale) if self.rescale else guided
+
+    def _averaged(self, x: Tensor, time: Tensor, side: Sequence[Prompt]) -> Tensor:
+        """The answers to several prompts, averaged where each counts."""
+        done, _ = self.walked(float(time))
+        acting = [prompt for prompt in side if prompt.start <= done + 1e-9 and done + 1e-9 < prompt.end] or list(side)
+        outputs = [self._ask(x, time, prompt) for prompt in acting]
+        if len(acting) == 1:
+            return outputs[0]
+        masks = [x.new_ones(1, 1, 1, 1) if p.mask is None else p.mask.to(x) for p in acting]
+        shares = [prompt.weight * mask for prompt, mask in zip(acting, masks, strict=True)]
+        total = torch.stack([share.expand(1, 1, *x.shape[-2:]) for share in shares]).sum(0)
+        covered = total > 1e-6
+        total = torch.where(covered, total, float(len(acting)))
+        shares = [torch.where(covered, share, 1.0) / total for share in shares]
+        return torch.stack([o * share for o, share in zip(outputs, shares, strict=True)]).sum(0)
+
+    def _sides_for(self, x: Tensor) -> list[list[Prompt]]:
+        batch = x.shape[0]
+        if batch not in self._parts:
+            dtype = self.dtype or x.dtype
+            self._parts[batch] = [[p.spread(batch).to(x.device, dtype) for p in side] for side in self.sides]
+        return self._parts[batch]
 
     def _ask(self, x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
         return self.network(x.to(prompt.tokens.dtype), time, prompt).to(x.dtype)
@@ -163,7 +213,7 @@ def _joined(negative: Prompt, positive: Prompt) -> Prompt:
         joined(negative.pooled, positive.pooled),
         joined(negative.sizes, positive.sizes),
         positive.score,
-        negative.score,
+        negative_score=negative.score,
     )
 
 

@@ -53,6 +53,34 @@ class PromptEncoder:
         return int(self.model.config.num_hidden_layers)
 
 
+class Phase(NamedTuple):
+    """What a prompt says on a part of the steps."""
+
+    text: str
+    start: float
+    end: float
+
+
+PHASED = re.compile(r"\[(?:([^\[\]:]*):)?([^\[\]:]*):(0?\.[0-9]+|0|1(?:\.0+)?)\]")
+
+
+def phases(text: str) -> list[Phase]:
+    """What a prompt with `[before:after:0.4]` says, part by part; a prompt without says one thing all the time."""
+    times = sorted({float(found[3]) for found in PHASED.finditer(text)} - {0.0, 1.0})
+    ends = [*times, 1.0]
+
+    def said(end: float) -> str:
+        return PHASED.sub(lambda found: (found[1] or "") if end <= float(found[3]) else found[2], text)
+
+    made: list[Phase] = []
+    for start, end in zip([0.0, *times], ends, strict=True):
+        if made and made[-1].text == said(end):
+            made[-1] = made[-1]._replace(end=end)
+        else:
+            made.append(Phase(said(end), start, end))
+    return made
+
+
 def parse(text: str) -> list[list[Piece]]:
     """The pieces of a prompt, in one list per section between `BREAK`s. Takes any text."""
     factors, ends = _groups(text)
