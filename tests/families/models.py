@@ -136,7 +136,7 @@ def sdxl() -> Any:
         cross_attention_dim=128,
         addition_time_embed_dim=256,
         projection_class_embeddings_input_dim=64 + 6 * 256,
-        transformer_layers_per_block=[1, 2, 10],
+        transformer_layers_per_block=[1, 2, 3],
         sample_size=8,
     )
     with seeded(3):
@@ -167,7 +167,7 @@ def sdxl_refiner() -> Any:
         attention_head_dim=[1, 1, 2, 2],
         cross_attention_dim=64,
         projection_class_embeddings_input_dim=64 + 5 * 256,
-        transformer_layers_per_block=[4, 4, 4, 4],
+        transformer_layers_per_block=[4, 2, 2, 4],
         sample_size=8,
     )
     with seeded(4):

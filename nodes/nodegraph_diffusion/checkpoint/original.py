@@ -103,6 +103,11 @@ def unet(header: Header, config: dict[str, Any], prefix: str = DENOISER) -> dict
     attended = [i for i, kind in enumerate(config["down_block_types"]) if kind.startswith("CrossAttn")]
     inside = [f"{prefix}input_blocks.{firsts[i]}.1.transformer_blocks" for i in attended]
     config["cross_attention_dim"] = header.shape(f"{inside[0]}.0.attn2.to_k.weight")[1]
+    if isinstance(config.get("transformer_layers_per_block"), list):
+        depths = list(config["transformer_layers_per_block"])
+        for level, at in zip(attended, inside, strict=True):
+            depths[level] = count(header, rf"{re.escape(at)}\.(\d+)\.")
+        config["transformer_layers_per_block"] = depths
     if config.get("use_linear_projection"):  # all of these have heads of 64 channels, not a number of heads
         config["attention_head_dim"] = [width // 64 for width in widths]
     if config.get("addition_embed_type") == "text_time":
