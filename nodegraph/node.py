@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Annotated, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from .context import Context, Folders, Lazy
+from .facts import Rule
 from .types import PortType
 
 if typing.TYPE_CHECKING:
@@ -148,6 +149,7 @@ class Node(Generic[P, R]):
     is_async: bool
     fingerprint_fn: Callable[..., str] | None = None
     ingredients_fn: Callable[..., Iterable[Path]] | None = None
+    facts_fn: Rule | None = None
     upgrades: dict[int, Upgrade] = field(default_factory=dict)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -185,6 +187,14 @@ class Node(Generic[P, R]):
             return []
         given = {**literals, "folders": folders}
         return list(fn(**{name: given[name] for name in inspect.signature(fn).parameters if name in given}))
+
+    def facts(self, fn: Rule) -> Rule:
+        """Register what is known of the outputs before anything runs, and which inputs do not go together.
+
+        It reads headers and literals, never weights: it runs at every check. An exception it raises is a problem.
+        """
+        self.facts_fn = fn
+        return fn
 
     def upgrade(self, since: int) -> Callable[[Upgrade], Upgrade]:
         """Register how to rewrite the inputs saved by version `since` for version `since + 1`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from .context import Folders, NodeError
 from .expand import Flat, FlatStep, expand
+from .facts import NONE, Facts, Known
 from .node import Input, Node
 from .pack import Registry, nearest
 from .problems import InvalidWorkflow, Problem
@@ -42,6 +43,8 @@ class Call:
     """What the node's fingerprint says of state outside the graph."""
     rank: int
     """Depth-first position: the priority in a lane. Finish one picture before starting the next."""
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    """What is known of the outputs, by port; of the items where the node is mapped."""
 
     @property
     def sources(self) -> set[str]:
@@ -255,7 +258,8 @@ class Check:
         if mapped:
             outputs = {n: t.listed() for n, t in outputs.items()}
         outside = "" if node.fingerprint_fn is None or len(self.problems) > known else self._outside(id, node, literals)
-        self.calls[id] = Call(id, step.type, node, literals, edges, outputs, outside, rank)
+        facts = {} if node.facts_fn is None or len(self.problems) > known else self._facts(id, node, literals, edges)
+        self.calls[id] = Call(id, step.type, node, literals, edges, outputs, outside, rank, facts)
 
     def _edge(self, id: str, port: Input, ref: Ref, bound: dict[str, PortType]) -> Edge | None:
         source = self.calls.get(ref.node)
@@ -299,6 +303,24 @@ class Check:
             what = "is a folder, not a file" if full.is_dir() else "there is no such file"
             self.problems.append(Problem("missing_file", id, port.name, f"{str(full)!r}: {what}{hint}"))
         return full
+
+    def _facts(
+        self, id: str, node: Node[..., Any], literals: Mapping[str, Any], edges: Mapping[str, tuple[Edge, ...]]
+    ) -> Mapping[str, Facts]:
+        assert node.facts_fn is not None
+        links = {port: tuple((f"{e.source}.{e.port}", self._carried(e)) for e in into) for port, into in edges.items()}
+        known = Known(literals, links, self.folders)
+        try:
+            made = node.facts_fn(known)
+        except (NodeError, ValueError, OSError) as error:
+            self.problems.append(Problem("unusable", id, getattr(error, "port", None), str(error)))
+            return {}
+        self.problems += [Problem("mismatch", id, port, text) for port, text in dict.fromkeys(known.refused)]
+        return made
+
+    def _carried(self, edge: Edge) -> Facts:
+        """The facts that a link brings. A coercion makes another value, of which nothing is known."""
+        return self.calls[edge.source].facts.get(edge.port, NONE) if edge.fit.name == SAME.name else NONE
 
     def _outside(self, id: str, node: Node[..., Any], literals: Mapping[str, Any]) -> str:
         assert node.fingerprint_fn is not None

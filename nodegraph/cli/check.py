@@ -7,7 +7,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from ..engine import Engine
+from ..facts import Facts
+from ..pack import Registry
+from ..plan import Plan
 from ..ports import exposed, value
 from ..problems import InvalidWorkflow
 from ..workflow import Workflow
@@ -32,29 +34,38 @@ def run(options: argparse.Namespace) -> int:
         try:
             workflow = document(options.file, made.registry, made.folders)
             given = assignments(workflow, made.registry, options.given)
-            problems = made.check(workflow, given)
+            checked = made.compile(workflow, given)
+            problems = list(checked.problems)
         except InvalidWorkflow as error:
-            problems, workflow = error.problems, None
-        if problems or workflow is None:
+            problems = error.problems
+        if problems:
             if options.json:
                 print(json.dumps({"problems": [p.to_dict() for p in problems]}, indent=1))
                 return 1
             return fail_problems(problems)
         if options.json:
             plan = [asdict(p) for p in made.plan(workflow, given)] if options.plan else None
-            print(json.dumps({"problems": [], **({"plan": plan} if options.plan else {})}, indent=1))
+            known = {port: dict(facts) for port, facts in _facts(checked).items()}
+            print(json.dumps({"problems": [], "facts": known, **({"plan": plan} if options.plan else {})}, indent=1))
         elif options.plan:
             rows = [(p.node, p.type, p.state, p.why) for p in made.plan(workflow, given)]
             table(("node", "type", "state", "why"), rows)
         else:
-            _describe(made, workflow, options.file)
+            _describe(made.registry, workflow, checked, options.file)
     return 0
 
 
-def _describe(made: Engine, workflow: Workflow, file: str) -> None:
+def _facts(checked: Plan) -> dict[str, Facts]:
+    """What is known of each output, by `node.port`."""
+    return {f"{id}.{port}": facts for id, call in checked.calls.items() for port, facts in call.facts.items() if facts}
+
+
+def _describe(registry: Registry, workflow: Workflow, checked: Plan, file: str) -> None:
     print(f"{file}: no problems, {len(workflow.nodes)} nodes")
     if workflow.inputs:
-        known = exposed(workflow, made.registry)
+        known = exposed(workflow, registry)
         rows = [(f"--set {n}=", str(known[n].type) if n in known else "?", json.dumps(value(workflow, n)), i.title)
                 for n, i in workflow.inputs.items()]  # fmt: skip
         table(("input", "type", "now", "title"), rows)
+    if known_facts := _facts(checked):
+        table(("output", "what is known of it"), [(port, str(facts)) for port, facts in known_facts.items()])

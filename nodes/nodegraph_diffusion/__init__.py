@@ -3,6 +3,8 @@
 from nodegraph import Pack
 
 from . import (
+    apply_control_net,
+    apply_lora,
     batch,
     coercions,
     composite,
@@ -18,6 +20,7 @@ from . import (
     mask_from_picture,
     pick_words,
     primitives,
+    prompt_nodes,
     resize,
     safety_check,
     sample,
@@ -31,6 +34,8 @@ from .diffusion.allocator import tune_allocator
 
 pack = Pack.of(
     "",
+    apply_control_net,
+    apply_lora,
     batch,
     coercions,
     composite,
@@ -46,6 +51,7 @@ pack = Pack.of(
     mask_from_picture,
     pick_words,
     primitives,
+    prompt_nodes,
     resize,
     safety_check,
     sample,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nodegraph import Context, NodeError, node
+from nodegraph import Context, Facts, Known, NodeError, node
 
 from .handles import Vae
 from .values import Image, Latent
@@ -36,3 +36,11 @@ def decode(ctx: Context, vae: Vae, latent: Latent, tiled: Literal["auto", "alway
         except ValueError as error:
             raise NodeError(str(error), "latent") from error
     return Image(made.numpy())
+
+
+@decode.facts
+def _facts(known: Known) -> dict[str, Facts]:
+    known.agree("latent space", "vae", "latent", hint="decode it with the VAE of the model that made it")
+    if known["latent"].get("content") == "nothing":
+        known.refuse("latent", "an empty latent holds no picture yet; put `Sample` between")
+    return {"image": known["latent"].only("width", "height", "batch")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodegraph import node
+from nodegraph import Facts, Known, node
 
 from .params import Count, Pixels
 from .sizes import check_size
@@ -20,3 +20,9 @@ def empty_latent(width: Pixels = 512, height: Pixels = 512, batch: Count = 1) ->
     """
     check_size(width, height, batch, "width")
     return Latent(width, height, batch)
+
+
+@empty_latent.facts
+def _facts(known: Known) -> dict[str, Facts]:
+    sizes = {name: known.count(name) for name in ("width", "height", "batch")}
+    return {"latent": Facts({"content": "nothing", **sizes})}

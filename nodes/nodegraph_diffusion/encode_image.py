@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nodegraph import Context, NodeError, node
+from nodegraph import Context, Facts, Known, NodeError, node
 
 from .handles import Vae
-from .sizes import common_batch
+from .sizes import common_batch, goes_with
 from .values import Image, Latent, Mask
-
-INPAINTING = 9
 
 
 @node(version=1, lane="gpu", category="latent")
@@ -36,14 +34,16 @@ def encode_image(ctx: Context, vae: Vae, image: Image, mask: Mask | None = None)
             )
         batch = common_batch(("image", image.batch), ("mask", mask.batch))
     # Only inpainting models read the picture with its hole hidden, and encoding it takes as long as the picture.
-    hidden = mask is not None and vae.checkpoint.in_channels == INPAINTING
+    hidden = mask is not None and vae.hides
     pixels = torch.from_numpy(image.pixels.copy())
     with ctx.lease(vae.autoencoder) as autoencoder:
-        samples = encode(autoencoder, pixels, report=share(ctx.progress, 0, 1 + hidden)).numpy()
+        samples = encode(autoencoder, pixels, report=share(ctx.progress, 0, 1 + hidden), multiple=vae.multiple).numpy()
         masked = None
         if mask is not None and hidden:
             values = torch.from_numpy(mask.values.copy())
-            masked = encode_hidden(autoencoder, pixels, values, report=share(ctx.progress, 1, 2)).numpy()
+            masked = encode_hidden(
+                autoencoder, pixels, values, report=share(ctx.progress, 1, 2), multiple=vae.multiple
+            ).numpy()
     return Latent(
         image.width,
         image.height,
@@ -52,3 +52,13 @@ def encode_image(ctx: Context, vae: Vae, image: Image, mask: Mask | None = None)
         None if mask is None else mask.values,
         None if masked is None else np.repeat(masked, batch // len(masked), axis=0),
     )
+
+
+@encode_image.facts
+def _facts(known: Known) -> dict[str, Facts]:
+    for side in ("width", "height"):
+        known.agree(side, "image", "mask", hint="resize one to the other")
+    known.agree("batch", "image", "mask", hint="one goes with any number", same=goes_with)
+    sizes = known["image"].only("width", "height", "batch")
+    content = "a picture with a mask" if "mask" in known else "a picture"
+    return {"latent": known["vae"].only("latent space", "channels") | sizes | {"content": content}}

@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
-from nodegraph import Context, NodeError, Widget, node
+from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
+from .families import Encoded
 from .handles import TextEncoder
 from .params import Text
 from .values import Conditioning
 
-Layer = Annotated[int, Field(ge=1, le=64), Widget("number", step=1)]
+Layer = Annotated[int, Field(ge=0, le=64), Widget("number", step=1)]
 
 
 @node(version=1, lane="gpu", category="prompt")
-def encode_prompt(ctx: Context, text_encoder: TextEncoder, text: Text = "", layer: Layer = 1) -> Conditioning:
+def encode_prompt(ctx: Context, text_encoder: TextEncoder, text: Text = "", layer: Layer = 0) -> Conditioning:
     r"""Say in words what a picture should show, or should not.
 
     Prompts may be of any length. `(words)` count 1.1 times as much, `[words]` as much less, `(words:1.3)` 1.3 times;
-    nesting multiplies; `\(` and `\[` are plain brackets. `BREAK` begins a new chunk.
+    nesting multiplies; `\(` and `\[` are plain brackets. `BREAK` begins a new chunk. `[before:after:0.4]` changes what
+    is said after that part of the steps; either may be empty.
 
     Args:
         text: The prompt.
-        layer: Which of the text encoder's layers is read, counted from the last. 2 is what is called "clip skip 2".
+        layer: Which of CLIP's layers is read, counted from the last. 2 is what is called "clip skip 2"; 0 is the one
+            that the model was trained with.
     """
-    from .diffusion.prompts import encode
+    from .diffusion.prompts import phases
 
-    with ctx.lease(text_encoder.encoder) as encoder:
-        try:
-            return Conditioning(encode(encoder, text, layer).numpy())
-        except ValueError as error:
-            raise NodeError(str(error), "layer") from error
+    parts = [
+        replace(_encoded(ctx, text_encoder, phase.text, layer), start=phase.start, end=phase.end)
+        for phase in phases(text)
+    ]
+    return replace(parts[0], also=tuple(parts[1:]))
+
+
+def _encoded(ctx: Context, text_encoder: TextEncoder, text: str, layer: int) -> Conditioning:
+    family = text_encoder.family
+    made: list[Encoded | None] = []
+    for own, weights in zip(family.encoders, text_encoder.encoders, strict=True):
+        if weights is None:
+            made.append(None)
+            continue
+        with text_encoder.leased(ctx, weights) as encoder:
+            try:
+                made.append(own.encode(encoder, text, layer))
+            except ValueError as error:
+                raise NodeError(str(error), "layer") from error
+    whole = family.joined(made, family.width(text_encoder.checkpoint.denoiser.config))
+    assert whole.tokens is not None
+    return Conditioning(whole.tokens.numpy(), None if whole.pooled is None else whole.pooled.numpy())
+
+
+@encode_prompt.facts
+def _facts(known: Known) -> dict[str, Facts]:
+    return {"conditioning": known["text_encoder"].only("prompt", "family")}

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from nodegraph import NodeError, Report
+from nodegraph import Context, NodeError, Report
 
 from .checkpoint import Checkpoint, Component, ModelError
+from .checkpoint.adapters import Adapter
+from .checkpoint.spaces import STABLE_DIFFUSION, Space
+from .families import FAMILIES, Family
+from .values import Floats, frozen
 
 if TYPE_CHECKING:
     import torch
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from torch import nn
+    from torch import Tensor
 
+    from .diffusion.control import Control
+    from .diffusion.lora import Parts
     from .diffusion.prompts import PromptEncoder
 
-T = TypeVar("T", bound="nn.Module | PromptEncoder")
+T = TypeVar("T")
 
-Part = Literal["denoiser", "text_encoder", "vae"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 
@@ -28,22 +34,18 @@ class Weights(Generic[T]):
     """One component of a model on a device in a dtype, to be leased."""
 
     checkpoint: Checkpoint
-    part: Part
+    component: Component
     dtype: torch.dtype
     device: torch.device
 
     @property
-    def component(self) -> Component:
-        found: Component = getattr(self.checkpoint, self.part)
-        return found
-
-    @property
     def key(self) -> Hashable:
-        return self.checkpoint.path, self.checkpoint.revision, self.part, self.dtype, self.place
+        return self.checkpoint.path, self.checkpoint.revision, self.component.name, self.dtype, self.place
 
     @property
     def name(self) -> str:
-        return f"{self.part.replace('_', ' ')} of {self.checkpoint.name}"
+        part = "denoiser" if self.component is self.checkpoint.denoiser else self.component.name.replace("_", " ")
+        return f"{part} of {self.checkpoint.name}"
 
     @property
     def place(self) -> str:
@@ -61,12 +63,15 @@ class Weights(Generic[T]):
     def load(self, report: Report) -> T:
         from .diffusion import loading
 
-        load = {"denoiser": loading.load_denoiser, "text_encoder": loading.load_text_encoder, "vae": loading.load_vae}
         try:
-            made: T = load[self.part](self.checkpoint, self.dtype, self.device, report)
+            if self.component in self.checkpoint.text_encoders:
+                index = self.checkpoint.text_encoders.index(self.component)
+                made: Any = loading.load_text_encoder(self.checkpoint, self.dtype, self.device, report, index)
+            else:
+                made = loading.load(self.checkpoint, self.component, self.dtype, self.device, report)
         except ModelError as error:
             raise NodeError(str(error)) from error
-        return made
+        return made  # type: ignore[no-any-return]
 
     def drop(self, value: T) -> None:
         from .diffusion.allocator import release_memory
@@ -77,46 +82,199 @@ class Weights(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Lora:
+    """A LoRA on a model, and how strong it is."""
+
+    adapter: Adapter
+    strength: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ControlHint:
+    """A ControlNet and the picture, or its latent, that it holds to (1 or B, C, H, W).
+
+    Args:
+        start, end: The part of the way from noise to picture on which it acts, 0..1.
+    """
+
+    checkpoint: Checkpoint
+    hint: Floats
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hint", frozen(self.hint, 4, "ControlHint.hint (batch, channel, height, width)"))
+
+
+@dataclass(frozen=True, slots=True)
+class LoraWeights:
+    """The weights of a LoRA on a device in a dtype, to be leased."""
+
+    adapter: Adapter
+    dtype: torch.dtype
+    device: torch.device
+
+    @property
+    def key(self) -> Hashable:
+        return self.adapter.path, self.adapter.revision, self.dtype, self.place
+
+    @property
+    def name(self) -> str:
+        return f"LoRA {self.adapter.name}"
+
+    @property
+    def place(self) -> str:
+        return str(self.device)
+
+    @property
+    def size(self) -> int:
+        return self.adapter.bytes
+
+    def capacity(self) -> int:
+        from .diffusion.devices import memory
+
+        return memory(self.device)
+
+    def load(self, report: Report) -> Parts:
+        from .diffusion import lora
+
+        try:
+            made = lora.read(Path(self.adapter.path), self.dtype, self.device)
+        except (ModelError, OSError) as error:
+            raise NodeError(str(error)) from error
+        report(self.size, self.size)
+        return made
+
+    def drop(self, value: Parts) -> None:
+        """Its memory goes with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Handle:
     checkpoint: Checkpoint
     dtype: Dtype = "auto"
     device: str = "auto"
 
-    def _weights(self, part: Part) -> Weights[T]:
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.checkpoint.family]
+
+    @contextmanager
+    def _changed(
+        self, ctx: Context, module: Any, component: Component, loras: Sequence[Lora], part: str
+    ) -> Iterator[None]:
+        """`module` with the LoRAs that change it, for the length of a `with` block."""
+        from .diffusion import lora
+
+        weights = self._weights(component)
+        with ExitStack() as leases:
+            used = []
+            for each in loras:
+                if each.strength and part in each.adapter.parts:
+                    parts = leases.enter_context(ctx.lease(LoraWeights(each.adapter, weights.dtype, weights.device)))
+                    used.append((each.adapter.name, parts[part], each.strength))
+            try:
+                adapted = lora.applied(module, used, lambda name: self.family.adapted(name, component.config))
+                for message in leases.enter_context(adapted):
+                    ctx.warn(message)
+            except ModelError as error:
+                raise NodeError(str(error)) from error
+            yield
+
+    def _weights(self, component: Component) -> Weights[Any]:
         from .diffusion.devices import choose_device, choose_dtype
 
         try:
             device = choose_device(self.device)
         except ValueError as error:
             raise NodeError(str(error)) from error
-        return Weights(self.checkpoint, part, choose_dtype(device, self.dtype), device)
+        return Weights(self.checkpoint, component, choose_dtype(device, self.dtype), device)
 
 
+@dataclass(frozen=True, slots=True)
 class Model(_Handle):
-    """A denoiser, and what is known about it."""
+    """A denoiser, and what is known about it.
 
-    __slots__ = ()
+    Args:
+        space: Of the latents it works on.
+        loras: In the order in which they were applied.
+        controls: ControlNets with the pictures that they hold to.
+    """
+
+    space: Space = STABLE_DIFFUSION
+    loras: tuple[Lora, ...] = ()
+    controls: tuple[ControlHint, ...] = ()
 
     @property
-    def denoiser(self) -> Weights[UNet2DConditionModel]:
-        return self._weights("denoiser")
+    def denoiser(self) -> Weights[Any]:
+        return self._weights(self.checkpoint.denoiser)
+
+    @contextmanager
+    def leased(self, ctx: Context) -> Iterator[Any]:
+        """The denoiser with its adapters, for the length of a `with` block."""
+        part = self.checkpoint.denoiser
+        with ctx.lease(self.denoiser) as network, self._changed(ctx, network, part, self.loras, "denoiser"):
+            yield network
+
+    @contextmanager
+    def controlled(self, ctx: Context, size: tuple[int, int], like: Tensor) -> Iterator[list[Control]]:
+        """Its ControlNets, ready to be asked about latents like `like` of pictures of `size` (height, width)."""
+        from .diffusion.control import ready
+
+        family = self.family
+        with ExitStack() as leases:
+            made = []
+            for each in self.controls:
+                weights = self._weights(each.checkpoint.denoiser)
+                weights = replace(weights, checkpoint=each.checkpoint)
+                network = leases.enter_context(ctx.lease(weights))
+                assert family.control is not None
+                try:
+                    made.append(ready(family.control, network, each, size, like))
+                except ValueError as error:
+                    raise NodeError(str(error), "model") from error
+            yield made
 
 
+@dataclass(frozen=True, slots=True)
 class TextEncoder(_Handle):
-    """What turns prompts into conditioning."""
+    """What turns prompts into conditioning: one text encoder or several."""
 
-    __slots__ = ()
+    loras: tuple[Lora, ...] = ()
+
+    @property
+    def encoders(self) -> tuple[Weights[PromptEncoder] | None, ...]:
+        """In the family's order; None for one that the model does without."""
+        there = {component.name: component for component in self.checkpoint.text_encoders}
+        names = [encoder.name for encoder in self.family.encoders]
+        return tuple(self._weights(there[name]) if name in there else None for name in names)
+
+    @contextmanager
+    def leased(self, ctx: Context, weights: Weights[PromptEncoder]) -> Iterator[PromptEncoder]:
+        """One of the text encoders with its adapters, for the length of a `with` block."""
+        part = weights.component
+        with ctx.lease(weights) as encoder, self._changed(ctx, encoder.model, part, self.loras, part.name):
+            yield encoder
 
     @property
     def encoder(self) -> Weights[PromptEncoder]:
-        return self._weights("text_encoder")
+        """The first."""
+        return self._weights(self.checkpoint.text_encoder)
 
 
+@dataclass(frozen=True, slots=True)
 class Vae(_Handle):
-    """What turns pictures into latents and back."""
+    """What turns pictures into latents and back.
 
-    __slots__ = ()
+    Args:
+        multiple: Of how many pixels the denoiser wants width and height to be multiples.
+        hides: Whether the denoiser reads a picture with a hole, which is then encoded too.
+    """
+
+    multiple: int = 1
+    hides: bool = False
 
     @property
-    def autoencoder(self) -> Weights[AutoencoderKL]:
-        return self._weights("vae")
+    def autoencoder(self) -> Weights[Any]:
+        return self._weights(self.checkpoint.autoencoder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 
-from nodegraph import Context, Widget, node
+from nodegraph import Context, Facts, Known, Widget, node
 
 from .picture_files import gather, in_srgb, picture_frames
 from .values import Image, Mask
@@ -42,6 +42,25 @@ def load_image(
         pixels, opacity = gather(_converted(ctx, found))
     transparent = np.zeros((len(pixels), *pixels.shape[2:]), np.float32) if opacity is None else 1 - opacity
     return LoadedImage(Image(pixels), Mask(transparent))
+
+
+@load_image.facts
+def _facts(known: Known) -> dict[str, Facts]:
+    file = known.value("file")
+    if file is None or not file.is_file():
+        return {}
+    from PIL import Image as Pillow
+    from PIL.ExifTags import Base
+
+    try:
+        with Pillow.open(file) as picture:
+            (width, height), turned = picture.size, picture.getexif().get(Base.Orientation, 1) > 4
+    except (OSError, ValueError, Pillow.DecompressionBombError):
+        return {}
+    if turned:
+        width, height = height, width
+    size = Facts(width=width, height=height, batch=1 if known.value("frames") == "first" else None)
+    return {"image": size, "mask": size}
 
 
 def _converted(ctx: Context, frames: Iterator[Frame]) -> Iterator[Frame]:

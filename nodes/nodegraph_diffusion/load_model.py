@@ -7,11 +7,14 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from nodegraph import Choices, Context, Folders, NodeError, choices, node
+from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
 
 from .checkpoint import DEMO, Checkpoint, ModelError, list_models, open_model
+from .checkpoint.spaces import space
+from .families import FAMILIES, Family
 from .handles import Dtype, Model, TextEncoder, Vae
 
+Other = Annotated[str, Choices("models")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 
 
@@ -28,11 +31,14 @@ def load_model(
     prediction: Literal["auto", "epsilon", "v_prediction"] = "auto",
     dtype: Dtype = "auto",
     device: Device = "auto",
+    text_encoder_from: Other = "",
+    vae_from: Other = "",
 ) -> LoadedModel:
     """Open a model. Its weights load when a node first uses them.
 
-    Reads diffusers folders and single `.safetensors` files of Stable Diffusion 1.x and 2.x. Nothing is downloaded, and
-    pickles are refused.
+    Reads diffusers folders and single `.safetensors` files in the layout of the models' original code; which families,
+    `docs/models.md` says. The family is found out from the file's header. Nothing is downloaded, and pickles are
+    refused.
 
     Args:
         source: "demo" (the small model that comes along), a file or folder in the folders of models, or an absolute
@@ -41,15 +47,14 @@ def load_model(
             where pictures come out as noise or burnt, try the other.
         dtype: Precision of the weights. By default float32 on a CPU and float16 on a graphics card.
         device: Where to compute: "cuda", "cuda:1", "mps", "cpu". By default the best there is.
+        text_encoder_from: Another model to take the text encoders from, for files that hold the denoiser alone.
+        vae_from: Another model to take the VAE from.
     Returns:
         model: The denoiser.
         text_encoder: Encodes prompts for it.
         vae: Encodes and decodes its latents.
     """
-    try:
-        found = open_model(source, ctx.folders.models, prediction)
-    except ModelError as error:
-        raise NodeError(str(error), "source") from error
+    found, texts, pictures = _opened(source, prediction, text_encoder_from, vae_from, ctx.folders)
     if device not in ("auto", "cpu"):
         from .diffusion.devices import choose_device
 
@@ -59,14 +64,80 @@ def load_model(
             raise NodeError(str(error), "device") from error
     if found.prediction_guessed:
         ctx.warn(f"takes {found.name} to predict {found.prediction}: {found.prediction_from}; `prediction` can say it")
-    return LoadedModel(Model(found, dtype, device), TextEncoder(found, dtype, device), Vae(found, dtype, device))
+    family = FAMILIES[found.family]
+    return LoadedModel(
+        Model(found, dtype, device, space(pictures.autoencoder)),
+        TextEncoder(texts, dtype, device),
+        Vae(pictures, dtype, device, family.multiple, family.inpaints(found.denoiser.config)),
+    )
+
+
+def _opened(
+    source: str, prediction: Literal["auto", "epsilon", "v_prediction"], texts: str, pictures: str, folders: Folders
+) -> tuple[Checkpoint, Checkpoint, Checkpoint]:
+    """The models that denoiser, text encoders and VAE are of. Raises `NodeError` where one lacks them."""
+
+    def opened(named: str, port: str) -> Checkpoint:
+        try:
+            return open_model(named, folders.models, prediction if port == "source" else "auto")
+        except ModelError as error:
+            raise NodeError(str(error), port) from error
+
+    found = opened(source, "source")
+    text_model = opened(texts, "text_encoder_from") if texts else found
+    picture_model = opened(pictures, "vae_from") if pictures else found
+    if not text_model.text_encoders:
+        message = f"{text_model.name} holds no text encoders; name a model that has those of {_family(found).title}"
+        raise NodeError(message, "text_encoder_from")
+    if picture_model.vae is None:
+        message = f"{picture_model.name} holds no VAE; name a model that has one of {_family(found).title}"
+        raise NodeError(message, "vae_from")
+    return found, text_model, picture_model
+
+
+def _family(found: Checkpoint) -> Family:
+    return FAMILIES[found.family]
 
 
 @load_model.fingerprint
-def _revision(source: str, folders: Folders) -> str:
-    found = open_model(source, folders.models)
-    # The path too: a cached handle must not point to where an equal file was before.
-    return f"{found.path}\0{found.revision}"
+def _revision(source: str, text_encoder_from: str, vae_from: str, folders: Folders) -> str:
+    found = _opened(source, "auto", text_encoder_from, vae_from, folders)
+    # The paths too: a cached handle must not point to where an equal file was before.
+    return "\0".join(f"{each.path}\0{each.revision}" for each in dict.fromkeys(found))
+
+
+@load_model.facts
+def _facts(known: Known) -> Mapping[str, Facts]:
+    source, prediction = known.value("source"), known.value("prediction")
+    text_encoder_from, vae_from = known.value("text_encoder_from"), known.value("vae_from")
+    if None in (source, prediction, text_encoder_from, vae_from):  # a link feeds it
+        return {}
+    found, texts, pictures = _opened(source, prediction, text_encoder_from, vae_from, known.folders)
+    family, at = FAMILIES[found.family], space(pictures.autoencoder)
+    prompt = f"{family.name} of width {family.width(found.denoiser.config)}"
+    written = prompt if texts.family == found.family else texts.family
+    if written != prompt:
+        known.refuse("text_encoder_from", f"{texts.name} is {FAMILIES[texts.family].title}, but {found.name} reads the "
+                     f"prompts of {family.title}; name a model of that family")  # fmt: skip
+    if FAMILIES[pictures.family].space != family.space:
+        known.refuse("vae_from", f"{pictures.name} is {FAMILIES[pictures.family].title}, whose latents "
+                     f"{found.name}, {family.title}, does not read; name a model with its VAE")  # fmt: skip
+    latent = latent_space(family, pictures)
+    refines = True if family.refines else None
+    return {
+        "model": Facts({"family": family.name, "latent space": latent, "prompt": prompt, "channels": at.channels,
+                        "prompt width": family.width(found.denoiser.config), "prediction": found.prediction,
+                        "refines": refines, "inpaints": family.inpaints(found.denoiser.config) or None}),
+        "text_encoder": Facts({"family": family.name, "prompt": prompt}),
+        "vae": Facts({"latent space": latent, "channels": at.channels}),
+    }  # fmt: skip
+
+
+def latent_space(family: Family, found: Checkpoint) -> str:
+    """The name of a latent space: the family's, and what tells that of a VAE of its own apart."""
+    at = space(found.autoencoder)
+    own = family.scaling is not None and at.scaling is not None and abs(at.scaling - family.scaling) > 1e-6
+    return f"{family.space} scaled by {at.scaling:.5g}" if own else family.space
 
 
 @choices("models")
@@ -84,8 +155,9 @@ def _described(source: str, folders: Folders) -> str:
 
 def described(found: Checkpoint) -> str:
     """One line for people."""
-    family = {"sd1": "Stable Diffusion 1.x", "sd2": "Stable Diffusion 2.x"}[found.family]
-    kind = {"demo": "the shipped demo model", "folder": f"{family}, diffusers folder", "file": f"{family}, single file"}
-    inpainting = ", for inpainting" if found.in_channels == 9 else ""
-    size = sum(part.bytes for part in (found.denoiser, found.text_encoder, found.vae)) / 1e6
+    family = FAMILIES[found.family]
+    name = family.title
+    kind = {"demo": "the shipped demo model", "folder": f"{name}, diffusers folder", "file": f"{name}, single file"}
+    inpainting = ", for inpainting" if family.inpaints(found.denoiser.config) else ""
+    size = sum(part.bytes for part in found.parts) / 1e6
     return f"{kind[found.kind]}{inpainting}, {found.prediction}, {found.denoiser.dtype}, {size:,.0f} MB"

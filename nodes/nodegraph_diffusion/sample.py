@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from nodegraph import Context, NodeError, Widget, node
+from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
+from .families import Job
 from .handles import Model
 from .params import Guidance, Seed, Steps, Unit
+from .sampling_state import plain, resumed
 from .sizes import common_batch
 from .values import Conditioning, Image, Latent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .diffusion.denoiser import Prompt
     from .diffusion.solvers import State
 
-INPAINTING = 9
-
 Sampler = Literal[
-    "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "dpmpp_2s_ancestral",
+    "auto", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "dpmpp_2s_ancestral",
     "euler", "euler_ancestral", "heun", "heunpp2", "dpm_2", "dpm_2_ancestral",
     "unipc", "uni_pc", "uni_pc_bh2", "deis", "lms", "ipndm", "res_multistep", "gradient_estimation",
     "ddim", "ddpm", "lcm",
 ]  # fmt: skip
 Schedule = Literal[
-    "karras", "normal", "exponential", "sgm_uniform", "simple", "beta", "ddim_uniform", "linear_quadratic",
-    "kl_optimal", "linspace", "leading", "trailing",
+    "auto", "native", "karras", "normal", "exponential", "sgm_uniform", "simple", "beta", "ddim_uniform",
+    "linear_quadratic", "kl_optimal", "linspace", "leading", "trailing",
 ]  # fmt: skip
 Step = Annotated[int, Field(ge=0, le=1000), Widget("number", step=1)]
 
@@ -49,8 +50,9 @@ def sample(
     seed: Seed = 0,
     steps: Steps = 20,
     cfg: Guidance = 7.0,
-    sampler: Sampler = "dpmpp_2m",
-    schedule: Schedule = "karras",
+    guidance: Guidance = 3.5,
+    sampler: Sampler = "auto",
+    schedule: Schedule = "auto",
     strength: Unit = 1.0,
     start_step: Step = 0,
     end_step: Step = 1000,
@@ -71,10 +73,13 @@ def sample(
         seed: Another seed is another picture. Picture i of a batch is that of seed + i alone.
         steps: Of the whole way from noise to picture. More is slower and cleaner; 20 to 30 is usual.
         cfg: How strictly to follow the prompt. 1 ignores the negative.
+        guidance: What a model distilled from guidance, such as Flux.1 dev, is told of it; others do not read it. Such
+            models do without a negative.
         sampler: How the way is walked. Those with "sde" or "ancestral" add noise on the way, so their pictures go on
-            changing with the number of steps.
-        schedule: Where on the way the steps are. "linspace", "leading" and "trailing" are those of diffusers, the rest
-            are those of ComfyUI.
+            changing with the number of steps. "auto" is what fits the model: dpmpp_2m, or euler for flow models.
+        schedule: Where on the way the steps are. "native" is what the model's own scheduler says, "linspace", "leading"
+            and "trailing" are those of diffusers, the rest are those of ComfyUI. "auto" is karras, or native for flow
+            models.
         strength: How much of the way is walked, from the end: below 1 the picture in the latent shines through.
         start_step: Walk from here, for work in two passes.
         end_step: Walk to here. What is left over stays in the latent as noise, and another Sample can go on from it.
@@ -91,17 +96,16 @@ def sample(
     import torch
 
     from .diffusion import sampling
-    from .diffusion.denoiser import UNetDenoiser
+    from .diffusion.control import together
+    from .diffusion.denoiser import GuidedDenoiser
     from .diffusion.noise import Draw
     from .diffusion.preview import preview
-    from .diffusion.schedules import NoiseTable
     from .diffusion.solvers import SOLVERS
 
     _check(model, positive, "positive")
     if negative is not None:
         _check(model, negative, "negative")
-    checkpoint = model.checkpoint
-    scaling_factor = checkpoint.scaling_factor
+    checkpoint, family = model.checkpoint, model.family
     if latent.samples is None and (strength < 1 or start_step > 0):
         which = "strength" if strength < 1 else "start_step"
         message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set it to"
@@ -112,42 +116,54 @@ def sample(
         x0 = state.x if state.x0 is None else state.x0
         if keep_steps:
             kept.append(x0.cpu())
-        ctx.checkpoint(lambda: _state(state, kept))
-        ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, scaling_factor)))
+        ctx.checkpoint(lambda: plain(state, kept))
+        ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
-    with ctx.lease(model.denoiser) as unet:
-        start = _start(model, latent).to(unet.device)
-        inpainting = checkpoint.in_channels == INPAINTING
+    solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
+    start = _start(model, latent)
+    size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
+    with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
+        start = start.to(network.device)
+        inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and (comfyui or not inpainting)
-        solver = SOLVERS[sampler]
-        denoise = UNetDenoiser(
-            unet,
-            torch.from_numpy(positive.tokens.copy()),
-            None if negative is None else torch.from_numpy(negative.tokens.copy()),
-            prediction=checkpoint.prediction,
-            cfg=cfg,
-            rescale=rescale,
-            hole=_hole(latent, start) if inpainting else None,
-        )
+        job = Job(latent.width, latent.height, guidance, _hole(model, latent) if inpainting else None)
         longer = comfyui and 0 < strength < 1
+        whole_steps = int(steps / strength) if longer else steps
         try:
-            way = solver.schedule(
-                schedule, int(steps / strength) if longer else steps, NoiseTable.from_config(checkpoint.scheduler)
+            table = family.table(checkpoint.scheduler, start.shape[-2] * start.shape[-1], whole_steps)
+            whole = solver.schedule(family.schedule if schedule == "auto" else schedule, whole_steps, table)
+
+            def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
+                acting = [control for control in controls if control.acts(*whole.walked(float(time)))]
+                residuals = together([control.ask(x, time, prompt, job) for control in acting])
+                return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
+
+            denoise = GuidedDenoiser(
+                ask,
+                _prompts(positive, 6.0, start),
+                None if negative is None else _prompts(negative, 2.5, start),
+                prediction=checkpoint.prediction,
+                cfg=cfg,
+                rescale=rescale,
+                together=family.together,
+                combine=family.combine,
+                dtype=network.dtype,
+                walked=whole.walked,
             )
             made = sampling.sample(
                 denoise,
                 solver,
-                way,
+                whole,
                 start,
                 Draw(seed, tuple(start.shape), whole_batch),
                 strength=1.0 if longer else strength,
-                start_step=max(start_step, len(way) - steps) if longer else start_step,
+                start_step=max(start_step, len(whole) - steps) if longer else start_step,
                 end_step=end_step,
                 sigma=latent.sigma,
                 mask=_mask(latent, start, middle=comfyui) if blended else None,
                 keep=comfyui,
                 on_step=report,
-                resume=_resumed(ctx, start, kept),
+                resume=resumed(ctx, start, kept),
             )
         except ValueError as error:
             raise NodeError(str(error)) from error
@@ -160,54 +176,76 @@ def sample(
     )
 
 
-def _state(state: State, kept: list[Tensor]) -> dict[str, Any]:
-    """A state and the steps before it, as the cache holds them."""
-
-    def arrays(tensors: Iterable[Tensor]) -> list[Any]:
-        return [tensor.cpu().numpy() for tensor in tensors]
-
-    return {
-        "step": state.step,
-        "x": state.x.cpu().numpy(),
-        "x0": None if state.x0 is None else state.x0.cpu().numpy(),
-        "history": arrays(state.history),
-        "kept": arrays(kept),
-    }
-
-
-def _resumed(ctx: Context, like: Tensor, kept: list[Tensor]) -> State | None:
-    """Where an interrupted call was; the steps before go into `kept`."""
-    import torch
-
-    from .diffusion.solvers import State
-
-    found = ctx.resumed()
-    if found is None:
-        return None
-
-    def tensor(array: Any) -> Tensor:
-        return torch.from_numpy(array.copy())
-
-    kept.extend(map(tensor, found["kept"]))
-    x0 = None if found["x0"] is None else tensor(found["x0"]).to(like)
-    history = tuple(tensor(array).to(like) for array in found["history"])
-    return State(found["step"], tensor(found["x"]).to(like), x0, history)
+@sample.facts
+def _facts(known: Known) -> dict[str, Facts]:
+    model, latent = known["model"], known["latent"]
+    same = "encode it with the text encoder of the same model"
+    known.agree("prompt", "model", "positive", "negative", hint=same)
+    known.agree("latent space", "model", "latent", hint="encode the picture with the VAE of the same model")
+    content = latent.get("content")
+    for name, whole in (("strength", 1), ("start_step", 0)):
+        if content == "nothing" and known.value(name) not in (None, whole):
+            message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set"
+            known.refuse(name, f"{message} it to {whole}")
+    if content == "nothing" and model.get("refines"):
+        message = "the model is a refiner, which goes on from another model's latents, but the latent is empty"
+        known.refuse("latent", f"{message}; sample it with the base model first")
+        known.refuse("model", "a refiner cannot be first: the latent is empty; sample with the base model before it")
+    if model.get("inpaints") and content in ("nothing", "a picture"):
+        known.refuse("latent", "the model is one for inpainting, which needs a picture with a hole; link EncodeImage, "
+                     "with this model's VAE, an image and a mask")  # fmt: skip
+    if model.get("prediction") == "flow" and known.value("schedule") in ("linspace", "leading", "trailing"):
+        asked = known.value("schedule")
+        message = f"{asked!r} spaces discrete timesteps, which a flow model has not"
+        known.refuse("schedule", f"{message}; use 'native' or one of the others")
+    made = latent.only("width", "height", "batch") | model.only("latent space", "channels")
+    return {"latent": made | {"content": "a picture"}, "steps": made.without("batch")}
 
 
 def _check(model: Model, prompt: Conditioning, port: str) -> None:
-    width, wanted = prompt.tokens.shape[2], model.checkpoint.text_width
-    if width != wanted:
-        message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
-        raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
+    wanted = model.family.width(model.checkpoint.denoiser.config)
+    for part in prompt.parts:
+        if (width := part.tokens.shape[2]) != wanted:
+            message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
+            raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
+
+
+def _prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:
+    """What is asked, with masks at the size of the latent."""
+    import torch
+    from torch.nn import functional
+
+    made = []
+    for part in given.parts:
+        mask = None
+        if part.mask is not None:
+            mask = functional.interpolate(
+                torch.from_numpy(part.mask.copy())[:, None], size=like.shape[-2:], mode="area"
+            )
+        prompt = _prompt(part, score)
+        made.append(replace(prompt, weight=part.weight, mask=mask, start=part.start, end=part.end))
+    return made
+
+
+def _prompt(given: Conditioning, score: float) -> Prompt:
+    import torch
+
+    from .diffusion.denoiser import Prompt
+
+    pooled = None if given.pooled is None else torch.from_numpy(given.pooled.copy())
+    sizes = None if given.sizes is None else torch.from_numpy(given.sizes.copy())
+    return Prompt(torch.from_numpy(given.tokens.copy()), pooled, sizes, score if given.score is None else given.score)
 
 
 def _start(model: Model, latent: Latent) -> Tensor:
     """The latent as a tensor (B, C, h, w) in the model's space; zeros for an empty one."""
     import torch
 
-    channels, scale = model.checkpoint.latent_channels, model.checkpoint.vae_scale
+    channels, cell = model.space.channels, model.space.cell
     if latent.samples is None:
-        return torch.zeros(latent.batch, channels, -(-latent.height // scale), -(-latent.width // scale))
+        multiple = max(cell, model.family.multiple)
+        rows, columns = (-(-side // multiple) * multiple // cell for side in (latent.height, latent.width))
+        return torch.zeros(latent.batch, channels, rows, columns)
     if latent.samples.shape[1] != channels:
         message = f"{model.checkpoint.name!r} works on latents of {channels} channels"
         given = f"this one has {latent.samples.shape[1]}"
@@ -233,8 +271,8 @@ def _mask(latent: Latent, like: Tensor, middle: bool) -> Tensor:
     return functional.avg_pool2d(padded, factor).to(like)
 
 
-def _hole(latent: Latent, like: Tensor) -> Tensor:
-    """What an inpainting model reads beside the latent (1 or B, 1 + C, h, w): the hard mask and the hidden picture."""
+def _hole(model: Model, latent: Latent) -> Any:
+    """What an inpainting model reads beside the latent: the hard mask and the hidden picture, as its family does."""
     import torch
     from torch.nn import functional
 
@@ -242,7 +280,9 @@ def _hole(latent: Latent, like: Tensor) -> Tensor:
         message = "is an inpainting model, which needs a picture with a hole"
         raise NodeError(f"{message}; link EncodeImage, with this model's VAE, an image and a mask, to latent", "latent")
     hard = (torch.from_numpy(latent.mask.copy())[:, None] >= 0.5).float()
-    mask = functional.interpolate(hard, size=like.shape[-2:]).to(like)
-    masked = torch.from_numpy(latent.masked.copy()).to(like)
-    batch = max(len(mask), len(masked))
-    return torch.cat([mask.expand(batch, -1, -1, -1), masked.expand(batch, -1, -1, -1)], dim=1)
+    hidden = torch.from_numpy(latent.masked.copy())
+    cell = model.space.cell
+    width, height = hidden.shape[-1] * cell, hidden.shape[-2] * cell
+    edges = (0, width - latent.width, 0, height - latent.height)
+    assert model.family.hole is not None
+    return model.family.hole(functional.pad(hard, edges, mode="replicate"), hidden)

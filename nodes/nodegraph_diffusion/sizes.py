@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nodegraph import MAX_PIXELS, NodeError
+from nodegraph import MAX_PIXELS, Fact, NodeError
 
 
 def check_size(width: int, height: int, batch: int = 1, port: str | None = None) -> None:
@@ -26,3 +26,8 @@ def common_batch(*given: tuple[str, int]) -> int:
             counts = ", ".join(f"{name} has {n}" for name, n in given)
             raise NodeError(f"batches that meet need 1 picture or equal numbers, but {counts}", name)
     return batch
+
+
+def goes_with(one: Fact, other: Fact) -> bool:
+    """Whether batches of these numbers go together."""
+    return one == other or 1 in (one, other)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -92,11 +93,11 @@ class Mask:
 class Latent:
     """Pictures in a model's latent space, or only their size.
 
-    `samples` is float32 (B, C, h, w), multiplied by the VAE's scaling factor; None where no model was met yet: then
-    sampling starts from noise. `width` and `height` are the picture's in pixels; `samples` covers it, rounded up to the
-    VAE's factor. `mask` is float32 (1 or B, height, width), 1 where to sample. `masked` has the shape of `samples`: the
-    picture with its hole greyed, which inpainting models of nine channels read. `sigma` is the noise left in `samples`,
-    on the variance-exploding scale; 0 is clean.
+    `samples` is float32 (B, C, h, w), centred and scaled as the family's denoisers work on it; None where no model was
+    met yet: then sampling starts from noise. `width` and `height` are the picture's in pixels; `samples` covers it,
+    rounded up to what the denoiser asks for. `mask` is float32 (1 or B, height, width), 1 where to sample. `masked` has
+    the shape of `samples`: the picture with its hole greyed, which inpainting models read. `sigma` is the noise left in
+    `samples`, on the variance-exploding scale; 0 is clean.
     """
 
     width: int
@@ -118,9 +119,42 @@ class Latent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conditioning:
-    """What a prompt says to a denoiser: `tokens` is float32 (B, tokens, width)."""
+    """What a prompt says to a denoiser.
+
+    `tokens` is float32 (B, tokens, width). `pooled` is float32 (B, width): the whole prompt in one vector, for families
+    that read it. `sizes` is float32 (B, 6): original height and width, top and left of the crop, target height and
+    width, for families that were trained with them; None where the picture's own size stands for them. `score` is how
+    beautiful a picture should be, 0 to 10, for the same; None is what pipelines take.
+
+    It counts `weight` times, where `mask` (1, H, W; the whole picture, of whatever size) selects, from the part `start`
+    of the steps to the part `end`. What stands in `also` is asked too, and the answers are averaged.
+    """
 
     tokens: Floats
+    pooled: Floats | None = None
+    sizes: Floats | None = None
+    score: float | None = None
+    weight: float = 1.0
+    mask: Floats | None = None
+    start: float = 0.0
+    end: float = 1.0
+    also: tuple[Conditioning, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Conditioning, ...]:
+        """What is asked, one by one."""
+        return (replace(self, also=()), *self.also)
+
+    def each(self, change: Callable[[Conditioning], Conditioning]) -> Conditioning:
+        """The same with every part changed."""
+        first, *others = (change(part) for part in self.parts)
+        return replace(first, also=tuple(others))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tokens", frozen(self.tokens, 3, "Conditioning.tokens (batch, token, width)"))
+        if self.pooled is not None:
+            object.__setattr__(self, "pooled", frozen(self.pooled, 2, "Conditioning.pooled (batch, width)"))
+        if self.sizes is not None:
+            object.__setattr__(self, "sizes", frozen(self.sizes, 2, "Conditioning.sizes (batch, 6)"))
+        if self.mask is not None:
+            object.__setattr__(self, "mask", frozen(self.mask, 3, "Conditioning.mask (1, height, width)"))

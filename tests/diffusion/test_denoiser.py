@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diffusion import tiny
-from nodegraph_diffusion.diffusion.denoiser import Prediction, UNetDenoiser
+from nodegraph_diffusion.diffusion.denoiser import Prediction
 from nodegraph_diffusion.diffusion.schedules import Point
 
 POINT = Point(2.0, 600)
@@ -35,13 +35,13 @@ def test_a_perfect_network_gives_the_clean_latent(prediction: Prediction, sigma:
     clean, noise = tiny.noise(1, 2).double(), tiny.noise(2, 2).double()
     alpha = 1 / math.hypot(1, sigma)
     answer = {"epsilon": noise, "v_prediction": alpha * noise - sigma * alpha * clean, "sample": clean}[prediction]
-    denoise = UNetDenoiser(Recorder(lambda x, tokens: answer), tiny.tokens(1), prediction=prediction)
+    denoise = tiny.denoiser(Recorder(lambda x, tokens: answer), tiny.tokens(1), prediction=prediction)
     torch.testing.assert_close(denoise(clean + sigma * noise, Point(sigma, 5)), clean)
 
 
 def test_the_network_sees_unit_variance_and_the_timestep() -> None:
     unet = Recorder()
-    UNetDenoiser(unet, tiny.tokens(1))(3 * torch.ones(2, 4, 8, 8), Point(2.0, 321.5))
+    tiny.denoiser(unet, tiny.tokens(1))(3 * torch.ones(2, 4, 8, 8), Point(2.0, 321.5))
     x, time, tokens = unet.calls[0]
     torch.testing.assert_close(x, torch.full((2, 4, 8, 8), 3 / math.sqrt(5)))
     assert time == 321.5
@@ -52,14 +52,14 @@ def test_guidance_is_one_call_and_none_at_one() -> None:
     x = tiny.noise(1, 2)
     for cfg, negative, rows in ((1.0, tiny.tokens(2), 2), (5.0, None, 2), (5.0, tiny.tokens(2), 4)):
         unet = Recorder()
-        UNetDenoiser(unet, tiny.tokens(1), negative, cfg=cfg)(x, POINT)
+        tiny.denoiser(unet, tiny.tokens(1), negative, cfg=cfg)(x, POINT)
         assert [len(call[0]) for call in unet.calls] == [rows]
 
 
 def test_guidance_goes_from_the_negative_through_the_positive() -> None:
     unet = Recorder(lambda x, tokens: tokens.mean(dim=(1, 2))[:, None, None, None].expand(-1, 4, 8, 8))
     low, high = torch.full((1, 7, 16), 1.0), torch.full((1, 7, 16), 2.0)
-    denoise = UNetDenoiser(unet, high, low, cfg=3.0, prediction="sample")
+    denoise = tiny.denoiser(unet, high, low, cfg=3.0, prediction="sample")
     torch.testing.assert_close(denoise(tiny.noise(1), POINT), torch.full((1, 4, 8, 8), 4.0))
 
 
@@ -67,23 +67,23 @@ def test_guidance_goes_from_the_negative_through_the_positive() -> None:
 def test_prompts_of_different_length_are_as_if_called_apart(lengths: tuple[int, int]) -> None:
     positive, negative = tiny.tokens(1, length=lengths[0]), tiny.tokens(2, length=lengths[1])
     x, unet = tiny.noise(3), tiny.unet()
-    together = UNetDenoiser(unet, positive, negative, cfg=4.0)(x, POINT)
-    plus, minus = UNetDenoiser(unet, positive)(x, POINT), UNetDenoiser(unet, negative)(x, POINT)
+    together = tiny.denoiser(unet, positive, negative, cfg=4.0)(x, POINT)
+    plus, minus = tiny.denoiser(unet, positive)(x, POINT), tiny.denoiser(unet, negative)(x, POINT)
     torch.testing.assert_close(together, minus + 4 * (plus - minus), atol=2e-4, rtol=1e-4)
 
 
 def test_each_picture_may_have_its_own_prompt() -> None:
     x, prompts, unet = tiny.noise(1, 3), tiny.tokens(5, batch=3), tiny.unet()
-    together = UNetDenoiser(unet, prompts, tiny.tokens(2), cfg=4.0)(x, POINT)
+    together = tiny.denoiser(unet, prompts, tiny.tokens(2), cfg=4.0)(x, POINT)
     for i in range(3):
-        alone = UNetDenoiser(unet, prompts[i : i + 1], tiny.tokens(2), cfg=4.0)(x[i : i + 1], POINT)
+        alone = tiny.denoiser(unet, prompts[i : i + 1], tiny.tokens(2), cfg=4.0)(x[i : i + 1], POINT)
         torch.testing.assert_close(together[i : i + 1], alone, atol=1e-4, rtol=1e-4)
 
 
 def test_the_hole_is_appended_to_both_halves_unscaled() -> None:
     unet = Recorder()
     hole = torch.cat([torch.ones(1, 1, 8, 8), tiny.noise(4)], dim=1)
-    UNetDenoiser(unet, tiny.tokens(1), tiny.tokens(2), cfg=2.0, hole=hole)(tiny.noise(1, 2), POINT)
+    tiny.denoiser(unet, tiny.tokens(1), tiny.tokens(2), cfg=2.0, hole=hole)(tiny.noise(1, 2), POINT)
     assert torch.equal(unet.calls[0][0][:, 4:], hole.expand(4, -1, -1, -1))
 
 
@@ -91,7 +91,7 @@ def test_rescale_keeps_the_spread_of_the_positive() -> None:
     x, unet = tiny.noise(1, 2), tiny.unet()
 
     def output(**settings: Any) -> Tensor:
-        return UNetDenoiser(unet, tiny.tokens(1), prediction="sample", **settings)(x, POINT)
+        return tiny.denoiser(unet, tiny.tokens(1), prediction="sample", **settings)(x, POINT)
 
     plain = output()
     guided = output(negative=tiny.tokens(2), cfg=9.0, rescale=1.0)
@@ -102,15 +102,15 @@ def test_half_precision_stays_inside_the_network() -> None:
     unet = Recorder(lambda x, tokens: x[:, :4])
     unet.dtype = torch.bfloat16
     x = tiny.noise(1)
-    result = UNetDenoiser(unet, tiny.tokens(1))(x, POINT)
+    result = tiny.denoiser(unet, tiny.tokens(1))(x, POINT)
     assert unet.calls[0][0].dtype == unet.calls[0][2].dtype == torch.bfloat16
     assert result.dtype == torch.float32
 
 
 def test_what_does_not_fit_is_said() -> None:
-    with pytest.raises(ValueError, match=r"v_prediction, sample, got 'flow'"):
-        UNetDenoiser(Recorder(), tiny.tokens(1), prediction="flow")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"v_prediction, sample, flow, got 'flux'"):
+        tiny.denoiser(Recorder(), tiny.tokens(1), prediction="flux")
     with pytest.raises(ValueError, match=r"same width, got \[16, 32\]"):
-        UNetDenoiser(Recorder(), tiny.tokens(1), torch.zeros(1, 7, 32), cfg=2.0)
+        tiny.denoiser(Recorder(), tiny.tokens(1), torch.zeros(1, 7, 32), cfg=2.0)
     with pytest.raises(ValueError, match=r"batch of 3 needs a prompt for all \(1\) or for each \(3\), got 2"):
-        UNetDenoiser(Recorder(), tiny.tokens(1, batch=2))(tiny.noise(1, 3), POINT)
+        tiny.denoiser(Recorder(), tiny.tokens(1, batch=2))(tiny.noise(1, 3), POINT)

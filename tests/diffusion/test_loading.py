@@ -171,7 +171,9 @@ def test_progress_ends_at_the_components_bytes(part: str, layout: str, files: di
     seen: list[tuple[int, int]] = []
     loader = load_text_encoder if part == "text_encoder" else LOADERS[part]
     loader(checkpoint, torch.float32, CPU, lambda done, total: seen.append((done, total)))
-    size = {"unet": checkpoint.denoiser, "vae": checkpoint.vae, "text_encoder": checkpoint.text_encoder}[part].bytes
+    size = {"unet": checkpoint.denoiser, "vae": checkpoint.autoencoder, "text_encoder": checkpoint.text_encoder}[
+        part
+    ].bytes
     assert seen[-1] == (size, size)
     assert seen == sorted(seen)
     assert len(seen) > 20

@@ -14,7 +14,6 @@ from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipe
 from torch import Tensor
 
 from diffusion import tiny
-from nodegraph_diffusion.diffusion.denoiser import UNetDenoiser
 from nodegraph_diffusion.diffusion.noise import Draw, FreshNoise
 from nodegraph_diffusion.diffusion.sampling import sample
 from nodegraph_diffusion.diffusion.schedules import NoiseTable, Schedule
@@ -89,7 +88,7 @@ def ours(
     **settings: Any,
 ) -> Tensor:
     unet = tiny.unet(4 if hole is None else 9)
-    denoise = UNetDenoiser(unet, POSITIVE, NEGATIVE, prediction=prediction, cfg=cfg, rescale=rescale, hole=hole)
+    denoise = tiny.denoiser(unet, POSITIVE, NEGATIVE, prediction=prediction, cfg=cfg, rescale=rescale, hole=hole)
     shape = (batch, 4, SIZE, SIZE)
     start = torch.zeros(shape) if latent is None else latent
     solver = SOLVERS[solver] if isinstance(solver, str) else solver

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from diffusion import tiny
 from diffusion.gaussian import TABLE, Gaussian
-from nodegraph_diffusion.diffusion.denoiser import UNetDenoiser
 from nodegraph_diffusion.diffusion.noise import Draw
 from nodegraph_diffusion.diffusion.sampling import Sampled, sample
 from nodegraph_diffusion.diffusion.schedules import Point
@@ -163,7 +162,7 @@ def test_what_a_step_raises_ends_the_run() -> None:
 @pytest.mark.parametrize("name", ["euler_ancestral", "dpmpp_2m", "dpmpp_3m_sde", "unipc", "lms", "heun"])
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_run_taken_up_after_any_step_gives_the_same_bits(name: str, masked: bool) -> None:
-    denoise = UNetDenoiser(tiny.unet(), tiny.tokens(1), tiny.tokens(2), cfg=4.0)
+    denoise = tiny.denoiser(tiny.unet(), tiny.tokens(1), tiny.tokens(2), cfg=4.0)
     settings: dict[str, Any] = {"denoise": denoise, "steps": 5, "mask": SOFT if masked else None}
     saved: list[bytes] = []
     whole = run(name, **settings, on_step=lambda done, total, state: saved.append(pickle.dumps(state)))
@@ -174,7 +173,7 @@ def test_a_run_taken_up_after_any_step_gives_the_same_bits(name: str, masked: bo
 @pytest.mark.parametrize("name", ["euler", "dpmpp_2m_sde"])
 def test_a_picture_does_not_depend_on_its_batch(name: str) -> None:
     """To rounding: convolutions of another batch size may sum in another order."""
-    denoise = UNetDenoiser(tiny.unet(), tiny.tokens(1), tiny.tokens(2), cfg=4.0)
+    denoise = tiny.denoiser(tiny.unet(), tiny.tokens(1), tiny.tokens(2), cfg=4.0)
     batch = run(name, denoise=denoise, steps=4, strength=0.75).latent
     for index in range(2):
         part = slice(index, index + 1)

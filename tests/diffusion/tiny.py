@@ -3,11 +3,17 @@ cross-attention; random weights, the same in every process."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
+
+from nodegraph_diffusion.diffusion.denoiser import GuidedDenoiser, Prompt
+from nodegraph_diffusion.families import FAMILIES, Job
 
 WIDTH = 16
 """Of the tokens."""
@@ -83,3 +89,21 @@ def tokens(seed: int, batch: int = 1, length: int = 7) -> torch.Tensor:
 def noise(seed: int, batch: int = 1, size: int = 8) -> torch.Tensor:
     """Unit noise of a latent's shape."""
     return torch.randn(batch, 4, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def denoiser(
+    unet: Callable[..., Any],
+    positive: Tensor,
+    negative: Tensor | None = None,
+    hole: Tensor | None = None,
+    **settings: Any,
+) -> GuidedDenoiser:
+    """Stable Diffusion 1's denoiser, over a UNet or what is called as one."""
+    job = Job(8, 8, hole=hole)
+    return GuidedDenoiser(
+        lambda x, time, prompt: FAMILIES["sd1"].predict(unet, x, time, prompt, job),
+        Prompt(positive),
+        None if negative is None else Prompt(negative),
+        dtype=getattr(unet, "dtype", None),
+        **settings,
+    )

@@ -16,6 +16,7 @@ from nodegraph.codec import Codec
 from nodegraph.node import REQUIRED
 from nodegraph.types import PortType
 from nodegraph_diffusion import values
+from nodegraph_diffusion.checkpoint import ASSETS
 from onnx_files import write_network
 
 REGISTRY = Registry.installed()
@@ -87,6 +88,30 @@ NEEDS_MORE = {"Mask": ("mask",), "Crop": ()}
 """Inputs that a node can do without in principle, but not all at once."""
 
 
+def lora(folder: Path) -> str:
+    """A LoRA for the demo model."""
+    from safetensors.numpy import save_file
+
+    name = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k"
+    width = json.loads((ASSETS / "demo" / "unet" / "config.json").read_text())["block_out_channels"][-1]
+    state = {f"{name}.lora_A.weight": np.ones((2, 128), np.float32)}
+    save_file(state | {f"{name}.lora_B.weight": np.ones((width, 2), np.float32)}, folder / "lora.safetensors")
+    return str(folder / "lora.safetensors")
+
+
+def control(folder: Path) -> str:
+    """A ControlNet for Stable Diffusion 1."""
+    from diffusers import ControlNetModel
+
+    ControlNetModel(block_out_channels=(32,), down_block_types=("DownBlock2D",), norm_num_groups=8).save_pretrained(
+        folder / "control"
+    )
+    return str(folder / "control")
+
+
+ADAPTERS = {"ApplyLora": lora, "ApplyControlNet": control}
+
+
 def call(node: Node[..., Any], kwargs: dict[str, Any]) -> Any:
     lazy = {n: v for n, v in kwargs.items() if node.inputs[n].lazy}
 
@@ -113,6 +138,8 @@ def test_same_inputs_give_the_same_outputs_and_are_left_alone(type_id: str, tmp_
     elif type_id == "Segment":
         pytest.importorskip("onnxruntime")
         kwargs["model"] = write_network(tmp_path / "network.onnx", "Identity", (1, 3, 64, 64))
+    if type_id in ADAPTERS:
+        kwargs["source"] = ADAPTERS[type_id](tmp_path)
     before = [a.copy() for v in kwargs.values() for a in arrays(v)]
     one, two = call(node, kwargs), call(node, kwargs)
     after = [a for v in kwargs.values() for a in arrays(v)]

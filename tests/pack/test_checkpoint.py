@@ -19,6 +19,8 @@ import torch
 from diffusion import layouts
 from nodegraph_diffusion.checkpoint import ASSETS, ModelError, list_models, open_model
 from nodegraph_diffusion.checkpoint.header import digest
+from nodegraph_diffusion.checkpoint.spaces import Space, space
+from nodegraph_diffusion.families import FAMILIES
 
 ENTRY = "model.diffusion_model.input_blocks.0.0.weight"
 NORM = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
@@ -51,11 +53,11 @@ def test_a_single_file_is_known_by_names_and_shapes(name: str, full: dict[str, l
     family, width, unet_size, text_size = FIGURES[name]
     found = open_model(str(layouts.save_hollow(full[name], tmp_path / "an-sdxl-lora.safetensors")))
     assert (found.family, found.kind) == (family, "file")
-    assert (found.in_channels, found.latent_channels, found.vae_scale) == (4, 4, 8)
-    assert (found.scaling_factor, found.text_width) == (0.18215, width)
+    assert (found.in_channels, space(found.autoencoder)) == (4, Space(4, 8, 0.18215))
+    assert FAMILIES[family].width(found.denoiser.config) == width
     assert found.denoiser.elements == unet_size
     assert found.denoiser.bytes == 4 * unet_size
-    assert found.vae.elements == 83_653_863
+    assert found.autoencoder.elements == 83_653_863
     for part, config in (("denoiser", "unet"), ("vae", "vae"), ("text_encoder", "text_encoder")):
         assert getattr(found, part).config == layouts.config(name, config), part
     # Of OpenCLIP's 24 layers the last is not used; its projection and logit scale are not either.
@@ -129,8 +131,11 @@ def test_a_folder_says_what_it_predicts(tmp_path: Path) -> None:
 def test_the_demo_model() -> None:
     found = open_model("demo")
     assert (found.kind, found.path, found.family, found.prediction) == ("demo", "", "sd1", "epsilon")
-    assert (found.in_channels, found.latent_channels, found.vae_scale, found.text_width) == (4, 4, 4, 128)
-    assert 0.2 < found.scaling_factor < 0.4
+    at = space(found.autoencoder)
+    assert (found.in_channels, at.channels, at.cell) == (4, 4, 4)
+    assert at.scaling is not None
+    assert 0.2 < at.scaling < 0.4
+    assert FAMILIES["sd1"].width(found.denoiser.config) == 128
     assert found.denoiser.bytes == 2 * found.denoiser.elements
 
 
@@ -281,11 +286,6 @@ def test_broken_files(kind: str, tmp_path: Path) -> None:
 
 
 OTHERS: dict[str, dict[str, tuple[int, ...]]] = {
-    "SDXL": {ENTRY: (320, 4, 3, 3), "conditioner.embedders.1.model.ln_final.bias": (1280,)},
-    "SDXL refiner": {ENTRY: (384, 4, 3, 3), "conditioner.embedders.0.model.ln_final.bias": (1280,)},
-    "SD 3": {"model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight": (2, 2)},
-    "Flux model": {"double_blocks.0.img_attn.norm.key_norm.scale": (128,)},
-    "Flux.2": {"double_stream_modulation_img.lin.weight": (2, 2), "double_blocks.0.img_attn.proj.weight": (2, 2)},
     "LoRA": {"lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight": (4, 320)},
     "a LoRA": {"unet.down_blocks.0.attentions.0.to_q.lora_A.weight": (4, 320)},
     "ControlNet": {"control_model.input_blocks.0.0.weight": (320, 4, 3, 3)},
@@ -304,7 +304,7 @@ def test_other_models_are_named(kind: str, tmp_path: Path) -> None:
     said = message(layouts.save_hollow(state, tmp_path / "model.safetensors"))
     assert "looks like a" in said
     assert kind in said
-    assert "LoadModel reads Stable Diffusion 1.x and 2.x checkpoints" in said
+    assert "LoadModel reads checkpoints of Stable Diffusion 1.x, Stable Diffusion 2.x, " in said
 
 
 def test_incomplete_and_foreign_checkpoints(full: dict[str, layouts.State], tmp_path: Path) -> None:
@@ -361,9 +361,10 @@ def test_broken_folders(folder: Path, tmp_path: Path) -> None:
     assert "cut off" in said(lambda root: os.truncate(root / weights, 100_000))
     assert "not the unet" in said(lambda root: shutil.copy(root / "vae" / Path(weights).name, root / weights))
     xl = index(_class_name="StableDiffusionXLPipeline", text_encoder_2=["transformers", "CLIPTextModelWithProjection"])
-    assert "a StableDiffusionXLPipeline folder with 'text_encoder_2'" in said(xl)
-    sd3 = index(_class_name="StableDiffusion3Pipeline", unet=[None, None])
-    assert "a StableDiffusion3Pipeline folder whose unet is missing" in said(sd3)
+    assert "text_encoder_2/config.json: not there. The StableDiffusionXLPipeline folder is not whole" in said(xl)
+    other = index(text_encoder_2=["transformers", "T5EncoderModel"])
+    assert "folder with 'text_encoder_2', which Stable Diffusion 1.x has not" in said(other)
+    assert "a StableDiffusionPipeline folder whose denoiser is missing" in said(index(unet=[None, None]))
     assert "whose vae is AutoencoderTiny, needed AutoencoderKL" in said(index(vae=["diffusers", "AutoencoderTiny"]))
     scheduler = "scheduler/scheduler_config.json"
     assert "found 'flow'" in said(lambda root: (root / scheduler).write_text('{"prediction_type": "flow"}'))

@@ -65,7 +65,7 @@ def test_handles_say_what_to_lease() -> None:
     model, text_encoder, vae = load_model("demo", dtype="bfloat16", device="cpu")
     assert model.denoiser.name == "denoiser of demo"
     assert text_encoder.encoder.place == "cpu"
-    assert vae.autoencoder.size == 2 * vae.checkpoint.vae.elements
+    assert vae.autoencoder.size == 2 * vae.checkpoint.autoencoder.elements
     assert model.denoiser.key == load_model("demo", dtype="bfloat16")[0].denoiser.key
     keys = {model.denoiser.key, load_model("demo")[0].denoiser.key, vae.autoencoder.key}
     assert len(keys) == 3

@@ -1,30 +1,36 @@
 """Look at a model and say what it is, from headers and configurations alone: no torch, no weights, milliseconds.
 
 A source is `"demo"` (the shipped model), an absolute path, or a path relative to a folder of models. It names a
-diffusers folder or a single `.safetensors` file in the original layout of Stable Diffusion 1.x or 2.x.
+diffusers folder or a single `.safetensors` file in the layout of a family's original code. Which families there are
+stands in `families`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .folder import read_folder
 from .header import CONVERT, PICKLES, ModelError, digest, read_header
-from .original import components, prediction, recognise, scheduler
-from .value import ASSETS, Checkpoint, Component, Family, Prediction
+from .original import recognise
+from .value import ASSETS, Checkpoint, Component, Prediction
+
+if TYPE_CHECKING:
+    from ..families import Family
 
 __all__ = [
     "ASSETS",
     "DEMO",
     "Checkpoint",
     "Component",
-    "Family",
     "ModelError",
     "Prediction",
+    "find",
+    "find_file",
+    "list_files",
     "list_models",
     "open_model",
 ]
@@ -44,23 +50,34 @@ def open_model(
     Raises:
         ModelError: There is no such model, or it cannot be used. The message says why and what to do.
     """
+    from ..families import FAMILIES  # which read files with this package
+
     root = ASSETS / DEMO if source == DEMO else _find(source, folders)
-    found = _folder(root, demo=source == DEMO) if root.is_dir() else _file(root)
-    if found.in_channels not in (4, 9):
+    families = list(FAMILIES.values())
+    found = _folder(root, families, demo=source == DEMO) if root.is_dir() else _file(root, families)
+    _check(root, found, FAMILIES[found.family])
+    if predicts != "auto":
+        if found.prediction == "flow":
+            raise ModelError(f"{root}: a flow model, which predicts neither epsilon nor v. Leave prediction at 'auto'")
+        found = _predicting(found, predicts, "the input")
+    return found
+
+
+def _check(root: Path, found: Checkpoint, family: Family) -> None:
+    """Refuse what is of a family and yet something else, or put together of different models."""
+    if family.denoiser[0] == "unet" and found.in_channels not in (4, 9) and not family.inpaints(found.denoiser.config):
         what = CHANNELS.get(found.in_channels, "of another kind")
         raise ModelError(
             f"{root}: its denoiser reads {found.in_channels} channels, needed 4, or 9 for inpainting. It is {what}, "
             "which is not supported"
         )
-    width = int(found.text_encoder.config["hidden_size"])
-    if width != found.text_width:
-        raise ModelError(
-            f"{root}: its denoiser reads prompts of width {found.text_width}, its text encoder writes {width}. They "
-            "are of different models; get the whole model again"
-        )
-    if predicts != "auto":
-        found = _predicting(found, predicts, "the input")
-    return found
+    if len(found.text_encoders) == 1 and found.text_encoders[0].cls == "CLIPTextModel":
+        width, wanted = int(found.text_encoders[0].config["hidden_size"]), family.width(found.denoiser.config)
+        if width != wanted:
+            raise ModelError(
+                f"{root}: its denoiser reads prompts of width {wanted}, its text encoder writes {width}. They are of "
+                "different models; get the whole model again"
+            )
 
 
 def list_models(folders: Sequence[Path]) -> list[str]:
@@ -69,6 +86,38 @@ def list_models(folders: Sequence[Path]) -> list[str]:
     for base in folders:
         names |= dict.fromkeys(sorted(_below(base)))
     return list(names)
+
+
+def list_files(folders: Sequence[Path]) -> list[str]:
+    """The names of `.safetensors` files below `folders`, outside of diffusers folders."""
+    names: dict[str, None] = {}
+    for base in folders:
+        names |= dict.fromkeys(sorted(name for name in _below(base) if name.endswith(".safetensors")))
+    return list(names)
+
+
+def find(source: str, folders: Sequence[Path]) -> Path:
+    """The file, or the folder with the configuration of one component, that `source` names.
+
+    Raises:
+        ModelError: There is no such thing.
+    """
+    given = Path(source).expanduser()
+    tried = [given] if given.is_absolute() else [base / given for base in folders]
+    folder = next((path for path in tried if (path / "config.json").is_file()), None)
+    return Path(os.path.abspath(folder)) if folder else find_file(source, folders)
+
+
+def find_file(source: str, folders: Sequence[Path]) -> Path:
+    """The `.safetensors` file that `source` names: an absolute path, or one relative to a folder of models.
+
+    Raises:
+        ModelError: There is no such file.
+    """
+    path = _find(source, folders, list_files)
+    if path.is_dir():
+        raise ModelError(f"{path}: needed a .safetensors file, got a folder. Name the file in it")
+    return path
 
 
 def _below(base: Path) -> Iterator[str]:
@@ -88,7 +137,7 @@ def _below(base: Path) -> Iterator[str]:
                 yield (where / file).relative_to(base).as_posix()
 
 
-def _find(source: str, folders: Sequence[Path]) -> Path:
+def _find(source: str, folders: Sequence[Path], known: Callable[[Sequence[Path]], list[str]] = list_models) -> Path:
     if not source.strip() or "\0" in source:
         raise ModelError(f"needed the name of a model, got {source!r}. Give {DEMO!r}, a file or a diffusers folder")
     given = Path(source).expanduser()
@@ -97,7 +146,7 @@ def _find(source: str, folders: Sequence[Path]) -> Path:
     if path is None:
         import difflib
 
-        near = difflib.get_close_matches(source, list_models(folders), 3, 0.5)
+        near = difflib.get_close_matches(source, known(folders), 3, 0.5)
         hint = f"The nearest are {', '.join(map(repr, near))}" if near else f"{DEMO!r} is always there"
         where = ", ".join(map(str, [given.parent] if given.is_absolute() else folders)) or "no folder"
         raise ModelError(f"no model {source!r}: looked in {where}. {hint}")
@@ -121,9 +170,10 @@ def _find(source: str, folders: Sequence[Path]) -> Path:
     return path
 
 
-def _folder(root: Path, *, demo: bool) -> Checkpoint:
-    found = read_folder(root)
-    weights = [root / file for part in (found.denoiser, found.text_encoder, found.vae) for file in part.files]
+def _folder(root: Path, families: Sequence[Family], *, demo: bool) -> Checkpoint:
+    found = read_folder(root, families)
+    parts = (found.denoiser, *found.text_encoders, found.vae)
+    weights = [root / file for part in parts for file in part.files]
     return Checkpoint(
         path="" if demo else str(root),
         kind="demo" if demo else "folder",
@@ -132,27 +182,27 @@ def _folder(root: Path, *, demo: bool) -> Checkpoint:
         prediction_from="the scheduler's configuration",
         scheduler=found.scheduler,
         denoiser=found.denoiser,
-        text_encoder=found.text_encoder,
+        text_encoders=found.text_encoders,
         vae=found.vae,
         revision=digest(weights, found.configs, mtime=not demo),
     )
 
 
-def _file(path: Path) -> Checkpoint:
+def _file(path: Path, families: Sequence[Family]) -> Checkpoint:
     header = read_header(path)
-    family = recognise(header)
-    denoiser, text_encoder, vae = components(header, family)
-    predicts, source = prediction(header, family, int(denoiser.config["in_channels"]))
+    family = recognise(header, families)
+    assert family.read is not None
+    found = family.read(header)
     return Checkpoint(
         path=str(path),
         kind="file",
-        family=family,
-        prediction=predicts,
-        prediction_from=source,
-        scheduler=scheduler(header, family) | {"prediction_type": predicts},
-        denoiser=denoiser,
-        text_encoder=text_encoder,
-        vae=vae,
+        family=family.name,
+        prediction=found.prediction,
+        prediction_from=found.prediction_from,
+        scheduler=dict(found.scheduler) | {"prediction_type": found.prediction},
+        denoiser=found.denoiser,
+        text_encoders=found.text_encoders,
+        vae=found.vae,
         revision=digest([path], [], mtime=True),
     )
 

@@ -3,100 +3,129 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from .header import CONVERT, PICKLES, ModelError, Tensor, read_header
-from .value import Component, Family, Prediction
+from .value import Component, Prediction
 
-NEEDED = {"unet": "UNet2DConditionModel", "text_encoder": "CLIPTextModel", "vae": "AutoencoderKL"}
-STEMS = {"unet": "diffusion_pytorch_model", "text_encoder": "model", "vae": "diffusion_pytorch_model"}
+if TYPE_CHECKING:
+    from ..families import Encoder, Family
+
+INDEX = "model_index.json"
+SCHEDULER = Path("scheduler", "scheduler_config.json")
 TOKENS = "embeddings.token_embedding.weight"
-MARKS = {
-    "unet": ("conv_in.weight",),
-    "text_encoder": (TOKENS, f"text_model.{TOKENS}"),
-    "vae": ("decoder.conv_in.weight",),
+CLIP = (TOKENS, f"text_model.{TOKENS}")
+MARKS: Mapping[str, tuple[str, ...]] = {
+    "UNet2DConditionModel": ("conv_in.weight",),
+    "CLIPTextModel": CLIP,
+    "CLIPTextModelWithProjection": CLIP,
+    "AutoencoderKL": ("decoder.conv_in.weight",),
 }
-"""A tensor that tells each component from the others; transformers 5 dropped a level of its names."""
-PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "v_prediction", "sample")
+"""A tensor that tells a component from others; transformers 5 dropped a level of its names."""
+VOCABULARIES = ("tokenizer.json", "merges.txt", "spiece.model", "tokenizer.model", "vocab.txt")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a folder holds."""
 
-    family: Family
+    family: str
     prediction: Prediction
     scheduler: dict[str, Any]
     denoiser: Component
-    text_encoder: Component
+    text_encoders: tuple[Component, ...]
     vae: Component
     configs: tuple[Path, ...]
     """Every small file that decides what the model does."""
 
 
-def read_folder(root: Path) -> Found:
-    """Read the configurations and the headers of a diffusers folder.
+def read_folder(root: Path, families: Sequence[Family]) -> Found:
+    """Read the configurations and the headers of a diffusers folder of one of `families`.
 
     Raises:
         ModelError: It is of a family that is not supported, or something is missing or damaged.
     """
-    index = _json(root / "model_index.json", "A diffusers folder has one; give the folder that holds it")
+    index = read_json(root / INDEX, "A diffusers folder has one; give the folder that holds it")
     pipeline = index.get("_class_name", "?")
-    for name, cls in NEEDED.items():
-        given = index.get(name)
-        given = given[1] if isinstance(given, list) and len(given) == 2 else None
-        if given != cls:
-            raise ModelError(
-                f"{root}: a {pipeline} folder whose {name} is {given or 'missing'}, needed {cls}. LoadModel reads the "
-                "folders of Stable Diffusion 1.x and 2.x"
-            )
-    if extra := [name for name in ("text_encoder_2", "transformer") if (index.get(name) or [None])[0]]:
-        raise ModelError(
-            f"{root}: a {pipeline} folder with {extra[0]!r}, which Stable Diffusion 1.x and 2.x have not. LoadModel "
-            "reads the folders of these two"
-        )
     missing = f"The {pipeline} folder is not whole; get it again"
-    tokenizer = root / "tokenizer"
-    if not (tokenizer / "tokenizer.json").is_file() and not (tokenizer / "merges.txt").is_file():
-        raise ModelError(f"{tokenizer}: expected 'tokenizer.json', or 'vocab.json' and 'merges.txt'. {missing}")
-    scheduler = _json(root / "scheduler" / "scheduler_config.json", missing)
-    prediction = scheduler.get("prediction_type", "epsilon")
-    if prediction not in PREDICTIONS:
+    family, encoders = _family(root, index, families, missing)
+    for encoder in encoders:
+        tokenizer = root / encoder.tokenizer
+        if not any((tokenizer / name).is_file() for name in VOCABULARIES):
+            raise ModelError(f"{tokenizer}: expected 'tokenizer.json', or 'vocab.json' and 'merges.txt'. {missing}")
+    scheduler = read_json(root / SCHEDULER, missing)
+    prediction: Any = "flow" if family.prediction == "flow" else scheduler.get("prediction_type", "epsilon")
+    if prediction not in (known := get_args(Prediction)) or (prediction == "flow") != (family.prediction == "flow"):
         raise ModelError(
-            f"{root / 'scheduler' / 'scheduler_config.json'}: needs a 'prediction_type' of {', '.join(PREDICTIONS)}, "
-            f"found {prediction!r}"
+            f"{root / SCHEDULER}: needs a 'prediction_type' of {', '.join(known[:3])}, found {prediction!r}"
         )
-    parts = {name: _component(root, name, _json(root / name / "config.json", missing)) for name in NEEDED}
-    configs = [root / "model_index.json", root / "scheduler" / "scheduler_config.json"]
-    configs += [root / name / "config.json" for name in NEEDED]
-    configs += sorted(p for p in tokenizer.iterdir() if p.suffix in (".json", ".txt"))
-    # OpenAI's CLIP, which 1.x reads, has the quick GELU; OpenCLIP, which 2.x reads, the exact one.
-    family: Family = "sd2" if parts["text_encoder"].config.get("hidden_act") == "gelu" else "sd1"
-    return Found(
-        family, prediction, scheduler, parts["unet"], parts["text_encoder"], parts["vae"], tuple(configs)
-    )  # fmt: skip
+    kinds = [family.denoiser, *((e.name, index[e.name][1]) for e in encoders), family.vae]
+    parts = [_component(root, name, cls, read_json(root / name / "config.json", missing)) for name, cls in kinds]
+    configs = [root / INDEX, root / SCHEDULER, *(root / name / "config.json" for name, _ in kinds)]
+    for encoder in encoders:
+        files = (root / encoder.tokenizer).iterdir()
+        configs += sorted(p for p in files if p.suffix in (".json", ".txt", ".model", ".jinja"))
+    return Found(family.name, prediction, scheduler, parts[0], tuple(parts[1:-1]), parts[-1], tuple(configs))
 
 
-def _component(root: Path, name: str, config: dict[str, Any]) -> Component:
-    files = _files(root / name, STEMS[name])
+def _family(
+    root: Path, index: Mapping[str, Any], families: Sequence[Family], missing: str
+) -> tuple[Family, list[Encoder]]:
+    """Whose folder it is, and which of the family's text encoders it has. Its name and its pipeline's play no part."""
+    classes = {name: given[1] for name, given in index.items() if isinstance(given, list) and len(given) == 2}
+    classes = {name: cls for name, cls in classes.items() if cls}
+    refused = ""
+    for family in families:
+        network, cls = family.denoiser
+        if classes.get(network) != cls:
+            continue
+        encoders = [encoder for encoder in family.encoders if classes.get(encoder.name) in encoder.classes]
+        unlike = [
+            f"whose {name} is {classes.get(name, 'missing')}, needed {known[0]}"
+            for name, *known in [*((e.name, *e.classes) for e in family.encoders if not e.optional), family.vae]
+            if classes.get(name) not in known
+        ]
+        named = {encoder.name for encoder in encoders}
+        unlike += [f"with {n!r}, which {family.title} has not" for n in classes
+                   if n.startswith("text_encoder") and n not in named]  # fmt: skip
+        if not unlike:
+            folders = [network, *named, family.vae[0]]
+            if family.owns({name: read_json(root / name / "config.json", missing) for name in folders}):
+                return family, encoders
+            unlike = [f"configured unlike {family.title}"]
+        refused = refused or unlike[0]
+    denoiser = classes.get("unet") or classes.get("transformer") or "missing"
+    raise ModelError(
+        f"{root}: a {index.get('_class_name', '?')} folder {refused or f'whose denoiser is {denoiser}'}. LoadModel "
+        f"reads the folders of {titles(families)}"
+    )
+
+
+def titles(families: Sequence[Family]) -> str:
+    """The families as people read them."""
+    return ", ".join(family.title for family in families)
+
+
+def _component(root: Path, name: str, cls: str, config: dict[str, Any]) -> Component:
+    files = files_of(root / name, "diffusion_pytorch_model" if not name.startswith("text_encoder") else "model")
     tensors: dict[str, Tensor] = {}
     for file in files:
         tensors |= read_header(file).tensors
-    if not any(mark in tensors for mark in MARKS[name]):
-        raise ModelError(
-            f"{files[0]}: has no tensor {MARKS[name][0]!r}, so it is not the {name} of a model. Get it again"
-        )
-    return Component.of(tuple(str(file.relative_to(root)) for file in files), config, tensors)
+    marks = MARKS.get(cls, ())
+    if marks and not any(mark in tensors for mark in marks):
+        raise ModelError(f"{files[0]}: has no tensor {marks[0]!r}, so it is not the {name} of a model. Get it again")
+    return Component.of(name, cls, tuple(str(file.relative_to(root)) for file in files), config, tensors)
 
 
-def _files(folder: Path, stem: str) -> list[Path]:
+def files_of(folder: Path, stem: str) -> list[Path]:
     """The weights of one component: whole, in parts, or a half-precision variant."""
     if (whole := folder / f"{stem}.safetensors").is_file():
         return [whole]
     for index in sorted(folder.glob(f"{stem}.safetensors.index*.json")):
-        parts = _json(index, "Get it again").get("weight_map", {})
+        parts = read_json(index, "Get it again").get("weight_map", {})
         files = [folder / part for part in sorted(set(parts.values()))]
         if lost := [file for file in files if file.parent != folder or not file.is_file()]:
             raise ModelError(f"{lost[0]}: not there, but {index.name} names it. Get it again")
@@ -112,7 +141,7 @@ def _files(folder: Path, stem: str) -> list[Path]:
     raise ModelError(f"{folder}: expected '{stem}.safetensors', found no weights. Get the whole folder")
 
 
-def _json(path: Path, todo: str) -> dict[str, Any]:
+def read_json(path: Path, todo: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .header import BITS, FLOATS, Tensor
+from .header import BITS, FLOATS, ModelError, Tensor
 
 ASSETS = Path(__file__).parent.parent / "assets"
 
-Family = Literal["sd1", "sd2"]
-Prediction = Literal["epsilon", "v_prediction", "sample"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow"]
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
     """One part of a model: where its weights are and how the module is built that takes them."""
 
+    name: str
+    """As diffusers calls its folder: "unet", "transformer", "text_encoder_2", "vae"."""
+    cls: str
+    """Its class in diffusers or transformers."""
     files: tuple[str, ...]
     """Relative to the model's root. Several where the weights are split."""
     config: Mapping[str, Any] = field(hash=False)
@@ -28,29 +31,40 @@ class Component:
     """As stored. In another dtype it is `elements` times that dtype's size."""
     dtype: str
     """The dtype most of it is stored in, as safetensors names it: "F16", "F32"."""
+    prefixes: tuple[str, ...] = ("",)
+    """What the names of its tensors start with, in a file that holds more than it."""
 
     @classmethod
-    def of(cls, files: tuple[str, ...], config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Component:
+    def of(
+        cls,
+        name: str,
+        kind: str,
+        files: tuple[str, ...],
+        config: Mapping[str, Any],
+        tensors: Mapping[str, Tensor],
+        prefixes: tuple[str, ...] = ("",),
+    ) -> Component:
         stored: dict[str, int] = {}
         for tensor in tensors.values():
             if tensor.dtype in FLOATS:
                 stored[tensor.dtype] = stored.get(tensor.dtype, 0) + tensor.bytes
         elements = sum(stored[dtype] * 8 // BITS[dtype] for dtype in stored)
-        return cls(files, config, elements, sum(stored.values()), max(stored, key=lambda d: stored[d], default="F32"))
+        dtype = max(stored, key=lambda d: stored[d], default="F32")
+        return cls(name, kind, files, config, elements, sum(stored.values()), dtype, prefixes)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What a model is, read from headers and configurations alone.
 
-    `in_channels` is the denoiser's: 4, or 9 for inpainting models, which also read a mask and a masked picture.
-    A latent is `vae_scale` times smaller than its picture and holds `latent_channels`, multiplied by `scaling_factor`.
+    A file may hold the denoiser alone: then `text_encoders` is empty and `vae` None.
     """
 
     path: str
     """Absolute; empty for the shipped demo model, so that the value means the same on every machine."""
     kind: Literal["demo", "folder", "file"]
-    family: Family
+    family: str
+    """The name of one of `families.FAMILIES`."""
     prediction: Prediction
     """What the denoiser predicts."""
     prediction_from: str
@@ -58,8 +72,8 @@ class Checkpoint:
     scheduler: Mapping[str, Any] = field(hash=False)
     """The noise it was trained on, as diffusers' schedulers configure it (`beta_start`, `beta_schedule`, ...)."""
     denoiser: Component
-    text_encoder: Component
-    vae: Component
+    text_encoders: tuple[Component, ...]
+    vae: Component | None
     revision: str
     """Changes when the files do. Enters cache keys."""
 
@@ -80,22 +94,25 @@ class Checkpoint:
         return self.prediction_from.startswith("a guess")
 
     @property
+    def parts(self) -> tuple[Component, ...]:
+        """Every component it has."""
+        return (self.denoiser, *self.text_encoders, *([self.vae] if self.vae else []))
+
+    @property
+    def text_encoder(self) -> Component:
+        """The first text encoder. Raises `ModelError` where there is none."""
+        if not self.text_encoders:
+            raise ModelError(f"{self.path}: holds no text encoder. Name the model to take one from")
+        return self.text_encoders[0]
+
+    @property
+    def autoencoder(self) -> Component:
+        """The VAE. Raises `ModelError` where there is none."""
+        if self.vae is None:
+            raise ModelError(f"{self.path}: holds no VAE. Name the model to take one from")
+        return self.vae
+
+    @property
     def in_channels(self) -> int:
+        """The denoiser's: of a UNet 4, or 9 for inpainting models, which also read a mask and a masked picture."""
         return int(self.denoiser.config["in_channels"])
-
-    @property
-    def latent_channels(self) -> int:
-        return int(self.vae.config["latent_channels"])
-
-    @property
-    def vae_scale(self) -> int:
-        return 1 << (len(self.vae.config["block_out_channels"]) - 1)
-
-    @property
-    def scaling_factor(self) -> float:
-        return float(self.vae.config.get("scaling_factor", 0.18215))
-
-    @property
-    def text_width(self) -> int:
-        """The width of a prompt's encoding, which denoiser and text encoder share."""
-        return int(self.denoiser.config["cross_attention_dim"])

@@ -1,17 +1,19 @@
-"""From a UNet to the one question solvers ask: what clean latent does the network see in this noisy one?"""
+"""From a network to the one question solvers ask: what clean latent does it see in this noisy one?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Literal, Protocol, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
 
 from .schedules import Point
 
-Prediction = Literal["epsilon", "v_prediction", "sample"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow"]
+Together = Literal["repeat", "equal", "never"]
 
 
 class Denoise(Protocol):
@@ -21,22 +23,74 @@ class Denoise(Protocol):
         """`x` is (B, C, h, w), `x0 + sigma * noise`; the answer is a new tensor of its shape and dtype."""
 
 
-class UNetDenoiser:
-    """A conditional UNet with classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598).
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompt:
+    """An encoded prompt, for one picture or for each of a batch.
 
-    Positive and negative go through the network in one batch; where `cfg` is 1 or there is no negative, it runs on the
-    positive alone. Latents stay in the solver's precision: only the network's input is cast to its dtype.
+    Attributes:
+        tokens: (1 or B, T, D).
+        pooled: (1 or B, P): the whole prompt in one vector, for families that read it.
+        sizes: (1 or B, 6): original height and width, top and left of the crop, target height and width, for families
+            that were trained with them; None where the picture's own size stands for them.
+        score: How beautiful the picture should be, 0 to 10, for families that were trained with it.
+        weight: How much it counts beside others.
+        mask: (1, 1, h, w), at the size of the latent: where it counts; None is everywhere.
+        start, end: The part of all steps on which it counts.
+    """
+
+    tokens: Tensor
+    pooled: Tensor | None = None
+    sizes: Tensor | None = None
+    score: float = 6.0
+    weight: float = 1.0
+    mask: Tensor | None = None
+    start: float = 0.0
+    end: float = 1.0
+
+    @property
+    def restricted(self) -> bool:
+        """Whether it does not count everywhere and always."""
+        return self.mask is not None or self.start > 0 or self.end < 1
+
+    def spread(self, batch: int) -> Prompt:
+        """The prompt for each of `batch` pictures."""
+        return replace(
+            self,
+            tokens=spread(self.tokens, batch, "prompt"),
+            pooled=None if self.pooled is None else spread(self.pooled, batch, "pooled prompt"),
+            sizes=None if self.sizes is None else spread(self.sizes, batch, "size"),
+        )
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Prompt:
+        pooled = None if self.pooled is None else self.pooled.to(device, dtype)
+        sizes = None if self.sizes is None else self.sizes.to(device)
+        return replace(self, tokens=self.tokens.to(device, dtype), pooled=pooled, sizes=sizes)
+
+
+Network = Callable[[Tensor, Tensor, Prompt], Tensor]
+"""`network(x, time, prompt)`: the raw output for scaled latents (B, C, h, w) at a time, a tensor of no dimensions."""
+
+
+class GuidedDenoiser:
+    """A conditional network with classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598).
+
+    Where `cfg` is 1 or there is no negative, it runs on the positive alone. Latents stay in the solver's precision:
+    only the network's input is cast to its dtype.
 
     Args:
-        unet: A `UNet2DConditionModel`, or what is called as one.
-        positive, negative: Encoded prompts (1 or B, tokens, width). Prompts of different length are repeated up to
-            their least common multiple, which leaves attention over each as it was.
-        prediction: What the network was trained to give.
+        network: Asked for its raw output.
+        positive, negative: Encoded prompts. Of several the answers are averaged by weight, each where and when it
+            counts; a step on which none counts asks all, and so does a cell.
+        prediction: What the network was trained to give. The input of a flow network is `x / (1 + sigma)`, that of the
+            others `x / sqrt(1 + sigma^2)`.
         cfg: Guidance scale; `negative + cfg * (positive - negative)`.
         rescale: 0 to 1, how far the guided prediction is brought back to the spread of the positive one (Lin et al.
             2023, arXiv:2305.08891, section 3.4: 0.7 suits models with zero terminal SNR).
-        hole: For inpainting networks (1 or B, 1 + C, h, w): the mask, 1 where to paint, and the latent of the picture
-            with its hole greyed. Both are appended to the channels of `x`.
+        together: Whether both prompts go through the network in one batch. With "repeat" prompts of different length
+            are repeated up to their least common multiple, which leaves cross-attention over each as it was.
+        combine: Another way to combine both outputs.
+        dtype: Of the network.
+        walked: Which part of all steps is done where the network is told a timestep, and which part one step is.
 
     Raises:
         ValueError: an argument does not fit the network or the other arguments.
@@ -44,75 +98,142 @@ class UNetDenoiser:
 
     def __init__(
         self,
-        unet: Callable[..., Any],
-        positive: Tensor,
-        negative: Tensor | None = None,
+        network: Network,
+        positive: Prompt | Sequence[Prompt],
+        negative: Prompt | Sequence[Prompt] | None = None,
         *,
         prediction: Prediction = "epsilon",
         cfg: float = 1.0,
         rescale: float = 0.0,
-        hole: Tensor | None = None,
+        together: Together = "repeat",
+        combine: Callable[[Tensor, Tensor, float], Tensor] | None = None,
+        dtype: torch.dtype | None = None,
+        walked: Callable[[float], tuple[float, float]] = lambda timestep: (0.0, 0.0),
     ) -> None:
         if prediction not in get_args(Prediction):
             raise ValueError(f"prediction needs one of {', '.join(get_args(Prediction))}, got {prediction!r}")
-        self.unet = unet
+        self.network = network
         self.prediction = prediction
         self.cfg = cfg
         self.rescale = rescale
-        self.hole = hole
-        self.guided = negative is not None and cfg != 1
-        self.prompts = [positive] if negative is None or cfg == 1 else _of_one_length(negative, positive)
-        self._inputs: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.combine = combine or _guided
+        self.dtype = dtype
+        self.walked = walked
+        sides = [positive] if negative is None or cfg == 1 else [negative, positive]
+        self.sides = [[side] if isinstance(side, Prompt) else list(side) for side in sides]
+        self.guided = len(self.sides) == 2
+        self.plain = all(len(side) == 1 and not side[0].restricted for side in self.sides)
+        self.prompts = [side[0] for side in self.sides]
+        if self.guided and together == "repeat" and self.plain:
+            self.prompts = _of_one_length(*self.prompts)
+        alike = len({prompt.tokens.shape[1:] for prompt in self.prompts}) == 1
+        self.together = together != "never" and alike
+        self._ready: dict[int, list[Prompt]] = {}
+        self._parts: dict[int, list[list[Prompt]]] = {}
 
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
         sigma = point.sigma
-        scale = 1 / math.hypot(1, sigma)
-        output = self._predict(x * scale, point.timestep)
+        scale = 1 / (1 + sigma) if self.prediction == "flow" else 1 / math.hypot(1, sigma)
+        output = self._predict(x * scale, torch.tensor(point.timestep, device=x.device))
         if self.prediction == "epsilon":
             return x.sub(output, alpha=sigma)
         if self.prediction == "v_prediction":  # Salimans and Ho 2022, arXiv:2202.00512, appendix D
             return (x * scale**2).sub_(output, alpha=sigma * scale)
+        if self.prediction == "flow":  # Liu et al. 2022, arXiv:2209.03003: the network gives noise - x0
+            return (x * scale).sub_(output, alpha=sigma * scale)
         return output
 
-    def _predict(self, x: Tensor, timestep: float) -> Tensor:
-        tokens, hole = self._inputs_for(x)
-        copies = tokens.shape[0] // x.shape[0]
-        inputs = x if copies == 1 else torch.cat([x] * copies)
-        if hole is not None:
-            inputs = torch.cat([inputs, hole], dim=1)
-        time = torch.tensor(timestep, device=x.device)
-        output: Tensor = self.unet(inputs.to(tokens.dtype), time, encoder_hidden_states=tokens, return_dict=False)[0]
-        output = output.to(x.dtype)
-        if not self.guided:
-            return output
-        negative, positive = output.chunk(2)
-        guided = negative + self.cfg * (positive - negative)
+    def _predict(self, x: Tensor, time: Tensor) -> Tensor:
+        if not self.plain:
+            outputs = [self._averaged(x, time, side) for side in self._sides_for(x)]
+            if not self.guided:
+                return outputs[0]
+            return self._combined(*outputs)
+        prompts = self._prompts_for(x)
+        if self.guided and len(prompts) == 1:
+            negative, positive = self._ask(torch.cat([x, x]), time, prompts[0]).chunk(2)
+        else:
+            outputs = [self._ask(x, time, prompt) for prompt in prompts]
+            if not self.guided:
+                return outputs[0]
+            negative, positive = outputs
+        return self._combined(negative, positive)
+
+    def _combined(self, negative: Tensor, positive: Tensor) -> Tensor:
+        guided = self.combine(negative, positive, self.cfg)
         return _rescaled(guided, positive, self.rescale) if self.rescale else guided
 
-    def _inputs_for(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Prompts and hole for the whole batch, on the device and in the dtype of the network: made once a run."""
+    def _averaged(self, x: Tensor, time: Tensor, side: Sequence[Prompt]) -> Tensor:
+        """The answers to several prompts, averaged where each counts."""
+        done, _ = self.walked(float(time))
+        acting = [prompt for prompt in side if prompt.start <= done + 1e-9 and done + 1e-9 < prompt.end] or list(side)
+        outputs = [self._ask(x, time, prompt) for prompt in acting]
+        if len(acting) == 1:
+            return outputs[0]
+        masks = [x.new_ones(1, 1, 1, 1) if p.mask is None else p.mask.to(x) for p in acting]
+        shares = [prompt.weight * mask for prompt, mask in zip(acting, masks, strict=True)]
+        total = torch.stack([share.expand(1, 1, *x.shape[-2:]) for share in shares]).sum(0)
+        covered = total > 1e-6
+        total = torch.where(covered, total, float(len(acting)))
+        shares = [torch.where(covered, share, 1.0) / total for share in shares]
+        return torch.stack([o * share for o, share in zip(outputs, shares, strict=True)]).sum(0)
+
+    def _sides_for(self, x: Tensor) -> list[list[Prompt]]:
         batch = x.shape[0]
-        if batch not in self._inputs:
-            tokens = torch.cat([_spread(prompt, batch, "prompt") for prompt in self.prompts])
-            hole = self.hole
-            if hole is not None:
-                hole = torch.cat([_spread(hole, batch, "hole").to(x)] * len(self.prompts))
-            self._inputs[batch] = tokens.to(x.device, getattr(self.unet, "dtype", x.dtype)), hole
-        return self._inputs[batch]
+        if batch not in self._parts:
+            dtype = self.dtype or x.dtype
+            self._parts[batch] = [[p.spread(batch).to(x.device, dtype) for p in side] for side in self.sides]
+        return self._parts[batch]
+
+    def _ask(self, x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
+        return self.network(x.to(prompt.tokens.dtype), time, prompt).to(x.dtype)
+
+    def _prompts_for(self, x: Tensor) -> list[Prompt]:
+        """The prompts for the whole batch, on the device and in the dtype of the network: made once a run."""
+        batch = x.shape[0]
+        if batch not in self._ready:
+            ready = [prompt.spread(batch).to(x.device, self.dtype or x.dtype) for prompt in self.prompts]
+            self._ready[batch] = [_joined(*ready)] if self.together and self.guided else ready
+        return self._ready[batch]
 
 
-def _spread(value: Tensor, batch: int, what: str) -> Tensor:
+def spread(value: Tensor, batch: int, what: str) -> Tensor:
+    """`value` (1 or B, ...) for a batch. Raises `ValueError` for another number."""
     if value.shape[0] not in (1, batch):
         raise ValueError(f"a batch of {batch} needs a {what} for all (1) or for each ({batch}), got {value.shape[0]}")
     return value.expand(batch, *value.shape[1:])
 
 
-def _of_one_length(*prompts: Tensor) -> list[Tensor]:
-    widths = {prompt.shape[2] for prompt in prompts}
+def _joined(negative: Prompt, positive: Prompt) -> Prompt:
+    def joined(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+        return None if one is None or other is None else torch.cat([one, other])
+
+    return Pair(
+        torch.cat([negative.tokens, positive.tokens]),
+        joined(negative.pooled, positive.pooled),
+        joined(negative.sizes, positive.sizes),
+        positive.score,
+        negative_score=negative.score,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair(Prompt):
+    """Negative and positive prompts in one batch, in halves."""
+
+    negative_score: float = 2.5
+
+
+def _of_one_length(*prompts: Prompt) -> list[Prompt]:
+    widths = {prompt.tokens.shape[2] for prompt in prompts}
     if len(widths) > 1:
         raise ValueError(f"positive and negative prompt need the same width, got {sorted(widths)}: encode both alike")
-    length = math.lcm(*(prompt.shape[1] for prompt in prompts))
-    return [prompt.repeat(1, length // prompt.shape[1], 1) for prompt in prompts]
+    length = math.lcm(*(prompt.tokens.shape[1] for prompt in prompts))
+    return [replace(p, tokens=p.tokens.repeat(1, length // p.tokens.shape[1], 1)) for p in prompts]
+
+
+def _guided(negative: Tensor, positive: Tensor, cfg: float) -> Tensor:
+    return negative + cfg * (positive - negative)
 
 
 def _rescaled(guided: Tensor, positive: Tensor, amount: float) -> Tensor:

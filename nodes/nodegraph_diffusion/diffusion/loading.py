@@ -9,18 +9,20 @@ Nothing here can reach the network or open a pickle.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import diffusers
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
+import transformers
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from torch.overrides import TorchFunctionMode
+from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
 from ..checkpoint import ASSETS, Checkpoint, Component, ModelError
-from ..checkpoint.original import CLIP, DENOISER, OPEN_CLIP, VAE
+from ..families import FAMILIES
 from .progress import Report, silent
 from .prompts import PromptEncoder
 
@@ -29,9 +31,7 @@ M = TypeVar("M", bound=nn.Module)
 PAGE = 4096
 
 
-def load_denoiser(
-    checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, report: Report = silent
-) -> UNet2DConditionModel:
+def load_denoiser(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, report: Report = silent) -> Any:
     """The denoiser of a model, frozen, in evaluation mode.
 
     Args:
@@ -39,53 +39,65 @@ def load_denoiser(
     Raises:
         ModelError: The file is gone, damaged, or not what its header and configuration promise.
     """
-    part = checkpoint.denoiser
-    weights = _read(checkpoint, part, DENOISER)
-    if checkpoint.kind == "file":
-        weights = _converted(checkpoint, convert_ldm_unet_checkpoint, weights, part.config)
-    module = _on_meta(checkpoint, lambda: UNet2DConditionModel.from_config(dict(part.config)))
-    return _fill(module, weights, checkpoint, dtype, device, report)
+    return load(checkpoint, checkpoint.denoiser, dtype, device, report)
 
 
-def load_vae(
-    checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, report: Report = silent
-) -> AutoencoderKL:
+def load_vae(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, report: Report = silent) -> Any:
     """The autoencoder of a model, frozen, in evaluation mode. Raises `ModelError` as `load_denoiser` does."""
-    part = checkpoint.vae
-    weights = _read(checkpoint, part, VAE)
-    if checkpoint.kind == "file":
-        weights = _converted(checkpoint, convert_ldm_vae_checkpoint, weights, part.config)
-    module = _on_meta(checkpoint, lambda: AutoencoderKL.from_config(dict(part.config)))
-    return _fill(module, _today(weights), checkpoint, dtype, device, report)
+    return load(checkpoint, checkpoint.autoencoder, dtype, device, report)
 
 
 def load_text_encoder(
-    checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, report: Report = silent
+    checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, report: Report = silent, index: int = 0
 ) -> PromptEncoder:
-    """The tokenizer and the text encoder of a model, frozen. Raises `ModelError` as `load_denoiser` does."""
-    part = checkpoint.text_encoder
-    prefix = CLIP if checkpoint.family == "sd1" else OPEN_CLIP
-    weights = _read(checkpoint, part, prefix)
-    if checkpoint.kind == "file" and checkpoint.family == "sd2":
-        weights = _from_open_clip(weights)
-    else:
-        weights = {name.removeprefix(prefix).removeprefix("text_model."): v for name, v in weights.items()}
-    module = _on_meta(checkpoint, lambda: CLIPTextModel(CLIPTextConfig(**part.config)))
-    # The one buffer that no file holds; files of older versions do hold it, some in half precision and rounded.
-    module.embeddings.position_ids = torch.arange(module.config.max_position_embeddings, device=device)[None]
-    return PromptEncoder(load_tokenizer(checkpoint), _fill(module, weights, checkpoint, dtype, device, report))
+    """A tokenizer and its text encoder, frozen. Raises `ModelError` as `load_denoiser` does."""
+    part = checkpoint.text_encoders[index]
+    return PromptEncoder(load_tokenizer(checkpoint, part), load(checkpoint, part, dtype, device, report))
 
 
-def load_tokenizer(checkpoint: Checkpoint) -> CLIPTokenizer:
-    """The tokenizer that stands in the model's folder; for a single file the shipped one of CLIP."""
+def load(
+    checkpoint: Checkpoint, part: Component, dtype: torch.dtype, device: torch.device, report: Report = silent
+) -> Any:
+    """One component of a model, frozen, in evaluation mode. Raises `ModelError` as `load_denoiser` does."""
+    weights = _read(checkpoint, part)
+    convert = FAMILIES[checkpoint.family].convert
+    if checkpoint.kind == "file" and convert is not None:
+        try:
+            weights = convert(part, weights)
+        except (KeyError, AttributeError) as error:  # a partner of a tensor that is there is not
+            raise ModelError(f"{checkpoint.path}: tensors are missing ({error}). Get the full checkpoint") from error
+    module = _hollow(checkpoint, lambda: _build(part))
+    return _fill(module, _by_todays_names(module, weights), checkpoint, dtype, device, report)
+
+
+def load_tokenizer(checkpoint: Checkpoint, part: Component) -> PreTrainedTokenizerBase:
+    """The tokenizer that stands in the model's folder; for a single file the shipped one of CLIP or T5."""
     if checkpoint.kind != "file":
-        return CLIPTokenizer.from_pretrained(str(checkpoint.root / "tokenizer"), local_files_only=True)
-    # 2.x was trained with zeros after the prompt, and "!" is token 0.
-    padding = {"pad_token": "!"} if checkpoint.family == "sd2" else {}
+        family = FAMILIES[checkpoint.family]
+        folder = next(encoder.tokenizer for encoder in family.encoders if encoder.name == part.name)
+        where = str(checkpoint.root / folder)
+        if part.cls.startswith("CLIP"):
+            return CLIPTokenizer.from_pretrained(where, local_files_only=True)
+        return transformers.AutoTokenizer.from_pretrained(where, local_files_only=True)
+    if part.cls == "T5EncoderModel":
+        return transformers.T5TokenizerFast.from_pretrained(str(ASSETS / "tokenizers" / "t5"), local_files_only=True)
+    # OpenCLIP's models were trained with zeros after the prompt, and "!" is token 0.
+    padding = {"pad_token": "!"} if part.config.get("hidden_act") == "gelu" else {}
     return CLIPTokenizer.from_pretrained(str(ASSETS / "tokenizers" / "clip"), local_files_only=True, **padding)
 
 
-def _read(checkpoint: Checkpoint, part: Component, prefix: str) -> dict[str, Tensor]:
+def _build(part: Component) -> nn.Module:
+    if part.cls == "LDMBertModel":
+        from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertConfig, LDMBertModel
+
+        return LDMBertModel(LDMBertConfig(**part.config))  # type: ignore[no-any-return]
+    if hasattr(diffusers, part.cls):
+        return getattr(diffusers, part.cls).from_config(dict(part.config))  # type: ignore[no-any-return]
+    made = getattr(transformers, part.cls)
+    return made(made.config_class(**part.config))  # type: ignore[no-any-return]
+
+
+def _read(checkpoint: Checkpoint, part: Component) -> dict[str, Tensor]:
     """The tensors of one component as views of the mapped files."""
     found: dict[str, Tensor] = {}
     for name in part.files:
@@ -93,7 +105,7 @@ def _read(checkpoint: Checkpoint, part: Component, prefix: str) -> dict[str, Ten
         try:
             with safe_open(path, framework="pt") as file:
                 for key in file.keys():  # noqa: SIM118 - it is no dict
-                    if checkpoint.kind != "file" or key.startswith(prefix):
+                    if key.startswith(part.prefixes):
                         found[key] = file.get_tensor(key)
         except FileNotFoundError:
             raise ModelError(f"{path}: is gone since it was looked at. Put it back, or choose another model") from None
@@ -102,65 +114,62 @@ def _read(checkpoint: Checkpoint, part: Component, prefix: str) -> dict[str, Ten
     return found
 
 
-def _converted(
-    checkpoint: Checkpoint,
-    convert: Callable[..., dict[str, Tensor]],
-    weights: dict[str, Tensor],
-    config: Mapping[str, Any],
-) -> dict[str, Tensor]:
-    try:
-        return convert(weights, config)
-    except (KeyError, AttributeError) as error:  # a partner of a tensor that is there is not
-        raise ModelError(f"{checkpoint.path}: tensors are missing ({error}). Get the full checkpoint") from error
+OUTER = re.compile(r"^(model\.)?(text_model|language_model)\.|^model\.")
+"""Levels of names that versions of transformers have or have not."""
+OLDER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
-def _from_open_clip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """OpenCLIP's names to those of transformers. Query, key and value are views of their one matrix."""
-    names = {
-        "positional_embedding": "embeddings.position_embedding.weight",
-        "token_embedding.weight": "embeddings.token_embedding.weight",
-        "ln_final.weight": "final_layer_norm.weight",
-        "ln_final.bias": "final_layer_norm.bias",
+def _by_todays_names(module: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`weights` by the names that `module` has for them.
+
+    Folders written before diffusers 0.18, SD 1.5's own among them, have older names in the VAE's attention; versions of
+    transformers differ in levels of names; and tensors that a model uses twice are written once.
+    """
+    if isinstance(module, diffusers.AutoencoderKL):
+        weights = {_renamed(name): value for name, value in weights.items()}
+    wanted = module.state_dict().keys()
+    if all(name in weights for name in wanted):
+        return weights
+    bare = {
+        re.sub(r"^(model\.)?(text_model|language_model)\.|^model\.(?!visual)", "", n): v for n, v in weights.items()
     }
-    inside = {
-        "ln_1": "layer_norm1",
-        "ln_2": "layer_norm2",
-        "attn.out_proj": "self_attn.out_proj",
-        "mlp.c_fc": "mlp.fc1",
-        "mlp.c_proj": "mlp.fc2",
-    }
-    out: dict[str, Tensor] = {}
-    for key, value in weights.items():
-        name = key.removeprefix(OPEN_CLIP)
-        if name in names:
-            out[names[name]] = value
-        elif name.startswith("transformer.resblocks."):
-            layer, _, rest = name.removeprefix("transformer.resblocks.").partition(".")
-            target = f"encoder.layers.{layer}."
-            if rest.startswith("attn.in_proj_"):
-                kind = rest.removeprefix("attn.in_proj_")
-                for letter, rows in zip("qkv", value.chunk(3), strict=True):
-                    out[f"{target}self_attn.{letter}_proj.{kind}"] = rows
-            else:
-                module, _, kind = rest.rpartition(".")
-                out[f"{target}{inside.get(module, module)}.{kind}"] = value
-    return out
+    tied = getattr(module, "_tied_weights_keys", None)
+    partners: dict[str, str] = dict(tied) if isinstance(tied, dict) else {}
+    found: dict[str, Tensor] = {}
+    for name in wanted:
+        for known in (name, partners.get(name, name)):
+            short = OUTER.sub("", known)
+            value = next((w for n in (known, f"text_model.{known}") if (w := weights.get(n)) is not None), None)
+            value = bare.get(short) if value is None else value
+            if value is not None:
+                found[name] = value
+                break
+    return found
 
 
-def _today(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Folders written before diffusers 0.18, SD 1.5's own among them, have older names in the VAE's attention."""
-    older = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-    out: dict[str, Tensor] = {}
-    for name, value in weights.items():
-        module, _, kind = name.rpartition(".")
-        parent, _, leaf = module.rpartition(".")
-        out[f"{parent}.{older[leaf]}.{kind}" if leaf in older else name] = value
-    return out
+def _renamed(name: str) -> str:
+    module, _, kind = name.rpartition(".")
+    parent, _, leaf = module.rpartition(".")
+    return f"{parent}.{OLDER[leaf]}.{kind}" if leaf in OLDER else name
 
 
-def _on_meta(checkpoint: Checkpoint, make: Callable[[], M]) -> M:
+class Hollow(TorchFunctionMode):
+    """While it is entered, memory that modules ask for to put weights in is on the meta device, and is none.
+
+    Everything that a module computes for itself (tables of rotations, positions) is real, unlike under
+    `torch.device("meta")`.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.empty:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
+
+
+def _hollow(checkpoint: Checkpoint, make: Callable[[], M]) -> M:
     try:
-        with torch.device("meta"):
+        with Hollow():
             return make()
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{checkpoint.root}: a configuration describes no module ({error}). Get it again") from error
@@ -192,20 +201,23 @@ def _fill(
         done += weights[name].nbytes
         report(done, total)
     module.load_state_dict(placed, assign=True)
+    for owner in module.modules():  # what no file holds: positions, tables of rotations
+        for name, buffer in owner.named_buffers(recurse=False):
+            owner._buffers[name] = buffer.to(device)
     return module.eval().requires_grad_(False)
 
 
 def _place(stored: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
     if stored.data_ptr() % stored.element_size():  # writers need not align the data, and not every processor minds
         stored = stored.clone()
-    placed = stored.to(device, dtype).contiguous()
+    placed = stored.to(device, dtype if stored.is_floating_point() else stored.dtype).contiguous()
     if placed.data_ptr() == stored.data_ptr():
         # Touch every page, so that the disk is read now, with progress, and not within the first step.
         placed.flatten()[:: PAGE // placed.element_size()].sum()
     return placed
 
 
-def unload(loaded: nn.Module | PromptEncoder) -> None:
+def unload(loaded: Any) -> None:
     """Give back the memory of what was loaded, though something may still refer to it."""
     module = loaded.model if isinstance(loaded, PromptEncoder) else loaded
     on_cuda = next(module.parameters()).is_cuda

@@ -1,20 +1,22 @@
 """Pictures to latents and back, through an autoencoder, in bounded memory.
 
-Pictures are float32 (B, 3, H, W), 0..1, on the CPU; latents float32 (B, C, h, w), multiplied by the autoencoder's
-scaling factor. A size that is no multiple of the autoencoder's factor is padded with the border's pixels before it is
-encoded and cropped after decoding. Every picture of a batch is worked on by itself, so that none depends on the others.
+Pictures are float32 (B, 3, H, W), 0..1, on the CPU; latents float32 (B, C, h, w), centred and scaled as denoisers work
+on them (see `spaces`). A size that is no multiple of the autoencoder's factor is padded with the border's pixels before
+it is encoded and cropped after decoding. Every picture of a batch is worked on by itself, so that none depends on the
+others.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional
 
+from . import spaces
 from .progress import Report, share, silent
 
 BYTES = 4.2
@@ -26,14 +28,15 @@ TILE, OVERLAP = 64, 16
 """In latent pixels: 512 x 512 is what Stable Diffusion's autoencoder was trained on."""
 
 
-def factor(vae: AutoencoderKL) -> int:
+def factor(vae: Any) -> int:
     """How many pixels wide a latent pixel is."""
-    return 1 << (len(vae.config["block_out_channels"]) - 1)
+    return spaces.space(vae).cell
 
 
-def is_large(vae: AutoencoderKL, width: int, height: int) -> bool:
+def is_large(vae: Any, width: int, height: int) -> bool:
     """Whether a picture of this size is better worked on in tiles."""
-    channels = int(vae.config["block_out_channels"][:2][-1])
+    blocks = vae.config.get("block_out_channels") or (vae.config["base_dim"],)
+    channels = int(blocks[:2][-1])
     return BYTES * 4 * channels * width * height > ROOM
 
 
@@ -45,11 +48,12 @@ def padded(pixels: Tensor, multiple: int) -> Tensor:
 
 @torch.no_grad()
 def encode(
-    vae: AutoencoderKL,
+    vae: Any,
     pixels: Tensor,
     generators: Sequence[torch.Generator] | None = None,
     tiled: bool | None = None,
     report: Report = silent,
+    multiple: int = 1,
 ) -> Tensor:
     """The latents of pictures.
 
@@ -59,49 +63,53 @@ def encode(
             far narrower than the noise that sampling adds.
         tiled: None leaves it to the size.
         report: Called with the tiles done and their number.
+        multiple: Of how many pixels width and height are made a multiple, where the denoiser asks for more.
     """
     scale = factor(vae)
-    whole = padded(pixels, scale) * 2 - 1
+    whole = padded(pixels, max(scale, multiple)) * 2 - 1
     height, width = whole.shape[-2] // scale, whole.shape[-1] // scale
     tiles = _tiles(height, width, is_large(vae, width * scale, height * scale) if tiled is None else tiled)
-    latents = whole.new_empty(len(whole), vae.config["latent_channels"], height, width)
+    latents = whole.new_empty(len(whole), spaces.space(vae).channels, height, width)
     for index in range(len(whole)):
         generator = generators[index] if generators is not None else None
 
         def posterior(part: Tensor, generator: torch.Generator | None = generator) -> Tensor:
-            found = _finite(vae, part, lambda module, x: module.encode(x).latent_dist.parameters)
-            mean, log_variance = found.chunk(2, dim=1)
-            if generator is None:
-                return mean
-            noise = torch.randn(mean.shape, generator=generator, dtype=vae.dtype)
-            return mean + torch.exp(0.5 * log_variance.clamp(-30, 20)) * noise
+            def call(module: Any, x: Tensor) -> Tensor:
+                mean, log_variance = spaces.posterior(module, x)
+                if generator is None or log_variance is None:
+                    return mean
+                noise = torch.randn(mean.shape, generator=generator, dtype=vae.dtype).to(mean)
+                return mean + torch.exp(0.5 * log_variance.clamp(-30, 20)) * noise
+
+            return spaces.scaled(vae, _finite(vae, part, call))
 
         latents[index] = _in_tiles(
             posterior, whole[index : index + 1], tiles, scale, 1, share(report, index, len(whole))
         )
-    return latents.mul_(float(vae.config["scaling_factor"]))
+    return latents
 
 
 def encode_hidden(
-    vae: AutoencoderKL,
+    vae: Any,
     pixels: Tensor,
     mask: Tensor,
     generators: Sequence[torch.Generator] | None = None,
     tiled: bool | None = None,
     report: Report = silent,
+    multiple: int = 1,
 ) -> Tensor:
-    """The latents of pictures whose selected part is hidden under middle grey: what 9-channel inpainting models read.
+    """The latents of pictures whose selected part is hidden under middle grey: what inpainting models read.
 
     Args:
         mask: (1 or B, H, W), 0..1. Hard at 0.5, as those models were trained with.
     """
     hidden = torch.where(mask[:, None] < 0.5, pixels, 0.5)
-    return encode(vae, hidden, generators, tiled, report)
+    return encode(vae, hidden, generators, tiled, report, multiple)
 
 
 @torch.no_grad()
 def decode(
-    vae: AutoencoderKL,
+    vae: Any,
     latents: Tensor,
     width: int,
     height: int,
@@ -116,7 +124,8 @@ def decode(
     Raises:
         ValueError: The latents have another number of channels, or are too small for the size.
     """
-    scale, channels = factor(vae), vae.config["latent_channels"]
+    at = spaces.space(vae)
+    channels, scale = at.channels, at.cell
     if latents.shape[1] != channels:
         raise ValueError(
             f"this VAE decodes latents of {channels} channels, got {latents.shape[1]}. Use the VAE of the same model"
@@ -131,16 +140,15 @@ def decode(
     pictures = latents.new_empty(len(latents), 3, height, width, dtype=torch.float32)
 
     def picture(part: Tensor) -> Tensor:
-        return _finite(vae, part, lambda module, x: module.decode(x).sample)
+        return _finite(vae, spaces.unscaled(vae, part), spaces.pixels)
 
     for index in range(len(latents)):
-        part = latents[index : index + 1] / vae.config["scaling_factor"]
-        made = _in_tiles(picture, part, tiles, 1, scale, share(report, index, len(latents)))
+        made = _in_tiles(picture, latents[index : index + 1], tiles, 1, scale, share(report, index, len(latents)))
         pictures[index] = made[0, :, :height, :width]
     return pictures.div_(2).add_(0.5).clamp_(0, 1)
 
 
-def _finite(vae: AutoencoderKL, part: Tensor, call: Callable[[AutoencoderKL, Tensor], Tensor]) -> Tensor:
+def _finite(vae: Any, part: Tensor, call: Callable[[Any, Tensor], Tensor]) -> Tensor:
     """`call` in the VAE's own dtype; in float32 if that overflows, which some VAEs do in float16."""
     made = call(vae, part.to(vae.device, vae.dtype)).float()
     if vae.dtype != torch.float32 and not made.isfinite().all():

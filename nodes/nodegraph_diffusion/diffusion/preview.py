@@ -33,17 +33,17 @@ PROJECTIONS: Mapping[float, Projection] = {
 """By the scaling factor of the autoencoder, which tells latent spaces apart."""
 
 
-def preview(latent: Tensor, scaling_factor: float) -> npt.NDArray[np.uint8]:
+def preview(latent: Tensor, scaling_factor: float | None) -> npt.NDArray[np.uint8]:
     """Show latents (B, C, h, w) beside each other as pixels (h, B * w, 3).
 
     A latent space without a projection shows its first three channels, each stretched over the whole range.
 
     Args:
         latent: Clean, multiplied by the autoencoder's scaling factor.
-        scaling_factor: That factor.
+        scaling_factor: That factor, where there is one.
     """
     cells = latent.detach().float().cpu().permute(2, 0, 3, 1).flatten(1, 2)
-    known = PROJECTIONS.get(scaling_factor)
+    known = PROJECTIONS.get(scaling_factor or 0.0)
     if known is not None and len(known.matrix) == cells.shape[-1]:
         rgb = (cells @ torch.tensor(known.matrix) + torch.tensor(known.bias) + 1) / 2
     else:

@@ -1,4 +1,4 @@
-"""Prompts: weights written in the text, any length, and their encoding by CLIP.
+"""Prompts: weights written in the text, any length, and their encoding by CLIP, T5 and language models.
 
 The grammar is the one people know: `(word)` weighs 1.1 times, `[word]` 1 / 1.1 times, `(word:1.3)` 1.3 times; nesting
 multiplies; `\\(`, `\\)`, `\\[`, `\\]` are plain brackets; `BREAK` between words begins a new chunk. Brackets without
@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from ..families.family import Encoded
 
 ROUND, SQUARE = 1.1, 1 / 1.1
 HEAVIEST = 100.0
@@ -38,8 +40,8 @@ class Piece(NamedTuple):
 class PromptEncoder:
     """A text encoder with the tokenizer it was trained with."""
 
-    tokenizer: CLIPTokenizer
-    model: CLIPTextModel
+    tokenizer: CLIPTokenizer | PreTrainedTokenizerBase
+    model: CLIPTextModel | PreTrainedModel
 
     @property
     def capacity(self) -> int:
@@ -49,6 +51,34 @@ class PromptEncoder:
     @property
     def layers(self) -> int:
         return int(self.model.config.num_hidden_layers)
+
+
+class Phase(NamedTuple):
+    """What a prompt says on a part of the steps."""
+
+    text: str
+    start: float
+    end: float
+
+
+PHASED = re.compile(r"\[(?:([^\[\]:]*):)?([^\[\]:]*):(0?\.[0-9]+|0|1(?:\.0+)?)\]")
+
+
+def phases(text: str) -> list[Phase]:
+    """What a prompt with `[before:after:0.4]` says, part by part; a prompt without says one thing all the time."""
+    times = sorted({float(found[3]) for found in PHASED.finditer(text)} - {0.0, 1.0})
+    ends = [*times, 1.0]
+
+    def said(end: float) -> str:
+        return PHASED.sub(lambda found: (found[1] or "") if end <= float(found[3]) else found[2], text)
+
+    made: list[Phase] = []
+    for start, end in zip([0.0, *times], ends, strict=True):
+        if made and made[-1].text == said(end):
+            made[-1] = made[-1]._replace(end=end)
+        else:
+            made.append(Phase(said(end), start, end))
+    return made
 
 
 def parse(text: str) -> list[list[Piece]]:
@@ -133,15 +163,24 @@ def _closed(encoder: PromptEncoder, chunk: Sequence[tuple[int, float]]) -> list[
     return [(int(marks.bos_token_id), 1.0), *chunk, (int(marks.eos_token_id), 1.0), *padding]
 
 
-@torch.no_grad()
 def encode(encoder: PromptEncoder, text: str, layer: int = 1) -> Tensor:
-    """The encoding of a prompt: float32 (1, T, D) on the CPU; T is the text encoder's positions times the chunks.
+    """The encoding of a prompt as Stable Diffusion 1 and 2 read it: float32 (1, T, D) on the CPU; see `clip`."""
+    found = clip(encoder, text, layer).tokens
+    assert found is not None
+    return found
+
+
+@torch.no_grad()
+def clip(encoder: PromptEncoder, text: str, layer: int = 1, *, normed: bool = True, pooled: bool = False) -> Encoded:
+    """The encoding of a prompt by CLIP; T is the text encoder's positions times the chunks.
 
     A weight w moves a token's encoding z along the line from its place in the empty prompt's: `z_empty + w (z -
     z_empty)`. This is what ComfyUI does, so that its documents give the same picture.
 
     Args:
         layer: Whose output is taken, counted from the end: 1 is the last, 2 what is called "clip skip 2".
+        normed: Whether an earlier layer's output passes the last norm, behind which SD 1 and 2 were trained.
+        pooled: Whether to give the first chunk's pooled encoding too, projected where the model has a projection.
     Raises:
         ValueError: The text encoder has no such layer.
     """
@@ -152,15 +191,86 @@ def encode(encoder: PromptEncoder, text: str, layer: int = 1) -> Tensor:
     tokens = [[token for token, _ in chunk] for chunk in parts]
     if weighted := bool((weights != 1).any()):
         tokens.append([token for token, _ in _closed(encoder, [])])
-    states = _hidden(encoder, torch.tensor(tokens), layer)
+    ids = torch.tensor(tokens).to(encoder.model.device)
+    out = encoder.model(ids, output_hidden_states=layer > 1 or not normed)
+    states = _hidden(encoder, out, layer, normed).float().cpu()
     if weighted:
-        states, empty = states[:-1], states[-1:]
-        states = torch.where((weights != 1)[..., None], empty + (states - empty) * weights[..., None], states)
-    return states.reshape(1, -1, states.shape[-1])
+        states = _weighted(states[:-1], states[-1:], weights)
+    whole = None
+    if pooled:
+        found = out.text_embeds if hasattr(out, "text_embeds") else out.pooler_output
+        whole = found[:1].float().cpu()
+    return Encoded(states.reshape(1, -1, states.shape[-1]), whole)
 
 
-def _hidden(encoder: PromptEncoder, tokens: Tensor, layer: int) -> Tensor:
-    out = encoder.model(tokens.to(encoder.model.device), output_hidden_states=layer > 1)
-    # Earlier layers have not passed the norm that the denoiser was trained behind.
-    found: Tensor = out.last_hidden_state if layer == 1 else encoder.model.final_layer_norm(out.hidden_states[-layer])
-    return found.float().cpu()
+def _hidden(encoder: PromptEncoder, out: Any, layer: int, normed: bool) -> Tensor:
+    if layer == 1 and normed:
+        return out.last_hidden_state  # type: ignore[no-any-return]
+    found: Tensor = out.hidden_states[-layer]
+    return encoder.model.final_layer_norm(found) if normed else found
+
+
+def _weighted(states: Tensor, empty: Tensor, weights: Tensor) -> Tensor:
+    return torch.where((weights != 1)[..., None], empty + (states - empty) * weights[..., None], states)
+
+
+@torch.no_grad()
+def t5(encoder: PromptEncoder, text: str, length: int) -> Encoded:
+    """The encoding of a prompt by a T5 encoder, padded or cut off to `length` tokens. Weights count as in CLIP."""
+    marks = encoder.tokenizer
+    pieces = [piece for section in parse(text) for piece in section]
+    ids: list[int] = []
+    weights: list[float] = []
+    for piece in pieces:
+        readable = piece.text.encode("utf-8", "replace").decode()
+        found = marks(readable, add_special_tokens=False, verbose=False)["input_ids"]
+        ids += found
+        weights += [piece.weight] * len(found)
+    ids, weights = ids[: length - 1], weights[: length - 1]
+    rows = [_t5_closed(marks, ids, length)]
+    factors = torch.tensor([weights + [1.0] * (length - len(weights))])
+    if weighted := bool((factors != 1).any()):
+        rows.append(_t5_closed(marks, [], length))
+    states = encoder.model(torch.tensor(rows).to(encoder.model.device))[0].float().cpu()
+    return Encoded(_weighted(states[:1], states[1:], factors) if weighted else states)
+
+
+def _t5_closed(marks: Any, ids: Sequence[int], length: int) -> list[int]:
+    return [*ids, int(marks.eos_token_id), *[int(marks.pad_token_id)] * (length - 1 - len(ids))]
+
+
+@torch.no_grad()
+def language_model(
+    encoder: PromptEncoder, text: str, *, layers: Sequence[int], drop: int = 0, length: int = 512, padded: bool = False
+) -> Encoded:
+    """What a causal language model makes of a whole conversation, given as the text that its template makes of it.
+
+    Args:
+        layers: Whose outputs are taken, side by side, as `hidden_states` counts them.
+        drop: How many tokens at the beginning are the template's, and are left out.
+        length: At most so many tokens.
+        padded: Whether to fill up to `length`; else only what was said is given.
+    """
+    padding = "max_length" if padded else False
+    given = encoder.tokenizer(
+        text.encode("utf-8", "replace").decode(),
+        padding=padding,
+        max_length=length,
+        truncation=True,
+        return_tensors="pt",
+    ).to(encoder.model.device)
+    out = encoder.model(
+        input_ids=given.input_ids, attention_mask=given.attention_mask, output_hidden_states=True, use_cache=False
+    )
+    states = torch.cat([out.hidden_states[layer] for layer in layers], dim=-1)
+    return Encoded(states[:, drop:].float().cpu())
+
+
+def side_by_side(*parts: Encoded | None) -> Encoded:
+    """Encodings of one prompt by several encoders: token by token beside each other, and so the pooled ones."""
+    tokens = [part.tokens for part in parts if part is not None and part.tokens is not None]
+    pooled = [part.pooled for part in parts if part is not None and part.pooled is not None]
+    longest = max(each.shape[1] for each in tokens)
+    # Encoders whose tokenizers differ may need another number of chunks for one text.
+    tokens = [each.repeat(1, -(-longest // each.shape[1]), 1)[:, :longest] for each in tokens]
+    return Encoded(torch.cat(tokens, dim=-1), torch.cat(pooled, dim=-1) if pooled else None)

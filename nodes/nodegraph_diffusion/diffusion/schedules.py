@@ -6,7 +6,8 @@ sigma^2)`).
 
 Two kinds of schedules stand beside each other. Those of `SPACINGS` are the diffusers `timestep_spacing`s (Lin et al.
 2023, arXiv:2305.08891, table 2): they space timesteps and look up sigmas. All others are the ones that ComfyUI's users
-know: they visit the same sigmas, and the network is told the integer timestep nearest in log sigma.
+know: they visit the same sigmas, and the network is told the integer timestep nearest in log sigma. `native` is what
+the model's own scheduler is configured with. Flow models have tables of another kind, see `flow`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from .flow import FlowTable, sigma_of
 
 Array = npt.NDArray[np.float64]
 
@@ -45,11 +48,13 @@ class NoiseTable:
 
     sigmas: Array
     steps_offset: int = 0
+    spacing: str = "leading"
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> NoiseTable:
         """Read a diffusers scheduler's configuration (`beta_start`, `beta_end`, `beta_schedule`, `trained_betas`,
-        `num_train_timesteps`, `rescale_betas_zero_snr`, `steps_offset`; missing ones have Stable Diffusion's values).
+        `num_train_timesteps`, `rescale_betas_zero_snr`, `steps_offset`, `timestep_spacing`; missing ones have Stable
+        Diffusion's values).
 
         Raises:
             ValueError: the `beta_schedule` is unknown.
@@ -57,7 +62,8 @@ class NoiseTable:
         products: Array = np.cumprod(1 - _betas(config), dtype=np.float64)
         if config.get("rescale_betas_zero_snr"):
             products = _zero_terminal_snr(products)
-        return cls(np.sqrt((1 - products) / products), int(config.get("steps_offset", 0)))
+        spacing = str(config.get("timestep_spacing", "leading"))
+        return cls(np.sqrt((1 - products) / products), int(config.get("steps_offset", 0)), spacing)
 
     @property
     def sigma_min(self) -> float:
@@ -83,6 +89,10 @@ class NoiseTable:
         # float32 here and in its callers: `sgm_uniform` meets exact halves between timesteps, and which side they fall
         # on, and with it the picture, hangs on this rounding.
         return torch.from_numpy(np.log(self.sigmas)).float()
+
+
+Table = NoiseTable | FlowTable
+"""The noise levels of a network."""
 
 
 def _betas(config: Mapping[str, Any]) -> Array:
@@ -132,7 +142,7 @@ class Schedule:
     sigmas: tuple[float, ...]
     timesteps: tuple[float, ...]
     noise_scale: float
-    table: NoiseTable
+    table: Table
     fractional: bool = False
 
     def __len__(self) -> int:
@@ -141,6 +151,12 @@ class Schedule:
     def point(self, step: int) -> Point:
         """Where step `step` starts."""
         return Point(self.sigmas[step], self.timesteps[step])
+
+    def walked(self, timestep: float) -> tuple[float, float]:
+        """Which part of the steps is done where the network is told `timestep`, and which part of them one step is."""
+        told = self.timesteps[: len(self)]
+        done = sum(each > timestep + 1e-3 for each in told)
+        return done / len(self), 1 / len(self)
 
     def between(self, sigma: float) -> Point:
         """A point off the grid, for solvers that evaluate inside a step."""
@@ -180,7 +196,7 @@ class Schedule:
 
 
 def make_schedule(
-    name: str, steps: int, table: NoiseTable, *, grid: Grid = "sigma", discard_penultimate: bool = False
+    name: str, steps: int, table: Table, *, grid: Grid = "sigma", discard_penultimate: bool = False
 ) -> Schedule:
     """The schedule called `name` for about `steps` steps.
 
@@ -201,6 +217,10 @@ def make_schedule(
         raise ValueError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")
     if not 1 <= steps <= len(table.sigmas):
         raise ValueError(f"a schedule needs 1 to {len(table.sigmas)} steps (the network's noise levels), got {steps}")
+    if isinstance(table, FlowTable):
+        return _flowing(name, steps, table, discard_penultimate)
+    if name == "native":
+        name = table.spacing
     if name in SPACINGS:
         return _spaced(SPACINGS[name], steps, table, grid)
     levels = LEVELS[name](steps + discard_penultimate, table)
@@ -217,35 +237,52 @@ def make_schedule(
     )
 
 
-def _normal(steps: int, table: NoiseTable) -> Array:
+def _flowing(name: str, steps: int, table: FlowTable, discard_penultimate: bool) -> Schedule:
+    if name == "native":
+        times, told = table.native(steps)
+    elif name in LEVELS:
+        levels = LEVELS[name](steps + discard_penultimate, table)
+        levels = levels[:-1] if discard_penultimate else levels
+        times = levels[np.diff(levels, prepend=np.inf) < 0].tolist()
+        told = [1000 * time for time in times]
+    else:
+        known = ", ".join(n for n in SCHEDULES if n not in SPACINGS)
+        raise ValueError(f"a flow model has no discrete timesteps for {name!r} to space; it takes {known}")
+    sigmas = [sigma_of(time) for time in times]
+    # diffusers' pipelines start with the noise itself, ComfyUI with noise of the first level.
+    scale = 1 + sigmas[0] if name == "native" else sigmas[0]
+    return Schedule((*sigmas, 0.0), tuple(told), scale, table)
+
+
+def _normal(steps: int, table: Table) -> Array:
     return table.sigma_at(torch.linspace(len(table.sigmas) - 1, 0, steps))
 
 
-def _sgm_uniform(steps: int, table: NoiseTable) -> Array:
+def _sgm_uniform(steps: int, table: Table) -> Array:
     return table.sigma_at(torch.linspace(len(table.sigmas) - 1, 0, steps + 1)[:-1])
 
 
-def _karras(steps: int, table: NoiseTable, rho: float = 7.0) -> Array:
+def _karras(steps: int, table: Table, rho: float = 7.0) -> Array:
     """Karras et al. 2022, equation 5."""
     ramp = np.linspace(0, 1, steps)
     top, bottom = table.sigma_max ** (1 / rho), table.sigma_min ** (1 / rho)
     return np.asarray((top + ramp * (bottom - top)) ** rho, dtype=np.float64)
 
 
-def _exponential(steps: int, table: NoiseTable) -> Array:
+def _exponential(steps: int, table: Table) -> Array:
     return np.exp(np.linspace(math.log(table.sigma_max), math.log(table.sigma_min), steps))
 
 
-def _simple(steps: int, table: NoiseTable) -> Array:
+def _simple(steps: int, table: Table) -> Array:
     stride = len(table.sigmas) / steps
     return table.sigmas[[-1 - int(i * stride) for i in range(steps)]]
 
 
-def _ddim_uniform(steps: int, table: NoiseTable) -> Array:
+def _ddim_uniform(steps: int, table: Table) -> Array:
     return table.sigmas[1 :: len(table.sigmas) // steps][::-1]
 
 
-def _beta(steps: int, table: NoiseTable) -> Array:
+def _beta(steps: int, table: Table) -> Array:
     """Lee et al. 2024, arXiv:2407.12173: quantiles of a Beta(0.6, 0.6) distribution of timesteps."""
     from scipy import stats  # half a second to import, for one schedule
 
@@ -254,7 +291,7 @@ def _beta(steps: int, table: NoiseTable) -> Array:
     return table.sigmas[timesteps]
 
 
-def _linear_quadratic(steps: int, table: NoiseTable, threshold: float = 0.025) -> Array:
+def _linear_quadratic(steps: int, table: Table, threshold: float = 0.025) -> Array:
     """Polyak et al. 2024, arXiv:2410.13720: half the steps take away 2.5 % of the noise, the others a parabola that
     continues that line smoothly and ends at zero."""
     if steps == 1:
@@ -267,12 +304,12 @@ def _linear_quadratic(steps: int, table: NoiseTable, threshold: float = 0.025) -
     return np.asarray(table.sigma_max * (1 - gone), dtype=np.float64)
 
 
-def _kl_optimal(steps: int, table: NoiseTable) -> Array:
+def _kl_optimal(steps: int, table: Table) -> Array:
     """Sabour et al. 2024, arXiv:2404.14507, theorem 3.1: equal steps of atan(sigma)."""
     return np.tan(np.linspace(math.atan(table.sigma_max), math.atan(table.sigma_min), steps))
 
 
-LEVELS: Mapping[str, Callable[[int, NoiseTable], Array]] = {
+LEVELS: Mapping[str, Callable[[int, Table], Array]] = {
     "normal": _normal,
     "karras": _karras,
     "exponential": _exponential,
@@ -311,7 +348,7 @@ SPACINGS: Mapping[str, Callable[[int, NoiseTable, Grid], Array]] = {
 }
 """The timesteps of each diffusers spacing, descending."""
 
-SCHEDULES: Sequence[str] = (*LEVELS, *SPACINGS)
+SCHEDULES: Sequence[str] = (*LEVELS, *SPACINGS, "native")
 
 
 def _spaced(spacing: Callable[[int, NoiseTable, Grid], Array], steps: int, table: NoiseTable, grid: Grid) -> Schedule:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..denoiser import Denoise
-from ..schedules import Grid, NoiseTable, Schedule, make_schedule
+from ..schedules import Grid, Schedule, Table, make_schedule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +75,7 @@ class Solver:
     def needs_noise(self) -> bool:
         return self.noise != "none"
 
-    def schedule(self, name: str, steps: int, table: NoiseTable) -> Schedule:
+    def schedule(self, name: str, steps: int, table: Table) -> Schedule:
         """The schedule `name` as this solver takes it; see `make_schedule`."""
         return make_schedule(name, steps, table, grid=self.grid, discard_penultimate=self.discards_penultimate)
 

@@ -1,0 +1,123 @@
+"""A ControlNet on a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field
+
+from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
+
+from .checkpoint import Checkpoint, ModelError, find, list_files
+from .checkpoint.controls import open_control
+from .families import FAMILIES
+from .handles import ControlHint, Model, Vae
+from .params import Unit
+from .values import Image
+
+Strength = Annotated[float, Field(ge=0, le=10), Widget("slider", min=0, max=2, step=0.05)]
+
+
+@node(version=1, lane="gpu", category="model")
+def apply_control_net(
+    ctx: Context,
+    model: Model,
+    image: Image,
+    source: Annotated[str, Choices("controlnets")],
+    vae: Vae | None = None,
+    strength: Strength = 1.0,
+    start: Unit = 0.0,
+    end: Unit = 1.0,
+) -> Model:
+    """Hold a model to the structure of a picture: its edges, depths, poses.
+
+    Several are applied one behind the other; what they add is summed.
+
+    Args:
+        image: What the ControlNet was trained to read, such as the edges that Canny finds. It is brought to the size of
+            the picture that is made.
+        source: A ControlNet in the folders of models: a diffusers folder, or a file for Stable Diffusion 1, 2 or XL.
+        vae: That of the model. ControlNets for Stable Diffusion 3 and Flux.1 read latents and need it.
+        strength: How strictly it is followed.
+        start: From which part of the steps on it acts.
+        end: Up to which part of the steps it acts.
+    """
+    found = _opened(source, ctx.folders)
+    family, hint = model.family, image.pixels
+    if family.control is None or found.family != family.name:
+        raise NodeError(_unlike(found, family.title), "source")
+    if family.control.latent(found.denoiser.config):
+        if vae is None:
+            raise NodeError(f"{found.name} reads latents; link the model's VAE", "vae")
+        import torch
+
+        from .diffusion import spaces
+        from .diffusion.pictures import encode
+
+        pixels = torch.from_numpy(image.pixels.copy())
+        with ctx.lease(vae.autoencoder) as autoencoder:
+            latents = encode(autoencoder, pixels, report=ctx.progress, multiple=family.multiple)
+            if not family.control.shifted(found.denoiser.config):
+                latents = latents + spaces.shift(autoencoder) * spaces.factor(autoencoder)
+        hint = latents.numpy()
+    return replace(model, controls=(*model.controls, ControlHint(found, hint, strength, start, end)))
+
+
+def _opened(source: str, folders: Folders) -> Checkpoint:
+    try:
+        return open_control(find(source, folders.models))
+    except ModelError as error:
+        raise NodeError(str(error), "source") from error
+
+
+def _unlike(found: Checkpoint, title: str) -> str:
+    own = FAMILIES[found.family].title
+    return f"{found.name} is a ControlNet for {own}, but the model is {title}; use one for it"
+
+
+@apply_control_net.fingerprint
+def _revision(source: str, folders: Folders) -> str:
+    found = _opened(source, folders)
+    return f"{found.path}\0{found.revision}"
+
+
+@apply_control_net.facts
+def _facts(known: Known) -> Mapping[str, Facts]:
+    known.agree("latent space", "model", "vae", hint="use the VAE of the same model")
+    source, family = known.value("source"), known["model"].get("family")
+    if source is not None and family in FAMILIES:
+        found = _opened(source, known.folders)
+        if found.family != family:
+            reason = _unlike(found, FAMILIES[str(family)].title)
+            known.refuse("source", reason)
+            known.refuse("model", f"{reason} (in source)")
+        else:
+            control = FAMILIES[found.family].control
+            if control is not None and control.latent(found.denoiser.config) and "vae" not in known:
+                known.refuse("vae", f"{found.name} reads latents; link the model's VAE")
+    return {"model": known["model"]}
+
+
+@choices("controlnets")
+def controlnets(folders: Folders) -> Mapping[str, str]:
+    """The ControlNets in the folders of models, each with what it is for."""
+    found: dict[str, str] = {}
+    for source in [*list_files(folders.models), *_folders(folders)]:
+        try:
+            control = open_control(find(source, folders.models))
+        except ModelError:
+            continue
+        found[source] = f"for {FAMILIES[control.family].title}, {control.denoiser.bytes / 1e6:,.0f} MB"
+    return found
+
+
+def _folders(folders: Folders) -> list[str]:
+    """Folders with the configuration of one component, below the folders of models."""
+    return [
+        config.parent.relative_to(base).as_posix()
+        for base in folders.models
+        for config in sorted(base.glob("*/config.json")) + sorted(base.glob("*/*/config.json"))
+        if not (config.parent.parent / "model_index.json").is_file()
+    ]

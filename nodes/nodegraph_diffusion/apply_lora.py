@@ -1,0 +1,104 @@
+"""A LoRA on a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
+
+from .checkpoint import ModelError, find_file, list_files
+from .checkpoint.adapters import Adapter, open_adapter
+from .families import FAMILIES
+from .handles import Lora, Model, TextEncoder
+
+Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.5, step=0.05)]
+
+
+class Adapted(NamedTuple):
+    model: Model
+    text_encoder: TextEncoder
+
+
+@node(version=1, lane="io", category="model")
+def apply_lora(
+    ctx: Context,
+    model: Model,
+    text_encoder: TextEncoder,
+    source: Annotated[str, Choices("loras")],
+    strength: Strength = 1.0,
+    text_strength: Strength = 1.0,
+) -> Adapted:
+    """Change a model by a LoRA, without touching its weights.
+
+    Several are applied one behind the other. Files of kohya's trainer, of peft and diffusers, and of the models'
+    original code are read. What a LoRA is for is found out from its header.
+
+    Args:
+        source: A `.safetensors` file in the folders of models, or an absolute path.
+        strength: How much it changes the denoiser. 0 is not at all.
+        text_strength: How much it changes the text encoders, if it does.
+    Returns:
+        model: The denoiser with the LoRA.
+        text_encoder: The text encoders with the LoRA.
+    """
+    try:
+        adapter = open_adapter(find_file(source, ctx.folders.models))
+    except ModelError as error:
+        raise NodeError(str(error), "source") from error
+    return Adapted(
+        replace(model, loras=(*model.loras, Lora(adapter, strength))),
+        replace(text_encoder, loras=(*text_encoder.loras, Lora(adapter, text_strength))),
+    )
+
+
+@apply_lora.fingerprint
+def _revision(source: str, folders: Folders) -> str:
+    found = open_adapter(find_file(source, folders.models))
+    return f"{found.path}\0{found.revision}"
+
+
+@apply_lora.facts
+def _facts(known: Known) -> Mapping[str, Facts]:
+    known.agree("family", "model", "text_encoder", hint="use the model and text encoder of one LoadModel")
+    source = known.value("source")
+    if source is not None:
+        adapter = open_adapter(find_file(source, known.folders.models))
+        if reason := unfit(adapter, known["model"]):
+            known.refuse("source", reason)
+            known.refuse("model", f"{reason} (in source)")
+    return {"model": known["model"], "text_encoder": known["text_encoder"]}
+
+
+def unfit(adapter: Adapter, model: Facts) -> str:
+    """Why a LoRA does not go with a model; empty where nothing speaks against it."""
+    family, width = model.get("family"), model.size("prompt width")
+    if family in FAMILIES and adapter.families and family not in adapter.families:
+        titles = " or ".join(FAMILIES[name].title for name in adapter.families)
+        return (
+            f"{adapter.name} is a LoRA for {titles}, but the model is {FAMILIES[str(family)].title}; use one of its own"
+        )
+    if adapter.width is not None and width is not None and adapter.width != width:
+        return (
+            f"{adapter.name} is a LoRA for a model that reads prompts of width {adapter.width}, but this one reads "
+            f"{width}; use one that was trained for it"
+        )
+    return ""
+
+
+@choices("loras")
+def loras(folders: Folders) -> Mapping[str, str]:
+    """The LoRAs in the folders of models, each with what it is for."""
+    found: dict[str, str] = {}
+    for source in list_files(folders.models):
+        try:
+            adapter = open_adapter(find_file(source, folders.models))
+        except ModelError:
+            continue
+        families = " or ".join(FAMILIES[name].title for name in adapter.families) or "an unknown family"
+        found[source] = f"for {families}, {Path(adapter.path).stat().st_size / 1e6:,.0f} MB"
+    return found

@@ -1,0 +1,94 @@
+"""Small files that change a model: what a LoRA is for, told from its header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .header import Header, ModelError, digest, read_header
+
+LOW_RANK = re.compile(r"(?P<module>.+?)[._]lora[._]?(?P<side>down|up|A|B)(\.\w+)?\.weight$|(?P<other>.+)\.alpha$")
+"""`module.lora_down.weight`, `module.lora_A.default.weight`, `module.lora.up.weight`, `module.alpha`."""
+UNSUPPORTED = {"hada_w1_a": "a LoHa", "lokr_w1": "a LoKr", "dora_scale": "a DoRA", "oft_blocks": "an OFT"}
+PARTS: tuple[tuple[str, str], ...] = (
+    ("text_encoder_3", r"lora_te3_|text_encoder_3\."),
+    ("text_encoder_2", r"lora_te2_|text_encoder_2\."),
+    ("text_encoder", r"lora_te1?_|text_encoder\."),
+    ("denoiser", r"lora_unet_|lora_transformer_|unet\.|transformer\.|diffusion_model\.|base_model\.model\.|(?=.)"),
+)
+"""Which part of a model a name belongs to, and what is before the module's own name. Asked in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA (Hu et al. 2021, arXiv:2106.09685): low-rank changes of some layers."""
+
+    path: str
+    families: tuple[str, ...]
+    """Those it may be for; several where its names fit several."""
+    width: int | None
+    """Of the prompts that the denoiser reads, where it changes a layer that reads them."""
+    parts: tuple[str, ...]
+    """What it changes: "denoiser", "text_encoder", "text_encoder_2"."""
+    bytes: int
+    revision: str
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return Path(self.path).name
+
+
+def open_adapter(path: Path) -> Adapter:
+    """What the LoRA at `path` is for.
+
+    Raises:
+        ModelError: It is none, or one of a kind that is not supported.
+    """
+    from ..families import FAMILIES  # which read files with this package
+
+    header = read_header(path)
+    names = list(header.tensors)
+    for mark, what in UNSUPPORTED.items():
+        if any(mark in name for name in names):
+            raise ModelError(f"{path}: is {what}, which is not supported. Convert it to a LoRA, or look for one")
+    changed = modules(names)
+    if not changed:
+        raise ModelError(
+            f"{path}: is no LoRA: none of its {len(names)} tensors is named ...lora_down.weight or ...lora_A.weight. "
+            "Open a whole model with LoadModel"
+        )
+    return Adapter(
+        path=str(path),
+        families=tuple(family.name for family in FAMILIES.values() if family.adapts(header)),
+        width=_width(header),
+        parts=tuple(dict.fromkeys(part_of(module)[0] for module in changed)),
+        bytes=sum(tensor.bytes for tensor in header.tensors.values()),
+        revision=digest([path], [], mtime=True),
+    )
+
+
+def modules(names: Sequence[str]) -> list[str]:
+    """The modules that a LoRA's tensors change, with their prefixes."""
+    found = [match for name in names if (match := LOW_RANK.match(name)) and match["side"]]
+    return list(dict.fromkeys(match["module"] for match in found))
+
+
+def part_of(module: str) -> tuple[str, str]:
+    """The part that a module of a LoRA belongs to, and the module's name within it."""
+    for part, prefix in PARTS:
+        if match := re.match(prefix, module):
+            name = module[match.end() :]
+            return part, re.sub(r"^(model\.)?diffusion_model\.", "", name)
+    raise AssertionError("the last pattern matches every name")
+
+
+def _width(header: Header) -> int | None:
+    """How wide the prompts are that a UNet's cross-attention reads."""
+    for name, tensor in header.tensors.items():
+        match = LOW_RANK.match(name)
+        if match and match["side"] in ("down", "A") and re.search(r"attn2[._]to_[kv]", name):
+            return tensor.shape[1]
+    return None

@@ -1,0 +1,97 @@
+"""ControlNets (Zhang et al. 2023, arXiv:2302.05543): networks that hold a picture's structure, told from headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .folder import files_of, read_json
+from .header import Header, ModelError, Tensor, digest, read_header
+from .original import shipped
+from .value import Checkpoint, Component
+
+if TYPE_CHECKING:
+    from ..families import Family
+
+ORIGINAL = "control_model."
+CONFIG = "config.json"
+
+
+def open_control(path: Path) -> Checkpoint:
+    """What the ControlNet at `path` is: a folder of diffusers', or a single file for Stable Diffusion 1, 2 or XL.
+
+    Raises:
+        ModelError: It is none, or of a kind that is not supported.
+    """
+    from ..families import FAMILIES  # which read files with this package
+
+    families = list(FAMILIES.values())
+    if path.is_dir():
+        config = read_json(path / CONFIG, "Name the folder of a ControlNet, which has one")
+        files = files_of(path, "diffusion_pytorch_model")
+        tensors: dict[str, Tensor] = {}
+        for file in files:
+            tensors |= read_header(file).tensors
+        cls = str(config.get("_class_name"))
+        names = tuple(file.name for file in files)
+        prefixes: tuple[str, ...] = ("",)
+        revision = digest(files, [path / CONFIG], mtime=True)
+    else:
+        header = read_header(path)
+        cls, config, prefixes = "ControlNetModel", _config(header), _prefixes(header)
+        tensors, names, revision = header.under(*prefixes), (path.name,), digest([path], [], mtime=True)
+    family = _owner(path, cls, config, families)
+    part = Component.of("controlnet", cls, names, config, tensors, prefixes)
+    kind: Any = "folder" if path.is_dir() else "file"
+    return Checkpoint(str(path), kind, family.name, family.prediction, "the family", {}, part, (), None, revision)
+
+
+def _owner(path: Path, cls: str, config: Mapping[str, Any], families: Sequence[Family]) -> Family:
+    for family in families:
+        if family.control is not None and family.control.cls == cls and family.control.owns(config):
+            return family
+    known = sorted({family.control.cls for family in families if family.control is not None})
+    raise ModelError(f"{path}: is {cls}, needed a ControlNet that is one of {', '.join(known)}")
+
+
+def _prefixes(header: Header) -> tuple[str, ...]:
+    return (ORIGINAL,) if header.under(ORIGINAL) else ("",)
+
+
+def _config(header: Header) -> dict[str, Any]:
+    """The configuration of a single file's ControlNet: that of its family's UNet, fitted to its shapes."""
+    names = header.tensors
+    if f"{ORIGINAL}input_hint_block.0.weight" in names:
+        block, query = f"{ORIGINAL}input_blocks.{{}}.0.in_layers.2.weight", r".*input_blocks\..*attn2\.to_k\.weight"
+        labelled, linear = f"{ORIGINAL}label_emb.0.0.weight", r".*input_blocks.*proj_in\.weight"
+    elif "controlnet_cond_embedding.conv_in.weight" in names:
+        block, query = "down_blocks.{}.resnets.0.conv1.weight", r"down_blocks\..*attn2\.to_k\.weight"
+        labelled, linear = "add_embedding.linear_1.weight", r"down_blocks.*proj_in\.weight"
+    else:
+        raise ModelError(
+            f"{header.path}: is no ControlNet: it has neither 'controlnet_cond_embedding.conv_in.weight' nor "
+            f"'{ORIGINAL}input_hint_block.0.weight'. Open a whole model with LoadModel"
+        )
+    width = next(header.shape(name)[1] for name in names if re.fullmatch(query, name))
+    name = "sdxl" if labelled in names else "sd21" if width == 1024 else "sd15"
+    unet = shipped(name, "unet")
+    projections = [header.shape(n) for n in names if re.fullmatch(linear, n)]
+    kept = (
+        "act_fn", "attention_head_dim", "block_out_channels", "cross_attention_dim", "down_block_types",
+        "downsample_padding", "flip_sin_to_cos", "freq_shift", "in_channels", "layers_per_block", "norm_eps",
+        "norm_num_groups", "addition_embed_type", "addition_time_embed_dim", "transformer_layers_per_block",
+    )  # fmt: skip
+    stride, start = (unet["layers_per_block"] + 1, 1) if block.startswith(ORIGINAL) else (1, 0)
+    widths = [header.shape(block.format(start + stride * i))[0] for i in range(len(unet["block_out_channels"]))]
+    made = {key: unet[key] for key in kept if key in unet} | {
+        "block_out_channels": widths,
+        "cross_attention_dim": width,
+        "use_linear_projection": bool(projections) and len(projections[0]) == 2,
+    }
+    if labelled in names:
+        made["projection_class_embeddings_input_dim"] = header.shape(labelled)[1]
+    if unet.get("use_linear_projection"):
+        made["attention_head_dim"] = [each // 64 for each in widths]
+    return made

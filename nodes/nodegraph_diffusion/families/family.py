@@ -1,0 +1,177 @@
+"""What a family of models says about itself. See `families` for where these values are found.
+
+Everything that needs torch happens inside the functions a family names, so that headers are read without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..checkpoint.header import Header
+from ..checkpoint.value import Component, Prediction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..diffusion.denoiser import Prompt
+    from ..diffusion.prompts import PromptEncoder
+    from ..diffusion.schedules import Table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """What a text encoder makes of a prompt: float32 on the CPU.
+
+    Attributes:
+        tokens: (1, T, D), or None where the family reads the pooled one alone.
+        pooled: (1, P): all of the prompt in one vector, or None where the family does not read it.
+    """
+
+    tokens: Tensor | None
+    pooled: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a single file holds."""
+
+    denoiser: Component
+    text_encoders: tuple[Component, ...]
+    vae: Component | None
+    scheduler: Mapping[str, Any]
+    prediction: Prediction
+    prediction_from: str = "the family"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """One of a family's text encoders.
+
+    Args:
+        name: As diffusers calls its folder.
+        classes: What it may be in transformers: models that differ in what stands behind the layers that are read.
+        encode: `encode(encoder, text, layer)`: what it makes of a prompt; layer 0 is the one the family reads.
+        optional: Whether the model does without it too.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    encode: Callable[[PromptEncoder, str, int], Encoded]
+    optional: bool = False
+
+    @property
+    def tokenizer(self) -> str:
+        """The folder of its tokenizer."""
+        return self.name.replace("text_encoder", "tokenizer")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What a run tells a network beside the latent, the time and the prompt.
+
+    Args:
+        width, height: Of the picture in pixels.
+        guidance: What a model distilled from guidance is told instead of it.
+        hole: For inpainting networks, what the family's `hole` made.
+        residuals: Further arguments of the network, such as those that ControlNets add.
+    """
+
+    width: int
+    height: int
+    guidance: float = 3.5
+    hole: Any = None
+    residuals: Mapping[str, Any] = field(default_factory=dict)
+
+
+Residuals = Mapping[str, Any]
+"""Further arguments of a denoiser's network: tensors, and sequences of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How a family's ControlNets are asked.
+
+    Args:
+        cls: Their class in diffusers.
+        ask: `ask(network, hint, x, time, prompt, job, strength)`: what the ControlNet adds to the denoiser. The hint is
+            a picture (B, 3, H, W), 0..1, or its latent.
+        owns: Whether a configuration of that class is of this family.
+        latent: `latent(config)`: whether such a ControlNet reads the picture's latent.
+        shifted: Whether that latent is centred as the denoiser's are.
+    """
+
+    cls: str
+    ask: Callable[[Any, Tensor, Tensor, Tensor, Prompt, Job, float], Residuals]
+    owns: Callable[[Mapping[str, Any]], bool] = lambda config: True
+    latent: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    shifted: Callable[[Mapping[str, Any]], bool] = lambda config: True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One architecture with the habits it was trained with.
+
+    Args:
+        name: Stable, in documents' facts and cache keys.
+        title: What people read.
+        denoiser: Folder and class of the network, in diffusers.
+        encoders: Its text encoders, in order.
+        vae: Folder and class of its autoencoder.
+        space: The name of its latent space; families that share one read each other's latents.
+        owns: Whether a diffusers folder is of this family, from the configurations of its components by folder, once
+            the denoiser's class and the text encoders fit.
+        scaling: What the family's own VAE multiplies latents by, which tells its space from that of a VAE of its own.
+        predict: `predict(network, x, time, prompt, job)`: the network's raw output for latents (B, C, h, w).
+        joined: `joined(encoded, width)`: what the encodings of all text encoders are together, for a denoiser that
+            reads prompts of that width; None stands for an encoder that is absent.
+        together: Whether positive and negative prompt go through the network in one batch: where prompts of different
+            length are `repeated` up to a common one, where they are of `equal` length, or `never`.
+        combine: `combine(negative, positive, cfg)`, where it is not the usual guidance.
+        multiple: What width and height of a picture are multiples of, in pixels.
+        prediction: What the network gives, where no configuration says it.
+        table: Its noise levels, from the scheduler's configuration, the latent's cells and the number of steps.
+        sampler, schedule: What fits the family where a document does not say it.
+        inpaints: Whether a denoiser of this configuration reads a picture with a hole.
+        hole: What such a network reads, from the mask (B, 1, H, W), 1 where to paint, and the hidden picture's latent.
+        width: How wide the prompts are that a denoiser of this configuration reads.
+        recognise: Whether a single file is of this family.
+        read: What a single file that was recognised holds. Raises `ModelError`.
+        convert: `convert(part, weights)`: the tensors of one component of a single file, by diffusers' names.
+        adapts: Whether a LoRA may be one for this family, from its names and shapes.
+        adapted: `adapted(name, config)`: the modules of the denoiser, by diffusers' names, that one of the original
+            code is, or is fused of. Dots of the name may be underscores.
+        control: How its ControlNets are asked, if there are any.
+        refines: Whether it only goes on from another model's latents.
+        rank: Families of a lower rank are asked first whether a model is theirs.
+    """
+
+    name: str
+    title: str
+    denoiser: tuple[str, str]
+    encoders: tuple[Encoder, ...]
+    space: str
+    predict: Callable[[Any, Tensor, Tensor, Prompt, Job], Tensor]
+    joined: Callable[[Sequence[Encoded | None], int], Encoded]
+    table: Callable[[Mapping[str, Any], int, int], Table]
+    width: Callable[[Mapping[str, Any]], int]
+    scaling: float | None = None
+    vae: tuple[str, str] = ("vae", "AutoencoderKL")
+    owns: Callable[[Mapping[str, Mapping[str, Any]]], bool] = lambda configs: True
+    together: Literal["repeat", "equal", "never"] = "equal"
+    combine: Callable[[Tensor, Tensor, float], Tensor] | None = None
+    multiple: int = 8
+    prediction: Prediction = "flow"
+    sampler: str = "euler"
+    schedule: str = "native"
+    inpaints: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    hole: Callable[[Tensor, Tensor], Any] | None = None
+    recognise: Callable[[Header], bool] = lambda header: False
+    read: Callable[[Header], Parts] | None = None
+    convert: Callable[[Component, dict[str, Tensor]], dict[str, Tensor]] | None = None
+    adapts: Callable[[Header], bool] = lambda header: False
+    adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()
+    control: Control | None = None
+    refines: bool = False
+    rank: int = 1

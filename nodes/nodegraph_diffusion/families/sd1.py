@@ -1,0 +1,64 @@
+"""Stable Diffusion 1.x (Rombach et al. 2022, arXiv:2112.10752) and the many models tuned from it."""
+
+from __future__ import annotations
+
+from ..checkpoint import original
+from ..checkpoint.header import Header
+from . import unets
+from .family import Encoder, Family, Parts
+
+CLIP = "cond_stage_model.transformer."
+
+
+def _recognise(header: Header) -> bool:
+    return unets.has_unet(header) and bool(header.under(CLIP)) and not unets.is_labelled(header)
+
+
+def _read(header: Header) -> Parts:
+    unets.needs_vae(header)
+    shipped = original.shipped
+    unet = original.unet(header, shipped("sd15", "unet"))
+    clip = original.clip(header, shipped("sd15", "text_encoder"), CLIP)
+    vae = original.vae(header, shipped("sd15", "vae"))
+    predicts, source = original.told(header) or ("epsilon", "the family")
+    return Parts(
+        original.part(header, *unets.UNET, unet, original.DENOISER),
+        (original.part(header, "text_encoder", "CLIPTextModel", clip, CLIP),),
+        original.part(header, "vae", "AutoencoderKL", vae, original.VAE),
+        original.scheduler(header, "sd15"),
+        predicts,
+        source,
+    )
+
+
+FAMILY = Family(
+    name="sd1",
+    title="Stable Diffusion 1.x",
+    denoiser=unets.UNET,
+    encoders=(Encoder("text_encoder", ("CLIPTextModel",), unets.clip(1, normed=True)),),
+    space="sd",
+    scaling=0.18215,
+    # OpenAI's CLIP, which 1.x reads, has the quick GELU; OpenCLIP, which 2.x reads, the exact one.
+    owns=lambda configs: (
+        configs["text_encoder"].get("hidden_act") != "gelu" and not configs["unet"].get("addition_embed_type")
+    ),
+    predict=unets.predict,
+    joined=unets.first,
+    table=unets.table,
+    width=unets.width,
+    together="repeat",
+    prediction="epsilon",
+    sampler="dpmpp_2m",
+    schedule="karras",
+    inpaints=unets.is_inpainting,
+    hole=unets.hole,
+    recognise=_recognise,
+    read=_read,
+    convert=unets.converted,
+    adapts=lambda header: "sd1" in unets.adapts(header),
+    adapted=unets.adapted,
+    control=unets.control(
+        lambda config: config["cross_attention_dim"] != 1024 and not config.get("addition_embed_type")
+    ),
+    rank=0,
+)

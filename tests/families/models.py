@@ -1,0 +1,422 @@
+"""The smallest models of each family's true architecture, as pipelines of diffusers, with the same random weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from tokenizers.pre_tokenizers import ByteLevel
+from torch import nn
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2Tokenizer,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3Model,
+    T5Config,
+    T5EncoderModel,
+    T5TokenizerFast,
+)
+
+import nodegraph_diffusion
+
+ASSETS = Path(nodegraph_diffusion.__path__[0]) / "assets"
+STABLE_DIFFUSION = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+
+
+def config(family: str, component: str, **changes: Any) -> dict[str, Any]:
+    """The shipped configuration of one component, with changes."""
+    found: dict[str, Any] = json.loads((ASSETS / "configs" / family / component / "config.json").read_text())
+    return found | changes
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def ready(module: nn.Module, louder: tuple[str, ...] = ()) -> Any:
+    """In evaluation mode; weights whose names hold one of `louder` are enlarged, since fresh ones hardly look at the
+    prompt and the time, and a comparison would not notice wrong ones."""
+    for name, weights in module.named_parameters():
+        if any(part in name for part in louder):
+            weights.data *= 3
+        if name.endswith("bias") or weights.abs().sum() == 0:  # fresh ones are zero
+            weights.data += 0.05 * torch.randn(weights.shape)
+    return module.eval().requires_grad_(False)
+
+
+def clip(width: int = 64, *, projected: bool = False, act: str = "quick_gelu", layers: int = 3) -> Any:
+    made = CLIPTextConfig(
+        vocab_size=49408,
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        projection_dim=width,
+        hidden_act=act,
+        bos_token_id=49406,
+        eos_token_id=49407,
+    )
+    with seeded(len(act) + projected):
+        return ready((CLIPTextModelWithProjection if projected else CLIPTextModel)(made))
+
+
+def clip_tokenizer(pad: str = "<|endoftext|>") -> CLIPTokenizer:
+    return CLIPTokenizer.from_pretrained(str(ASSETS / "tokenizers" / "clip"), local_files_only=True, pad_token=pad)
+
+
+def autoencoder(family: str, channels: int = 4) -> Any:
+    small = config(family, "vae", block_out_channels=[32, 32, 64, 64], latent_channels=channels, sample_size=64)
+    with seeded(1):
+        return ready(diffusers.AutoencoderKL.from_config(small))
+
+
+@cache
+def sd1() -> Any:
+    small = config("sd15", "unet", block_out_channels=[32, 64, 64, 64], cross_attention_dim=64, sample_size=8)
+    with seeded(2):
+        unet = ready(diffusers.UNet2DConditionModel.from_config(small), ("attn2",))
+    return quiet(
+        diffusers.StableDiffusionPipeline(
+            vae=autoencoder("sd15"),
+            text_encoder=clip(),
+            tokenizer=clip_tokenizer(),
+            unet=unet,
+            scheduler=diffusers.EulerDiscreteScheduler(**STABLE_DIFFUSION, timestep_spacing="leading"),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+    )
+
+
+def control_net(family: str, seed: int = 12) -> Any:
+    """A ControlNet of a family's true architecture that changes what its denoiser gives."""
+    with seeded(seed):
+        if family in ("sd1", "sdxl"):
+            made = diffusers.ControlNetModel.from_unet(FAMILIES[family]().unet, load_weights_from_unet=False)
+        elif family == "sd3":
+            made = diffusers.SD3ControlNetModel(
+                sample_size=8, patch_size=2, in_channels=16, num_layers=2, attention_head_dim=64,
+                num_attention_heads=1, joint_attention_dim=160, caption_projection_dim=64, pooled_projection_dim=128,
+                out_channels=16, pos_embed_max_size=12, qk_norm="rms_norm", force_zeros_for_pooled_projection=seed > 12,
+            )  # fmt: skip
+        else:
+            made = diffusers.FluxControlNetModel(
+                in_channels=64, num_layers=2, num_single_layers=1, attention_head_dim=32, num_attention_heads=2,
+                joint_attention_dim=32, pooled_projection_dim=64, guidance_embeds=True, axes_dims_rope=[4, 14, 14],
+            )  # fmt: skip
+        for weights in made.parameters():
+            if weights.abs().sum() == 0 and weights.ndim > 1:  # the layers that training starts from nothing
+                weights.data += 0.1 * torch.randn(weights.shape)
+        return ready(made)
+
+
+@cache
+def sdxl() -> Any:
+    small = config(
+        "sdxl",
+        "unet",
+        block_out_channels=[64, 64, 128],
+        attention_head_dim=[1, 1, 2],
+        cross_attention_dim=128,
+        addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=64 + 6 * 256,
+        transformer_layers_per_block=[1, 2, 3],
+        sample_size=8,
+    )
+    with seeded(3):
+        unet = ready(diffusers.UNet2DConditionModel.from_config(small), ("attn2", "add_embedding"))
+    return quiet(
+        diffusers.StableDiffusionXLPipeline(
+            vae=autoencoder("sdxl"),
+            text_encoder=clip(),
+            text_encoder_2=clip(projected=True, act="gelu"),
+            tokenizer=clip_tokenizer(),
+            tokenizer_2=clip_tokenizer("!"),
+            unet=unet,
+            scheduler=diffusers.EulerDiscreteScheduler(**STABLE_DIFFUSION, timestep_spacing="leading"),
+            add_watermarker=False,
+        )
+    )
+
+
+@cache
+def sdxl_refiner() -> Any:
+    levels = ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"]
+    small = config(
+        "sdxl",
+        "unet",
+        block_out_channels=[64, 64, 128, 128],
+        down_block_types=levels,
+        up_block_types=[kind.replace("Down", "Up") for kind in reversed(levels)],
+        attention_head_dim=[1, 1, 2, 2],
+        cross_attention_dim=64,
+        projection_class_embeddings_input_dim=64 + 5 * 256,
+        transformer_layers_per_block=[4, 2, 2, 4],
+        sample_size=8,
+    )
+    with seeded(4):
+        unet = ready(diffusers.UNet2DConditionModel.from_config(small), ("attn2", "add_embedding"))
+    return quiet(
+        diffusers.StableDiffusionXLImg2ImgPipeline(
+            vae=autoencoder("sdxl"),
+            text_encoder=None,
+            text_encoder_2=clip(projected=True, act="gelu"),
+            tokenizer=None,
+            tokenizer_2=clip_tokenizer("!"),
+            unet=unet,
+            scheduler=diffusers.EulerDiscreteScheduler(**STABLE_DIFFUSION, timestep_spacing="leading"),
+            requires_aesthetics_score=True,
+            force_zeros_for_empty_prompt=False,
+            add_watermarker=False,
+        )
+    )
+
+
+def t5(width: int = 32) -> Any:
+    made = T5Config(
+        vocab_size=32128, d_model=width, d_kv=16, d_ff=64, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu"
+    )
+    with seeded(6):
+        return ready(T5EncoderModel(made))
+
+
+def t5_tokenizer() -> Any:
+    return T5TokenizerFast.from_pretrained(str(ASSETS / "tokenizers" / "t5"), local_files_only=True)
+
+
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
+)
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+
+def qwen_tokenizer() -> Any:
+    """Bytes alone, with the marks of a conversation."""
+    letters = sorted(ByteLevel.alphabet())
+    vocabulary = {letter: index for index, letter in enumerate([*letters, *SPECIAL])}
+    made = Qwen2Tokenizer(vocab=vocabulary, merges=[], pad_token=SPECIAL[0], eos_token=SPECIAL[2])
+    made.chat_template = TEMPLATE
+    return made
+
+
+QWEN: dict[str, Any] = {
+    "vocab_size": 300,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 2048,
+}
+
+
+def qwen3(layers: int, cls: Any) -> Any:
+    made = Qwen3Config(**QWEN, num_hidden_layers=layers, head_dim=8, tie_word_embeddings=True)
+    with seeded(7):
+        return ready(cls(made))
+
+
+@cache
+def sd3() -> Any:
+    return _sd3(t5(160))
+
+
+def _sd3(third: Any) -> Any:
+    small = config(
+        "sd3-medium",
+        "transformer",
+        sample_size=8,
+        num_layers=2,
+        num_attention_heads=1,
+        attention_head_dim=64,
+        caption_projection_dim=64,
+        joint_attention_dim=160,
+        pooled_projection_dim=128,
+        pos_embed_max_size=12,
+        qk_norm="rms_norm",
+        dual_attention_layers=[0],
+    )
+    with seeded(5):
+        transformer = ready(diffusers.SD3Transformer2DModel.from_config(small), ("context_embedder", "time_text_embed"))
+    return quiet(
+        diffusers.StableDiffusion3Pipeline(
+            transformer=transformer,
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=autoencoder("sd3-medium", 16),
+            text_encoder=clip(projected=True),
+            text_encoder_2=clip(projected=True, act="gelu"),
+            text_encoder_3=third,
+            tokenizer=clip_tokenizer(),
+            tokenizer_2=clip_tokenizer("!"),
+            tokenizer_3=None if third is None else t5_tokenizer(),
+        )
+    )
+
+
+def flux_transformer(**changes: Any) -> Any:
+    small: dict[str, Any] = {
+        "num_layers": 2,
+        "num_single_layers": 2,
+        "num_attention_heads": 2,
+        "attention_head_dim": 32,
+        "axes_dims_rope": [4, 14, 14],
+        "in_channels": 64,
+        "joint_attention_dim": 32,
+        "pooled_projection_dim": 64,
+    }
+    with seeded(8):
+        made = diffusers.FluxTransformer2DModel.from_config(config("flux-dev", "transformer", **small | changes))
+        return ready(made, ("context_embedder", "time_text_embed"))
+
+
+def _flux(cls: Any, **changes: Any) -> Any:
+    dynamic = changes.get("guidance_embeds", True)
+    return quiet(
+        cls(
+            transformer=flux_transformer(**changes),
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(
+                shift=3.0 if dynamic else 1.0, use_dynamic_shifting=dynamic
+            ),
+            vae=autoencoder("flux-dev", 16),
+            text_encoder=clip(),
+            text_encoder_2=t5(),
+            tokenizer=clip_tokenizer(),
+            tokenizer_2=t5_tokenizer(),
+        )
+    )
+
+
+@cache
+def flux_dev() -> Any:
+    return _flux(diffusers.FluxPipeline)
+
+
+@cache
+def flux_schnell() -> Any:
+    return _flux(diffusers.FluxPipeline, guidance_embeds=False)
+
+
+@cache
+def flux_fill() -> Any:
+    return _flux(diffusers.FluxFillPipeline, in_channels=384, out_channels=64)
+
+
+@cache
+def flux2_klein() -> Any:
+    with seeded(9):
+        transformer = ready(
+            diffusers.Flux2Transformer2DModel(
+                in_channels=128,
+                num_layers=1,
+                num_single_layers=2,
+                attention_head_dim=16,
+                num_attention_heads=2,
+                joint_attention_dim=48,
+                timestep_guidance_channels=256,
+                axes_dims_rope=(4, 4, 4, 4),
+                guidance_embeds=False,
+            ),
+            ("context_embedder", "time_guidance_embed"),
+        )
+        vae = diffusers.AutoencoderKLFlux2(
+            block_out_channels=(32, 32, 64, 64), layers_per_block=1, latent_channels=32, sample_size=64,
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        )  # fmt: skip
+        vae.bn.running_mean.normal_()
+        vae.bn.running_var.uniform_(0.5, 2)
+    return quiet(
+        diffusers.Flux2KleinPipeline(
+            transformer=transformer,
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+            vae=ready(vae),
+            text_encoder=qwen3(28, Qwen3ForCausalLM),
+            tokenizer=qwen_tokenizer(),
+        )
+    )
+
+
+@cache
+def qwen_image() -> Any:
+    vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
+    rope = {"rope_type": "default", "type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
+    text = Qwen2_5_VLConfig(
+        text_config=QWEN | {"num_hidden_layers": 2, "rope_parameters": rope, "tie_word_embeddings": False},
+        vision_config=vision,
+    )
+    with seeded(10):
+        encoder = ready(Qwen2_5_VLForConditionalGeneration(text))
+        transformer = ready(
+            diffusers.QwenImageTransformer2DModel(
+                in_channels=64, out_channels=16, num_layers=2, attention_head_dim=16, num_attention_heads=2,
+                joint_attention_dim=16, axes_dims_rope=(4, 6, 6),
+            ),
+            ("txt_in", "time_text_embed"),
+        )  # fmt: skip
+        vae = ready(diffusers.AutoencoderKLQwenImage(base_dim=8, z_dim=16, dim_mult=[1, 2, 2, 2], num_res_blocks=1))
+    shift = {"base_shift": 0.5, "max_shift": 0.9, "max_image_seq_len": 8192, "shift_terminal": 0.02}
+    return quiet(
+        diffusers.QwenImagePipeline(
+            transformer=transformer,
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, **shift),
+            vae=vae,
+            text_encoder=encoder,
+            tokenizer=qwen_tokenizer(),
+        )
+    )
+
+
+@cache
+def z_image() -> Any:
+    with seeded(11):
+        transformer = ready(
+            diffusers.ZImageTransformer2DModel(
+                in_channels=16, dim=32, n_layers=2, n_refiner_layers=1, n_heads=2, n_kv_heads=2, cap_feat_dim=16,
+                axes_dims=[4, 6, 6], axes_lens=[256, 32, 32],
+            ),
+            ("cap_embedder", "t_embedder"),
+        )  # fmt: skip
+    return quiet(
+        diffusers.ZImagePipeline(
+            transformer=transformer,
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=autoencoder("flux-dev", 16),
+            text_encoder=qwen3(3, Qwen3Model),
+            tokenizer=qwen_tokenizer(),
+        )
+    )
+
+
+def quiet(pipeline: Any) -> Any:
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+FAMILIES: dict[str, Callable[[], Any]] = {
+    "sd1": sd1,
+    "sdxl": sdxl,
+    "sdxl_refiner": sdxl_refiner,
+    "sd3": sd3,
+    "flux_dev": flux_dev,
+    "flux_schnell": flux_schnell,
+    "flux_fill": flux_fill,
+    "flux2_klein": flux2_klein,
+    "qwen_image": qwen_image,
+    "z_image": z_image,
+}

@@ -1,0 +1,262 @@
+"""LoRAs: what diffusers makes of them, several at once, and the base model to the bit when they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from families import models
+from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, run, theirs
+from harness import link, step
+from nodegraph import Engine, NodeError
+from nodegraph.events import Event, Warned
+from nodegraph_diffusion.apply_lora import apply_lora
+from nodegraph_diffusion.checkpoint import ModelError
+from nodegraph_diffusion.checkpoint.adapters import open_adapter
+from nodegraph_diffusion.families.flows import packed
+from nodegraph_diffusion.load_model import load_model
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+State = dict[str, torch.Tensor]
+RANK = 4
+
+
+def pair(module: Any, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random halves of a change of `module`, large enough to be seen."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = module.weight.shape[:2]
+    kernel = module.weight.shape[2:]
+    down = torch.randn(RANK, columns, *kernel, generator=generator) / columns**0.5
+    return down, torch.randn(rows, RANK, *(1 for _ in kernel), generator=generator) / 2
+
+
+def peft_layout(parts: Mapping[str, Any], layers: Mapping[str, list[str]]) -> State:
+    state: State = {}
+    for part, names in layers.items():
+        modules = dict(parts[part].named_modules())
+        for index, name in enumerate(names):
+            down, up = pair(modules[name], index)
+            state |= {f"{part}.{name}.lora_A.weight": down, f"{part}.{name}.lora_B.weight": up}
+    return state
+
+
+UNET = [
+    "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q",
+    "down_blocks.1.attentions.0.transformer_blocks.1.attn2.to_k",
+    "up_blocks.0.attentions.1.proj_in",
+]
+FLUX = ["transformer_blocks.1.attn.to_q", "single_transformer_blocks.0.proj_mlp", "x_embedder"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("models")
+    for name in ("sdxl", "flux_dev"):
+        models.FAMILIES[name]().save_pretrained(base / name)
+    sdxl, flux = models.sdxl(), models.flux_dev()
+    clip = "text_model.encoder.layers.0.self_attn.q_proj"
+    layers = {"unet": UNET, "text_encoder": [clip.removeprefix("text_model.")], "text_encoder_2": [clip]}
+    save_file(peft_layout(sdxl.components, layers), base / "sdxl.safetensors")
+    save_file(peft_layout(flux.components, {"transformer": FLUX}), base / "flux.safetensors")
+    return base
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path) -> Iterator[Engine]:
+    with engine(folder) as found:
+        yield found
+
+
+def adapted(nodes: dict[str, Any], *loras: tuple[str, float, float]) -> dict[str, Any]:
+    """`nodes` with LoRAs between the model and what uses it."""
+    before = "model"
+    for number, (source, strength, text) in enumerate(loras):
+        name = f"lora_{number}"
+        nodes[name] = step(
+            "ApplyLora@1",
+            model=link(f"{before}.model"),
+            text_encoder=link(f"{before}.text_encoder"),
+            source=source,
+            strength=strength,
+            text_strength=text,
+        )
+        before = name
+    for node in ("prompt", "negative"):
+        if node in nodes:
+            nodes[node]["inputs"]["text_encoder"] = link(f"{before}.text_encoder")
+    nodes["sample"]["inputs"]["model"] = link(f"{before}.model")
+    return nodes
+
+
+SDXL = {
+    "prompt": PROMPT, "negative_prompt": NEGATIVE, "height": 64, "width": 64, "num_inference_steps": 4,
+    "guidance_scale": 5.0,
+}  # fmt: skip
+
+
+def test_the_denoiser_and_both_text_encoders(made: Engine, folder: Path) -> None:
+    pipeline = models.sdxl()
+    plain = run(made, document("sdxl"))
+    state = {k: v.clone() for k, v in pipeline.unet.state_dict().items()}
+    pipeline.load_lora_weights(str(folder / "sdxl.safetensors"), adapter_name="one")
+    try:
+        expected = theirs(pipeline, **SDXL, latents=noise(1, 4, 8, 8))
+    finally:
+        pipeline.unload_lora_weights()
+    found = run(made, adapted(document("sdxl"), ("sdxl.safetensors", 1.0, 1.0)))
+    assert np.abs(found - plain).max() > 0.01
+    assert all(torch.equal(v, state[k]) for k, v in pipeline.unet.state_dict().items())
+    close(found, expected)
+
+
+def test_a_transformer(made: Engine, folder: Path) -> None:
+    pipeline = models.flux_dev()
+    pipeline.load_lora_weights(str(folder / "flux.safetensors"), adapter_name="one")
+    pipeline.set_adapters("one", 0.7)
+    try:
+        expected = theirs(
+            pipeline, prompt=PROMPT, height=64, width=64, num_inference_steps=4, guidance_scale=2.0,
+            latents=packed(noise(1, 16, 8, 8)),
+        )  # fmt: skip
+    finally:
+        pipeline.unload_lora_weights()
+    nodes = adapted(document("flux_dev", negative=False, guidance=2.0), ("flux.safetensors", 0.7, 0.0))
+    close(run(made, nodes), expected)
+
+
+def test_without_them_it_is_the_base_model_to_the_bit(made: Engine) -> None:
+    plain = run(made, document("sdxl", steps=3))
+    changed = run(made, adapted(document("sdxl", steps=3), ("sdxl.safetensors", 1.0, 1.0)))
+    again = run(made, document("sdxl", steps=3, seed=6))
+    assert not np.array_equal(changed, plain)
+    with engine(Path(str(made.folders.models[0]))) as fresh:
+        assert np.array_equal(run(fresh, document("sdxl", steps=3, seed=6)), again)
+        assert np.array_equal(run(fresh, adapted(document("sdxl", steps=3), ("sdxl.safetensors", 0.0, 0.0))), plain)
+
+
+def test_several_are_a_sum(made: Engine) -> None:
+    twice = run(made, adapted(document("sdxl"), *[("sdxl.safetensors", 0.4, 0.0)] * 2))
+    close(twice, run(made, adapted(document("sdxl"), ("sdxl.safetensors", 0.8, 0.0))))
+
+
+# -- layouts ----------------------------------------------------------------------------------------------------------
+
+
+def kohya(prefix: str, module: Any, seed: int, alpha: float | None = None) -> State:
+    down, up = pair(module, seed)
+    scale = torch.tensor(float(RANK if alpha is None else alpha))
+    return {f"{prefix}.lora_down.weight": down, f"{prefix}.lora_up.weight": up, f"{prefix}.alpha": scale}
+
+
+def test_the_layouts_of_kohyas_trainer(made: Engine, folder: Path) -> None:
+    """By diffusers' names and by those of the original code, with an alpha."""
+    unet = dict(models.sdxl().unet.named_modules())
+    names = {
+        "input_blocks_4_1_transformer_blocks_0_attn1_to_q": UNET[0],
+        "input_blocks_4_1_transformer_blocks_1_attn2_to_k": UNET[1],
+        "output_blocks_1_1_proj_in": UNET[2],
+        "middle_block_0_in_layers_2": "mid_block.resnets.0.conv1",
+    }
+    theirs_ = {f"lora_unet_{new.replace('.', '_')}": unet[new] for new in names.values()}
+    original = {f"lora_unet_{old}": unet[new] for old, new in names.items()}
+    for file, modules in (("kohya", theirs_), ("original", original)):
+        state: State = {}
+        for seed, (name, module) in enumerate(modules.items()):
+            state |= kohya(name, module, seed, alpha=2)
+        save_file(state, folder / f"{file}.safetensors")
+    peft = {f"unet.{name}": unet[name] for name in names.values()}
+    state = {}
+    for seed, (name, module) in enumerate(peft.items()):
+        down, up = pair(module, seed)
+        state |= {f"{name}.lora_A.weight": down, f"{name}.lora_B.weight": up}
+    save_file(state, folder / "same.safetensors")
+    halved = run(made, adapted(document("sdxl"), ("same.safetensors", 0.5, 0.0)))
+    for file in ("kohya", "original"):
+        close(run(made, adapted(document("sdxl"), (f"{file}.safetensors", 1.0, 0.0))), halved, 1e-5)
+
+
+def test_fused_layers_of_the_original_flux(made: Engine, folder: Path) -> None:
+    """One change of query, key, value (and the hidden layer) is three (or four) changes with one lower half."""
+    transformer = dict(models.flux_dev().transformer.named_modules())
+    fused = {
+        "double_blocks.1.txt_attn.qkv": [f"transformer_blocks.1.attn.add_{n}_proj" for n in "qkv"],
+        "single_blocks.0.linear1": [
+            *(f"single_transformer_blocks.0.attn.to_{n}" for n in "qkv"), "single_transformer_blocks.0.proj_mlp",
+        ],
+    }  # fmt: skip
+    whole: State = {}
+    split: State = {}
+    for name, parts in fused.items():
+        generator = torch.Generator().manual_seed(len(name))
+        down = torch.randn(RANK, 64, generator=generator) / 8
+        ups = [torch.randn(len(transformer[part].weight), RANK, generator=generator) for part in parts]
+        flat = f"lora_unet_{name.replace('.', '_')}"
+        whole |= {f"{flat}.lora_down.weight": down, f"{flat}.lora_up.weight": torch.cat(ups)}
+        for part, up in zip(parts, ups, strict=True):
+            split |= {f"transformer.{part}.lora_A.weight": down.clone(), f"transformer.{part}.lora_B.weight": up}
+    save_file(whole, folder / "fused.safetensors")
+    save_file(split, folder / "split.safetensors")
+    one, other = (
+        run(made, adapted(document("flux_dev", negative=False), (f"{file}.safetensors", 1.0, 1.0)))
+        for file in ("fused", "split")
+    )
+    close(one, other, 1e-5)
+    assert np.abs(one - run(made, document("flux_dev", negative=False))).max() > 0.01
+
+
+# -- what does not fit ------------------------------------------------------------------------------------------------
+
+
+def test_another_familys_is_refused_while_checking(made: Engine) -> None:
+    nodes = adapted(document("sdxl"), ("flux.safetensors", 1.0, 1.0))
+    found = made.check(made.read({"nodes": nodes}))
+    assert [(p.code, p.node, p.port) for p in found] == [
+        ("mismatch", "lora_0", "source"),
+        ("mismatch", "lora_0", "model"),
+    ]
+    assert "flux.safetensors is a LoRA for Flux.1, but the model is Stable Diffusion XL" in str(found[0])
+
+
+def test_one_for_other_widths_is_refused(made: Engine, folder: Path) -> None:
+    name = "unet.down_blocks.1.attentions.0.transformer_blocks.1.attn2.to_k"
+    state = {f"{name}.lora_A.weight": torch.zeros(4, 2048), f"{name}.lora_B.weight": torch.zeros(64, 4)}
+    save_file(state, folder / "wide.safetensors")
+    nodes = adapted(document("sdxl"), ("wide.safetensors", 1.0, 1.0))
+    assert "reads prompts of width 2048, but this one reads 128" in str(made.check(made.read({"nodes": nodes}))[0])
+
+
+def test_what_has_no_place_is_told(made: Engine, folder: Path) -> None:
+    state: State = {}
+    for name in (UNET[0], "down_blocks.7.attentions.0.proj_in"):
+        state |= {f"unet.{name}.lora_A.weight": torch.zeros(4, 64), f"unet.{name}.lora_B.weight": torch.zeros(64, 4)}
+    save_file(state, folder / "more.safetensors")
+    events: list[Event] = []
+    nodes = adapted(document("sdxl", steps=1, seed=8), ("more.safetensors", 1.0, 1.0))
+    made.run(made.read({"nodes": nodes}), on_event=events.append)
+    (warned,) = [e for e in events if isinstance(e, Warned)]
+    assert "1 of its 2 changes are of layers that the model has not, such as 'down_blocks.7" in warned.message
+
+
+def test_what_is_no_lora(folder: Path) -> None:
+    files: dict[str, tuple[State, str]] = {
+        "loha": ({"lora_unet_a.hada_w1_a": torch.zeros(2, 2)}, "is a LoHa, which is not supported"),
+        "none": ({"conv_in.weight": torch.zeros(2, 2)}, "is no LoRA: none of its 1 tensors"),
+    }
+    for name, (state, words) in files.items():
+        save_file(state, folder / f"{name}.safetensors")
+        with pytest.raises(ModelError, match=words):
+            open_adapter(folder / f"{name}.safetensors")
+    model, text_encoder, _ = load_model(str(folder / "sdxl"))
+    with pytest.raises(NodeError, match=r"no model 'gone\.safetensors'") as caught:
+        apply_lora(model, text_encoder, "gone.safetensors")
+    assert caught.value.port == "source"
