@@ -48,7 +48,7 @@ it("catches up from a job's record, and settles one that ended", () => {
 
 it("ignores what it knows no job of, and hears of pauses", () => {
   expect(hear(["Started", { node: "a" }])).toBe(NO_RUNS);
-  expect(told(NO_RUNS, { type: "queue", data: { paused: true } }, 0).paused).toBe(true);
+  expect(told(NO_RUNS, { type: "queue", data: { what: "paused" } }, 0).paused).toBe(true);
 });
 
 it("sums up the insides of a subgraph and of a job", () => {

@@ -242,8 +242,12 @@ function innerInput(graph: Graph, target: string, document: Workflow, known: Cat
   return found && { port: found, value: step.inputs?.[port] };
 }
 
+const unknown = new WeakMap<Step, NodeType>();
+
 /** A node whose pack is missing keeps its values and links: its ports are those that the document names. */
 function unknownType(step: Step): NodeType {
+  const last = unknown.get(step);
+  if (last) return last;
   const inputs = Object.entries(step.inputs ?? {}).map(
     ([name, value]): InputPort => ({
       name,
@@ -256,7 +260,7 @@ function unknownType(step: Step): NodeType {
       default: undefined,
     }),
   );
-  return {
+  const type: NodeType = {
     id: step.type,
     title: step.type.replace(/@\d+$/, ""),
     doc: "",
@@ -267,4 +271,6 @@ function unknownType(step: Step): NodeType {
     outputs: [],
     known: false,
   };
+  unknown.set(step, type);
+  return type;
 }

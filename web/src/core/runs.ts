@@ -102,8 +102,22 @@ function nodeState(value: unknown): NodeState {
 /** The runs after an event. */
 export function told(runs: Runs, event: Told, now: number): Runs {
   const { type, data } = event;
-  if (type === "job") return withJob(runs, { ...data, id: data.job ?? data.id });
-  if (type === "queue") return typeof data.paused === "boolean" ? { ...runs, paused: data.paused } : runs;
+  if (type === "job") {
+    const { time, state } = data;
+    const began = state === "running" ? { started: time } : {};
+    const over = state === "done" || state === "failed" || state === "cancelled" ? { ended: time } : {};
+    return withJob(runs, {
+      ...began,
+      ...over,
+      created: runs.jobs[String(data.job)]?.created ?? time,
+      ...data,
+      id: data.job,
+    });
+  }
+  if (type === "queue") {
+    const paused = data.what === "paused" || (data.what !== "resumed" && runs.paused);
+    return paused === runs.paused ? runs : { ...runs, paused };
+  }
   const job = runs.jobs[String(data.job)];
   if (!job || typeof data.node !== "string") return runs;
   const old = job.nodes[data.node];
