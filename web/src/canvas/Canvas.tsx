@@ -74,6 +74,7 @@ function Flow() {
   const minimap = useView((s) => s.minimap);
   const far = useFar();
   const scene = useRef<Scene | null>(null);
+  const rejoining = useRef(false);
   const drawNodes = useMemo(nodeDrawer, []);
   const drawLinks = useMemo(linkDrawer, []);
   const chosen = useMemo(() => new Set(selection), [selection]);
@@ -151,7 +152,7 @@ function Flow() {
   const endPull = (event: MouseEvent | TouchEvent, state: FinalConnectionState) => {
     const { pull, refusal } = useCanvas.getState();
     useCanvas.setState({ pull: null, refusal: null });
-    if (!pull || state.isValid) return;
+    if (!pull || state.isValid || rejoining.current) return;
     if (refusal) {
       inform(refusal);
       return;
@@ -207,12 +208,12 @@ function Flow() {
         }}
         onConnect={join}
         onConnectEnd={endPull}
-        onReconnectStart={(_, edge, side) => {
-          const wire = wireOf(edge.id);
-          startPull(side === "target" ? wire.target : wire.source, side);
+        onReconnectStart={() => {
+          rejoining.current = true;
         }}
         onReconnect={(edge, next) => rejoin(edge.id, next)}
         onReconnectEnd={(_, edge, _side, state) => {
+          rejoining.current = false;
           useCanvas.setState({ pull: null, refusal: null });
           if (!state.isValid && !state.toHandle) cut(edge.id);
         }}

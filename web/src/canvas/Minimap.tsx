@@ -33,8 +33,17 @@ export function Minimap() {
       const { transform, width, height } = store.getState();
       const [x, y, zoom] = transform;
       const seen = { x: -x / zoom, y: -y / zoom, width: width / zoom, height: height / zoom };
+      const graph = around(drawn.boxes.values());
       const box = around([...drawn.boxes.values(), seen]);
-      if (!box) return;
+      if (!box || !graph) return;
+      // where all of the graph is seen a map of it only covers some of it
+      const whole =
+        graph.x >= seen.x &&
+        graph.y >= seen.y &&
+        graph.x + graph.width <= seen.x + seen.width &&
+        graph.y + graph.height <= seen.y + seen.height;
+      on.classList.toggle("unneeded", whole);
+      if (whole) return;
       const fit = Math.min((on.clientWidth - MARGIN * 2) / box.width, (on.clientHeight - MARGIN * 2) / box.height, 0.2);
       place.current = {
         x: on.clientWidth / 2 - (box.x + box.width / 2) * fit,

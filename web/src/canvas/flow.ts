@@ -17,6 +17,7 @@ import { given } from "../core/fit";
 import { portTop, type Shape } from "../core/sizes";
 import { known, typeOfStep } from "../state/catalogue";
 import { shapeOfStep, showsPicture } from "../state/geometry";
+import { t } from "../text";
 
 export const PORT = 11;
 const NOTE = "note:";
@@ -27,6 +28,7 @@ export const groupId = (id: string) => (id.startsWith(GROUP) ? id.slice(GROUP.le
 
 interface Drawn {
   readonly shape: Shape;
+  readonly look: Look | undefined;
   readonly point: Point;
   readonly selected: boolean;
   readonly node: Node;
@@ -83,8 +85,14 @@ function drawStep(
   const preview = showsPicture(typeOfStep(step, document), look, live);
   const shape = shapeOfStep(step, look, document, preview);
   const same = old && (old.shape === shape || sameShape(old.shape, shape));
-  if (same && old.point[0] === point[0] && old.point[1] === point[1] && old.selected === selected) {
-    return old.shape === shape ? old : { ...old, shape };
+  if (
+    same &&
+    old.look?.title === look?.title &&
+    old.point[0] === point[0] &&
+    old.point[1] === point[1] &&
+    old.selected === selected
+  ) {
+    return old.shape === shape && old.look === look ? old : { ...old, shape, look };
   }
   const { width, height } = shape;
   const node: Node = {
@@ -92,6 +100,7 @@ function drawStep(
     type: "step",
     position: { x: point[0], y: point[1] },
     data: {},
+    ariaLabel: t.node.label(look?.title || typeOfStep(step, document).title, id, ""),
     selected,
     width,
     height,
@@ -99,7 +108,7 @@ function drawStep(
     handles: same ? (old.node.handles ?? handles(shape)) : handles(shape),
     zIndex: selected ? 10 : 1,
   };
-  return { shape, point, selected, node };
+  return { shape, look, point, selected, node };
 }
 
 function sameShape(a: Shape, b: Shape): boolean {
@@ -224,6 +233,7 @@ function linksInto(
               target,
               targetHandle: port,
               data: { type },
+              ariaLabel: t.canvas.link($from, `${target}.${port}`),
               selected: false,
               focusable: false,
             },

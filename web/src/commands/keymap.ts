@@ -60,7 +60,9 @@ export function listenToKeys(): () => void {
     const command = BY_KEY.get(key);
     if (!command) return;
     if (typing && !command.always && key !== "Escape") return;
-    if (command.graph && (useView.getState().view !== "graph" || !onCanvas)) return;
+    if (command.graph && useView.getState().view !== "graph") return;
+    // text that is selected on the page is what is meant by copying
+    if ((key === "Mod+c" || key === "Mod+x") && !getSelection()?.isCollapsed) return;
     // Tab, Space and Enter on a control are the control's own
     if (control && (key === "Tab" || key === "Space" || key === "Enter")) return;
     if (key === "Tab" && target !== document.body && !target.closest(".react-flow__pane")) return;

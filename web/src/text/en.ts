@@ -236,6 +236,7 @@ export const en = {
     breadcrumbs: "Subgraphs",
     root: "Workflow",
     minimap: "Minimap",
+    link: (source: string, target: string) => `Link from ${source} to ${target}`,
     fit: "Show everything",
     zoomIn: "Zoom in",
     zoomOut: "Zoom out",

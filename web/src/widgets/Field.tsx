@@ -38,7 +38,12 @@ export function Field({ input, label = input.title, value, onChange, place }: Pr
       return (
         <label className="field toggle" title={doc}>
           <span className="field-label">{label}</span>
-          <input type="checkbox" checked={value === true} onChange={(event) => onChange(event.target.checked)} />
+          <input
+            type="checkbox"
+            aria-label={label}
+            checked={value === true}
+            onChange={(event) => onChange(event.target.checked)}
+          />
         </label>
       );
     case "choice":

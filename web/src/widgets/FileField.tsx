@@ -31,6 +31,7 @@ export function FileField({ widget, value, label, doc, onChange, place }: Props)
         <span className="field-label">{label}</span>
         <input
           type="text"
+          aria-label={label}
           className="nodrag"
           value={value ?? ""}
           spellCheck={false}

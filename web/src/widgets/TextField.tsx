@@ -9,6 +9,7 @@ export function TextField({ label, value, doc, onChange }: FieldProps<string>) {
       <span className="field-label">{label}</span>
       <input
         type="text"
+        aria-label={label}
         className="nodrag"
         value={value ?? ""}
         spellCheck={false}
@@ -42,6 +43,7 @@ export function PromptField({ label, value, doc, onChange }: FieldProps<string>)
       <span className="field-label">{label}</span>
       <textarea
         ref={area}
+        aria-label={label}
         className="nodrag nowheel"
         value={value ?? ""}
         spellCheck={false}
@@ -57,6 +59,7 @@ export function LinesField({ label, value, doc, onChange }: FieldProps<string[]>
     <label className="field area" title={doc}>
       <span className="field-label">{label}</span>
       <textarea
+        aria-label={label}
         className="nodrag nowheel"
         value={(value ?? []).join("\n")}
         placeholder={t.field.lines}
