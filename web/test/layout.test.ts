@@ -13,6 +13,31 @@ it("puts a node to the right of what feeds it, and overlaps none", async () => {
   expect(x("save")).toBeGreaterThan(x("decode"));
 });
 
+it("puts nodes that nothing tells apart in the order of the document", async () => {
+  const prompt = picture.nodes.prompt ?? { type: "" };
+  const sample = picture.nodes.sample ?? { type: "" };
+  const graph = {
+    nodes: {
+      model: picture.nodes.model ?? { type: "" },
+      first: prompt,
+      second: prompt,
+      third: prompt,
+      sample: {
+        ...sample,
+        inputs: {
+          a: { $from: "third.conditioning" },
+          b: { $from: "first.conditioning" },
+          c: { $from: "second.conditioning" },
+        },
+      },
+    },
+  };
+  const at = await arranged(graph, Object.keys(graph.nodes), () => ({ width: 250, height: 100 }));
+  const y = (id: string) => at[id]?.[1] ?? Number.NaN;
+  expect(y("second")).toBeGreaterThan(y("first"));
+  expect(y("third")).toBeGreaterThan(y("second"));
+});
+
 it("moves only what it is asked to", async () => {
   expect(Object.keys(await arranged(picture, ["sample", "decode"], () => ({ width: 9, height: 9 })))).toEqual([
     "sample",

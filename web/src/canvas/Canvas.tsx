@@ -225,7 +225,6 @@ function Flow() {
         disableKeyboardA11y
         edgesFocusable={false}
         nodesFocusable
-        elevateEdgesOnSelect
         deleteKeyCode={null}
         panActivationKeyCode={null}
         selectionKeyCode="Shift"

@@ -26,14 +26,42 @@ export async function arranged(
     const node = drawn.node(id) as { x: number; y: number; width: number; height: number };
     return [node.x - node.width / 2, node.y - node.height / 2];
   };
+  const at = inOrder(graph, ids, made, size);
   const old = corner((id) => graph.layout?.nodes?.[id] ?? [0, 0]);
-  const now = corner(made);
+  const now = corner(at);
   return Object.fromEntries(
     ids.map((id) => {
-      const [x, y] = made(id);
+      const [x, y] = at(id);
       return [id, [Math.round(x - now[0] + old[0]), Math.round(y - now[1] + old[1])] as Point];
     }),
   );
+}
+
+/** Places where nodes that nothing tells apart, such as two prompts, are in the order of the document. */
+function inOrder(
+  graph: Graph,
+  ids: readonly string[],
+  made: (id: string) => Point,
+  size: (id: string) => { width: number; height: number },
+): (id: string) => Point {
+  const ties = new Map<string, string[]>(ids.map((id) => [id, []]));
+  for (const { source, target } of wires(graph)) {
+    ties.get(source.node)?.push(`>${target.node}`);
+    ties.get(target.node)?.push(`<${source.node}`);
+  }
+  const alike = new Map<string, string[]>();
+  for (const id of ids) {
+    const key = [size(id).height, made(id)[0], ...(ties.get(id) ?? []).sort()].join();
+    alike.set(key, [...(alike.get(key) ?? []), id]);
+  }
+  const places = new Map<string, Point>();
+  for (const group of alike.values()) {
+    const sorted = group.map(made).sort((a, b) => a[1] - b[1]);
+    group.forEach((id, i) => {
+      places.set(id, sorted[i] ?? made(id));
+    });
+  }
+  return (id) => places.get(id) ?? made(id);
 }
 
 /** A graph with a place for every node: those that have none go below the rest, in the order of the document. */
