@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { closeDialog } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
@@ -26,7 +26,7 @@ const KEYS: Readonly<Record<string, Tool>> = { b: "brush", e: "eraser", r: "rect
 export function Studio({ label, painter, version, picture, tint, tools, brush, onBrush, onDone, children }: Props) {
   const [before, setBefore] = useState<Tool>("eraser");
   const size = (value: number) => onBrush({ size: Math.min(LARGEST, Math.max(1, Math.round(value))) });
-  const keys = (event: React.KeyboardEvent) => {
+  const keys = (event: KeyboardEvent) => {
     if (event.target instanceof HTMLInputElement && event.target.type !== "range") return;
     const key = event.key.toLowerCase();
     const mod = event.ctrlKey || event.metaKey;
@@ -44,13 +44,22 @@ export function Studio({ label, painter, version, picture, tint, tools, brush, o
     else return;
     event.preventDefault();
   };
+  const latest = useRef(keys);
+  useEffect(() => {
+    latest.current = keys;
+  });
+  // on the window: who paints has the focus nowhere
+  useEffect(() => {
+    const listen = (event: KeyboardEvent) => latest.current(event);
+    addEventListener("keydown", listen);
+    return () => removeEventListener("keydown", listen);
+  }, []);
   useEffect(() => {
     painter.brush = brush;
   }, [painter, brush]);
   return (
     <Dialog label={label} className="studio" headed onClose={closeDialog}>
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: keys for what the buttons inside do */}
-      <div className="studio-room" onKeyDown={keys}>
+      <div className="studio-room">
         <Board painter={painter} picture={picture} tint={tint} version={version} onBrushSize={size} />
         <div className="studio-tools">
           <fieldset className="segments">

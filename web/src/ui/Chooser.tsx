@@ -58,11 +58,12 @@ function ChooserList({ open }: { open: Choosing }) {
   const below = open.anchor.bottom + 260 < innerHeight || open.anchor.top < 260;
   const width = Math.max(180, Math.min(320, open.anchor.width));
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: only closes the list when the focus has left it
     <div
       ref={box}
       popover="manual"
       className="chooser"
+      role="dialog"
+      aria-label={open.label}
       style={{
         left: Math.max(4, Math.min(open.anchor.left, innerWidth - width - 8)),
         width,

@@ -23,6 +23,7 @@ export function Dialog({ label, className = "", onClose, children, headed = fals
     };
   }, []);
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a click beside the dialog closes it; for the keyboard Escape does
     <dialog
       ref={ref}
       className={`dialog ${className}`}
@@ -33,7 +34,6 @@ export function Dialog({ label, className = "", onClose, children, headed = fals
         onClose();
       }}
       onClick={(event) => event.target === ref.current && onClose()}
-      onKeyDown={(event) => event.stopPropagation()}
     >
       <div className="dialog-body">
         {headed && (
