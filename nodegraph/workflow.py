@@ -97,6 +97,8 @@ class Layout(Strict):
     """What an editor draws. Deleting it never changes what runs."""
 
     nodes: dict[Name, tuple[float, float]] = {}
+    looks: dict[Name, dict[str, JsonValue]] = {}
+    """Of a node: its own title, its colour, whether it is collapsed, how its seed goes on."""
     notes: list[JsonValue] = []
     groups: list[JsonValue] = []
 

@@ -1,0 +1,143 @@
+"""Edits of the graph: undo of everything, copies, subgraphs, and nodes seen from afar."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from e2e.editor import Editor
+
+
+def test_twenty_mixed_steps_undone_give_the_same_document(editor: Editor) -> None:
+    page = editor.page
+    before = editor.document()
+
+    def chosen(id: str) -> None:
+        page.keyboard.press("Escape")
+        editor.node(id).locator(".node-title").click()
+
+    editor.field("sample", "steps").fill("30*2")  # 1
+    editor.field("sample", "steps").press("Enter")
+    editor.field("sample", "cfg").press("ArrowUp")  # 2
+    editor.field("prompt", "text").fill("a dog")  # 3
+    editor.node("sample").get_by_role("button", name="sampler: dpmpp_2m").click()  # 4
+    page.get_by_role("combobox", name="sampler").fill("heun")
+    page.keyboard.press("Enter")
+    editor.node("sample").get_by_role("button", name="New random number").click()  # 5
+    x, y = editor.spot(editor.node("save").locator(".node-title"))
+    editor.drag((x, y), (x + 40, y + 60))  # 6
+    chosen("decode")
+    page.keyboard.press("Alt+c")  # 7
+    page.keyboard.press("Alt+c")  # 8
+    page.keyboard.press("Control+d")  # 9
+    page.keyboard.press("Delete")  # 10
+    chosen("enlarge")
+    page.keyboard.press("Control+Delete")  # 11
+    editor.add("Resize", "resize")  # 12
+    editor.connect("decode.image", "resize.image")  # 13
+    page.keyboard.press("Shift+ArrowLeft")  # 14
+    chosen("prompt")
+    page.keyboard.press("Control+g")  # 15
+    page.keyboard.press("Control+c")
+    page.keyboard.press("Control+v")  # 16
+    page.keyboard.press("Control+Shift+e")  # 17
+    page.keyboard.press("Control+Shift+u")  # 18
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Shift+L")  # 19
+    page.wait_for_timeout(600)  # the layout is made elsewhere
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")  # 20
+    after = editor.document()
+    assert after != before
+    assert after["nodes"]["sample"]["inputs"]["steps"] == 60
+    assert after["nodes"]["sample"]["inputs"]["sampler"] == "heun"
+
+    page.locator(".react-flow__pane").click(position={"x": 8, "y": 300})
+    for _ in range(20):
+        page.keyboard.press("Control+z")
+    assert editor.document() == before
+    for _ in range(20):
+        page.keyboard.press("Control+Shift+z")
+    assert editor.document() == after
+
+
+def test_copies_go_from_one_tab_to_another_as_text(editor: Editor) -> None:
+    page = editor.page
+    editor.node("sample").locator(".node-title").click()
+    page.keyboard.press("Control+c")
+    editor.empty()
+    page.keyboard.press("Control+v")
+    expect(editor.node("sample")).to_be_visible()
+    assert editor.document()["nodes"]["sample"]["inputs"]["steps"] == 20
+    assert editor.links() == set()
+
+
+def test_a_subgraph_is_entered_changed_and_left_and_still_runs(editor: Editor) -> None:
+    page = editor.page
+    for id in ("prompt", "sample"):
+        editor.node(id).locator(".node-title").click(modifiers=["Shift"])
+    page.keyboard.press("Control+Shift+e")
+    expect(editor.node("subgraph")).to_be_visible()
+    document = editor.document()
+    assert sorted(document["definitions"]["subgraph"]["nodes"]) == ["prompt", "sample"]
+    assert document["inputs"]["prompt"]["to"] == ["subgraph.prompt"]
+
+    editor.node("subgraph").get_by_role("button", name="Open this subgraph").click()
+    expect(page.get_by_role("navigation", name="Subgraphs")).to_contain_text("subgraph")
+    expect(editor.node("sample")).to_be_visible()
+    editor.field("sample", "steps").fill("4")
+    editor.field("sample", "steps").press("Enter")
+    page.get_by_role("button", name="Workflow", exact=True).click()
+    job = editor.run()
+    assert job["state"] == "done", job
+    assert "subgraph/sample" in job["nodes"]
+
+
+def test_a_graph_seen_from_afar_keeps_its_nodes_and_lets_them_be_chosen(editor: Editor) -> None:
+    page = editor.page
+    spot = editor.spot(editor.node("sample"))
+    page.mouse.move(*spot)
+    for _ in range(12):
+        page.mouse.wheel(0, 240)
+        if page.locator(".is-far").count():
+            break
+    expect(page.locator(".is-far")).to_have_count(1)
+    expect(page.locator(".react-flow__node")).to_have_count(0)
+    page.mouse.dblclick(*spot)
+    expect(editor.node("sample")).to_be_visible()
+
+
+def test_numbers_are_dragged(editor: Editor) -> None:
+    x, y = editor.spot(editor.field("sample", "steps"))
+    editor.drag((x - 60, y), (x - 60 + 90, y))
+    steps = editor.document()["nodes"]["sample"]["inputs"]["steps"]
+    assert 20 < steps < 60
+    editor.page.keyboard.press("Control+z")
+    assert editor.document()["nodes"]["sample"]["inputs"]["steps"] == 20
+
+
+def test_a_problem_is_on_its_port_and_the_list_leads_to_it(editor: Editor) -> None:
+    page = editor.page
+    editor.field("empty", "width").fill("63")
+    editor.node("prompt").locator(".node-title").click()
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="problem").click()
+    line = page.get_by_role("complementary").get_by_role("button", name="sample.positive")
+    expect(line).to_contain_text("needs Conditioning")
+    expect(editor.node("sample").locator(".row-problem")).to_have_count(1)
+    line.click()
+    expect(editor.node("sample").locator(".node.selected")).to_have_count(1)
+
+
+def test_what_is_exposed_is_the_form_of_the_app(editor: Editor) -> None:
+    page = editor.page
+    editor.node("sample").locator(".node-title").click()
+    page.keyboard.press("i")
+    page.get_by_role("button", name="Show in the app: sampler").click()
+    page.get_by_role("navigation", name="View").get_by_role("button", name="App").click()
+    form = page.get_by_role("region", name="App")
+    expect(form.get_by_role("button", name="Sampler: dpmpp_2m")).to_be_visible()
+    form.get_by_label("Prompt", exact=True).fill("a red apple")
+    form.get_by_role("button", name="Hide from the app: Sampler").click()
+    document = editor.document()
+    assert document["nodes"]["prompt"]["inputs"]["text"] == "a red apple"
+    assert "sampler" not in document["inputs"]

@@ -1,0 +1,121 @@
+"""Masks and sketches painted by hand, and what the run makes of them."""
+
+from __future__ import annotations
+
+import io
+
+import numpy
+from PIL import Image as Pillow
+from playwright.sync_api import Locator, expect
+
+from e2e.editor import Editor
+
+
+def board(editor: Editor) -> tuple[Locator, tuple[float, float], float]:
+    """The board, its middle, and the side of the picture on it."""
+    found = editor.page.get_by_role("img", name="Drawing area")
+    box = found.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    return found, middle, min(box["width"], box["height"]) - 32
+
+
+def covered(editor: Editor) -> float:
+    return float(editor.page.get_by_text("% covered").inner_text().split()[0])
+
+
+def pixels(content: bytes) -> numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.uint8]]:
+    return numpy.asarray(Pillow.open(io.BytesIO(content)).convert("RGB"))
+
+
+def test_outside_of_a_painted_mask_an_inpainted_picture_stays_the_same(editor: Editor) -> None:
+    page, server = editor.page, editor.server
+    editor.template("Inpaint")
+    editor.node("hole").get_by_role("button", name="Paint").click()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("0.0 % covered")).to_be_visible()
+    _, (x, y), side = board(editor)
+    editor.drag((x - side * 0.3, y - side * 0.2), (x + side * 0.1, y - side * 0.2))
+    assert 2 < covered(editor) < 30
+    page.get_by_role("button", name="Use this").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    document = editor.document()
+    mask = pixels(server.read("/api/uploads/" + document["nodes"]["hole"]["inputs"]["file"]))[..., 0]
+    before = pixels(server.read("/api/uploads/" + document["nodes"]["picture"]["inputs"]["file"]))
+    assert mask.shape == before.shape[:2]
+    job = editor.run()
+    assert job["state"] == "done", job
+    (result,) = job["results"]
+    after = pixels(server.read(f"/api/results/{result}/image"))
+    outside, inside = mask == 0, mask == 255
+    assert inside.any()
+    assert outside.mean() > 0.7
+    assert (after[outside] == before[outside]).all()
+    assert (after[inside] != before[inside]).any()
+
+
+def test_every_change_to_a_mask_is_undone_and_done_again(editor: Editor) -> None:
+    page = editor.page
+    editor.template("Inpaint")
+    editor.node("hole").get_by_role("button", name="Paint").click()
+    page.get_by_role("button", name="Clear").click()
+    _, (x, y), side = board(editor)
+    seen = [covered(editor)]
+
+    def step(act: str) -> None:
+        page.get_by_role("button", name=act, exact=True).click()
+        seen.append(covered(editor))
+
+    editor.drag((x - side * 0.2, y), (x + side * 0.2, y))
+    seen.append(covered(editor))
+    page.keyboard.press("e")
+    editor.drag((x - side * 0.1, y), (x + side * 0.05, y))
+    seen.append(covered(editor))
+    page.keyboard.press("r")
+    editor.drag((x - side * 0.4, y - side * 0.4), (x - side * 0.2, y - side * 0.2))
+    seen.append(covered(editor))
+    step("Grow")
+    step("Shrink")
+    step("Invert")
+    assert seen[0] == 0 < seen[2] < seen[1] < seen[3] < seen[4]
+    assert seen[6] > 50
+    for known in reversed(seen[:-1]):
+        page.keyboard.press("Control+z")
+        assert covered(editor) == known
+    for known in seen[1:]:
+        page.keyboard.press("Control+y")
+        assert covered(editor) == known
+
+
+def test_a_rectangle_is_given_by_numbers_without_a_pointer(editor: Editor) -> None:
+    page = editor.page
+    editor.template("Inpaint")
+    editor.node("hole").get_by_role("button", name="Paint").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Clear").press("Enter")
+    for name, value in {"Left": "0", "Top": "0", "Width": "32", "Height": "64"}.items():
+        page.get_by_role("spinbutton", name=name).fill(value)
+    page.get_by_role("button", name="Add rectangle").press("Enter")
+    assert covered(editor) == 50
+    page.get_by_role("button", name="Use this").press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    mask = pixels(editor.server.read("/api/uploads/" + editor.document()["nodes"]["hole"]["inputs"]["file"]))
+    assert (mask[:, :32] == 255).all()
+    assert (mask[:, 32:] == 0).all()
+
+
+def test_a_sketch_becomes_the_picture_that_is_started_from(editor: Editor) -> None:
+    page = editor.page
+    editor.template("Image to image")
+    editor.node("sketch").get_by_role("button", name="Sketch").click()
+    page.get_by_role("radio", name="#e5484d").check(force=True)
+    _, (x, y), side = board(editor)
+    editor.drag((x - side * 0.3, y), (x + side * 0.3, y))
+    page.get_by_role("button", name="Use this").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    name = editor.document()["nodes"]["sketch"]["inputs"]["file"]
+    sketch = pixels(editor.server.read("/api/uploads/" + name))
+    assert (sketch == (0xE5, 0x48, 0x4D)).all(axis=-1).mean() > 0.01
+    job = editor.run()
+    assert job["state"] == "done", job

@@ -1,0 +1,123 @@
+"""Runs seen from the page: reloads and a server that goes away in the middle, the queue, two windows, files."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, expect
+
+from e2e.editor import Editor
+from e2e.serving import Server
+
+LONG = "400"
+
+
+def long_run(editor: Editor) -> str:
+    """Start a run of some seconds, and wait until it is under way."""
+    editor.field("sample", "steps").fill(LONG)
+    editor.field("sample", "steps").press("Enter")
+    editor.node("sample").get_by_role("button", name="New random number").click()
+    job = editor.press_run()
+    expect(editor.node("sample").locator(".node.running")).to_have_count(1, timeout=60_000)
+    return job
+
+
+def test_a_page_that_is_loaded_anew_catches_up_with_its_run(editor: Editor) -> None:
+    job = long_run(editor)
+    expect(editor.node("sample").locator(".node-picture img")).to_have_count(1)
+    editor.page.reload()
+    expect(editor.node("sample").locator(".node.running")).to_have_count(1)
+    assert editor.server.ended(job)["state"] == "done"
+    expect(editor.node("save").get_by_role("button", name="Picture of Save image")).to_be_visible()
+    expect(editor.page.get_by_role("button", name="Stop")).to_have_count(0)
+
+
+def test_a_run_is_stopped(editor: Editor) -> None:
+    job = long_run(editor)
+    editor.page.get_by_role("button", name="Stop").click()
+    assert editor.server.ended(job)["state"] == "cancelled"
+    expect(editor.page.get_by_role("status")).to_have_text("The run was cancelled")
+
+
+def test_a_run_outlives_its_server_and_the_page_finds_both_again(editor: Editor) -> None:
+    job = long_run(editor)
+    editor.server.restart()
+    record = editor.server.ended(job)
+    assert record["state"] == "done", record
+    expect(editor.node("save").get_by_role("button", name="Picture of Save image")).to_be_visible(timeout=15_000)
+    editor.errors.clear()  # the browser's own words on the server that was away
+
+
+def test_what_did_not_change_is_shown_as_cached_and_not_run_again(editor: Editor) -> None:
+    editor.run()
+    expect(editor.node("decode").locator(".node.kept")).to_have_count(1)
+    job = editor.run()
+    states = {id: node["state"] for id, node in job["nodes"].items()}
+    assert states["save"] == "done"
+    assert "sample" not in states
+
+
+def test_the_queue_is_held_put_in_order_and_let_go(editor: Editor) -> None:
+    page = editor.page
+    page.keyboard.press("q")
+    queue = page.get_by_role("complementary")
+    queue.get_by_role("button", name="Pause the queue").click()
+    expect(queue.get_by_text("The queue is paused.")).to_be_visible()
+    jobs = []
+    for _ in range(2):
+        editor.node("sample").get_by_role("button", name="New random number").click()
+        jobs.append(editor.press_run())
+    expect(queue.get_by_role("button", name="Sooner")).to_have_count(2)
+    queue.get_by_role("button", name="Sooner").nth(1).click()
+    queue.get_by_role("button", name="Go on").click()
+    first, second = (editor.server.ended(job) for job in jobs)
+    assert second["started"] < first["started"]
+
+
+def test_two_windows_keep_their_own_documents(browser: Browser, editor: Editor) -> None:
+    other = editor.page.context.new_page()
+    beside = Editor(other, editor.server)
+    beside.open()
+    beside.template("Upscale")
+    editor.field("prompt", "text").fill("a yellow star")
+    editor.page.wait_for_timeout(600)
+    for page in (editor.page, other):
+        page.reload()
+    expect(editor.field("prompt", "text")).to_have_value("a yellow star")
+    expect(other.locator(".tab.active")).to_contain_text("Upscale")
+    expect(editor.page.locator(".tab")).to_have_count(1)
+
+
+def test_a_picture_dropped_on_the_canvas_opens_what_made_it(editor: Editor, server: Server) -> None:
+    editor.field("prompt", "text").fill("a red cross on a white background")
+    (result,) = editor.run()["results"]
+    content = server.read(f"/api/results/{result}/image")
+    editor.empty()
+    editor.page.evaluate(
+        """async ([bytes]) => {
+            const file = new File([new Uint8Array(bytes)], "picture.png", {type: "image/png"});
+            const carried = new DataTransfer();
+            carried.items.add(file);
+            const pane = document.querySelector(".react-flow__pane");
+            const event = {bubbles: true, cancelable: true, dataTransfer: carried, clientX: 300, clientY: 300};
+            pane.dispatchEvent(new DragEvent("drop", event));
+        }""",
+        [list(content)],
+    )
+    expect(editor.field("prompt", "text")).to_have_value("a red cross on a white background")
+
+
+def test_a_workflow_is_saved_with_versions(editor: Editor) -> None:
+    page = editor.page
+    page.keyboard.press("Control+s")
+    page.get_by_role("textbox", name="Name", exact=True).fill("My picture")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved my_picture, version 1")).to_be_visible()
+    expect(page.get_by_label("not saved")).to_have_count(0)
+    editor.field("sample", "steps").fill("5")
+    editor.field("sample", "steps").press("Enter")
+    expect(page.get_by_label("not saved")).to_have_count(1)
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("Saved my_picture, version 2")).to_be_visible()
+    assert (
+        editor.server.get("/api/workflows/my_picture?version=1")["document"]["nodes"]["sample"]["inputs"]["steps"] == 20
+    )
+    assert editor.server.get("/api/workflows/my_picture")["document"]["nodes"]["sample"]["inputs"]["steps"] == 5

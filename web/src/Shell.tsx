@@ -1,0 +1,151 @@
+import { useEffect, useState } from "react";
+import * as api from "./api/client";
+import { Canvas } from "./canvas/Canvas";
+import { graphPoint } from "./canvas/state";
+import { listenToKeys } from "./commands/keymap";
+import { Dialogs } from "./Dialogs";
+import { Panel } from "./panels/Panel";
+import { keepTabs } from "./state/autosave";
+import { loadCatalogue } from "./state/catalogue";
+import { keepChecked } from "./state/check";
+import { openDocument, openFile } from "./state/files";
+import { follow, useRuns } from "./state/runs";
+import { useTab } from "./state/session";
+import { complain, dismiss, openDialog, useView } from "./state/view";
+import { TopBar } from "./TopBar";
+import { t } from "./text";
+import { Chooser } from "./ui/Chooser";
+import { IconButton } from "./ui/IconButton";
+import { AppView } from "./views/AppView";
+import { GalleryView } from "./views/GalleryView";
+
+const AGAIN = 1500;
+
+/** Load what the server has, then the tabs of this window, or on a first visit the first template. */
+async function begin(): Promise<void> {
+  await loadCatalogue();
+  if (await keepTabs()) return;
+  const { workflows } = await api.workflows();
+  const first = workflows.find((w) => w.name === "txt2img") ?? workflows.find((w) => w.template);
+  if (!first) return;
+  await openDocument((await api.workflow(first.name)).document);
+  if (localStorage.getItem("nodegraph.toured") === null) openDialog({ kind: "tour" });
+}
+
+let begun: Promise<void> | undefined;
+
+export function Shell() {
+  const [ready, setReady] = useState(false);
+  const view = useView((s) => s.view);
+  const theme = useView((s) => s.theme);
+  const name = useTab((tab) => tab.history.present.name || t.app.untitled);
+
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let stops: (() => void)[] = [];
+    let over = false;
+    const attempt = () => {
+      begun ??= begin();
+      begun.then(
+        () => {
+          if (over) return;
+          setReady(true);
+          stops = [follow(), keepChecked(), listenToKeys()];
+        },
+        (error) => {
+          begun = undefined;
+          if (!(error instanceof api.Unreachable)) complain(error);
+          if (!over) timer = setTimeout(attempt, AGAIN);
+        },
+      );
+    };
+    attempt();
+    return () => {
+      over = true;
+      clearTimeout(timer);
+      for (const stop of stops) stop();
+    };
+  }, []);
+
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme;
+  }, [theme]);
+  useEffect(() => {
+    document.title = `${name} · ${t.app.name}`;
+  }, [name]);
+
+  if (!ready) {
+    return (
+      <main className="loading">
+        <h1 className="unseen">{t.app.name}</h1>
+        <p>{t.app.loading}</p>
+        <Messages />
+      </main>
+    );
+  }
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: files are dropped anywhere; the menu opens them too
+    <div className="shell" onDragOver={allowFiles} onDrop={dropFiles}>
+      <TopBar />
+      <main className="stage">
+        <h1 className="unseen">{name}</h1>
+        {view === "graph" && <Canvas />}
+        {view === "app" && <AppView />}
+        {view === "gallery" && <GalleryView />}
+      </main>
+      {view === "graph" && <Panel />}
+      <Dialogs />
+      <Chooser />
+      <Messages />
+      <Offline />
+    </div>
+  );
+}
+
+function allowFiles(event: React.DragEvent): void {
+  if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+}
+
+function dropFiles(event: React.DragEvent): void {
+  const [file] = event.dataTransfer.files;
+  if (!file) return;
+  event.preventDefault();
+  const onCanvas = event.target instanceof Element && event.target.closest(".canvas");
+  void openFile(file, onCanvas ? graphPoint({ x: event.clientX, y: event.clientY }) : null);
+}
+
+function Messages() {
+  const messages = useView((s) => s.messages);
+  const said = useView((s) => s.said);
+  return (
+    <>
+      <section className="messages" aria-label={t.message.label} aria-live="assertive">
+        {messages.map((message) => (
+          <div key={message.id} className={`message ${message.tone}`}>
+            <p>{message.text}</p>
+            <IconButton icon="close" size={14} label={t.message.dismiss} onClick={() => dismiss(message.id)} />
+          </div>
+        ))}
+      </section>
+      <div className="unseen" role="status">
+        {said}
+      </div>
+    </>
+  );
+}
+
+function Offline() {
+  const online = useRuns((s) => s.online);
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    setLate(false);
+    if (online) return;
+    const timer = setTimeout(() => setLate(true), 1200);
+    return () => clearTimeout(timer);
+  }, [online]);
+  return late ? (
+    <div className="offline" role="alert">
+      {t.app.offline}
+    </div>
+  ) : null;
+}

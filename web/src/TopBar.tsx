@@ -1,0 +1,205 @@
+import { useRef } from "react";
+import { shown } from "./commands/keymap";
+import { start } from "./commands/registry";
+import { ended, progress } from "./core/runs";
+import { useCheck } from "./state/check";
+import { newWorkflow, pickFile, save } from "./state/files";
+import { cancel, useRuns } from "./state/runs";
+import { closeTab, isChanged, showTab, useSession, useTab } from "./state/session";
+import { openDialog, setTheme, show, type Theme, togglePanel, useView, type View } from "./state/view";
+import { t } from "./text";
+import { Icon, type IconName } from "./ui/Icon";
+import { IconButton } from "./ui/IconButton";
+
+const VIEWS: readonly (readonly [View, IconName])[] = [
+  ["graph", "graph"],
+  ["app", "form"],
+  ["gallery", "image"],
+];
+
+export function TopBar() {
+  return (
+    <header className="top">
+      <Menu />
+      <Tabs />
+      <ViewSwitch />
+      <div className="top-end">
+        <ProblemsButton />
+        <QueueButton />
+        <RunButton />
+      </div>
+    </header>
+  );
+}
+
+function Menu() {
+  const theme = useView((s) => s.theme);
+  const menu = useRef<HTMLDivElement>(null);
+  const pick = (act: () => void) => () => {
+    menu.current?.hidePopover();
+    act();
+  };
+  const keys = (event: React.KeyboardEvent) => {
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    event.preventDefault();
+    event.stopPropagation();
+    const items = [...(menu.current?.querySelectorAll<HTMLElement>("button") ?? [])];
+    const at = items.indexOf(document.activeElement as HTMLElement);
+    items[(at + (event.key === "ArrowDown" ? 1 : items.length - 1)) % items.length]?.focus();
+  };
+  const items: readonly (readonly [string, string, () => void])[] = [
+    [t.menu.new, "Alt+n", newWorkflow],
+    [t.menu.templates, "Mod+Shift+o", () => openDialog({ kind: "templates" })],
+    [t.menu.file, "Mod+o", pickFile],
+    [t.menu.save, "Mod+s", () => void save()],
+    [t.menu.saveAs, "Mod+Shift+s", () => openDialog({ kind: "save" })],
+    [t.menu.versions, "", () => openDialog({ kind: "versions" })],
+    [t.menu.export, "Mod+e", () => openDialog({ kind: "export" })],
+    [t.commands.label, "Mod+k", () => openDialog({ kind: "commands" })],
+    [t.menu.help, "?", () => openDialog({ kind: "help" })],
+    [t.menu.tour, "", () => openDialog({ kind: "tour" })],
+  ];
+  return (
+    <>
+      <button
+        type="button"
+        className="icon-button menu-button"
+        aria-label={t.menu.open}
+        title={t.menu.open}
+        popoverTarget="menu"
+      >
+        <Icon name="menu" />
+      </button>
+      <div
+        id="menu"
+        ref={menu}
+        popover="auto"
+        className="menu"
+        role="dialog"
+        aria-label={t.menu.open}
+        onKeyDown={keys}
+        onToggle={(event) => {
+          if (event.newState === "open") menu.current?.querySelector("button")?.focus();
+        }}
+      >
+        {items.map(([title, key, act]) => (
+          <button key={title} type="button" onClick={pick(act)}>
+            <span>{title}</span>
+            {key && <kbd>{shown(key)}</kbd>}
+          </button>
+        ))}
+        <fieldset className="menu-theme">
+          <legend>{t.menu.theme}</legend>
+          {(["system", "dark", "light"] satisfies Theme[]).map((name) => (
+            <label key={name}>
+              <input type="radio" name="theme" checked={theme === name} onChange={() => setTheme(name)} />
+              <span>{t.menu.themes[name]}</span>
+            </label>
+          ))}
+        </fieldset>
+      </div>
+    </>
+  );
+}
+
+function Tabs() {
+  const tabs = useSession((s) => s.tabs);
+  const active = useTab((tab) => tab.id);
+  return (
+    <nav className="tabs" aria-label={t.tabs.label}>
+      {tabs.map((tab) => {
+        const name = tab.history.present.name || tab.stored || t.app.untitled;
+        return (
+          <div key={tab.id} className={`tab ${tab.id === active ? "active" : ""}`}>
+            <button type="button" aria-current={tab.id === active ? "page" : undefined} onClick={() => showTab(tab.id)}>
+              <span className="tab-name">{name}</span>
+              {isChanged(tab) && <span className="dot" role="img" aria-label={t.tabs.changed} title={t.tabs.changed} />}
+            </button>
+            <IconButton icon="close" size={12} label={t.tabs.close(name)} onClick={() => closeTab(tab.id)} />
+          </div>
+        );
+      })}
+      <IconButton icon="plus" size={14} label={t.tabs.new} onClick={newWorkflow} />
+    </nav>
+  );
+}
+
+function ViewSwitch() {
+  const view = useView((s) => s.view);
+  return (
+    <nav className="switch" aria-label={t.views.label}>
+      {VIEWS.map(([name, icon]) => (
+        <button key={name} type="button" aria-current={view === name ? "page" : undefined} onClick={() => show(name)}>
+          <Icon name={icon} size={15} />
+          <span>{t.views[name]}</span>
+        </button>
+      ))}
+    </nav>
+  );
+}
+
+function ProblemsButton() {
+  const count = useCheck((s) => s.problems.length);
+  if (count === 0) return null;
+  return (
+    <button
+      type="button"
+      className="count bad"
+      onClick={() => {
+        show("graph");
+        useView.setState({ panel: "problems" });
+      }}
+    >
+      <Icon name="warning" size={14} />
+      {t.panel.problems(count)}
+    </button>
+  );
+}
+
+function QueueButton() {
+  const waiting = useRuns((s) => Object.values(s.jobs).filter((j) => !ended(j)).length);
+  const open = useView((s) => s.panel === "queue" && s.view === "graph");
+  return (
+    <button
+      type="button"
+      className="count"
+      aria-pressed={open}
+      aria-label={`${t.actions.queue}: ${waiting}`}
+      title={t.actions.queue}
+      onClick={() => {
+        show("graph");
+        togglePanel("queue");
+      }}
+    >
+      <Icon name="clock" size={14} />
+      {waiting}
+    </button>
+  );
+}
+
+function RunButton() {
+  const job = useTab((tab) => tab.job);
+  const running = useRuns((s) => {
+    const shownJob = job === null ? undefined : s.jobs[job];
+    return shownJob && !ended(shownJob) ? shownJob : undefined;
+  });
+  const expected = useCheck((s) => Object.values(s.plan).filter((p) => p.state !== "unneeded").length);
+  const part = running ? progress(running, Math.max(expected, Object.keys(running.nodes).length)) : 0;
+  return (
+    <div className="run">
+      {running && (
+        <IconButton icon="stop" label={t.run.stop} className="stop" onClick={() => void cancel(running.id)} />
+      )}
+      <button
+        type="button"
+        className="run-button"
+        title={`${t.run.title} (${shown("Mod+Enter")})`}
+        onClick={() => void start()}
+        style={{ "--part": part } as React.CSSProperties}
+      >
+        <Icon name="play" size={14} />
+        <span>{t.run.run}</span>
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,363 @@
+import "@xyflow/react/dist/base.css";
+import {
+  Background,
+  BackgroundVariant,
+  type Connection,
+  type Edge,
+  type EdgeChange,
+  type FinalConnectionState,
+  type HandleType,
+  type Node,
+  type NodeChange,
+  ReactFlow,
+  ReactFlowProvider,
+  SelectionMode,
+  useStore,
+} from "@xyflow/react";
+import { useCallback, useEffect, useMemo, useRef } from "react";
+import { type End, type Graph, type Point, wireOf } from "../core/document";
+import { changeGroup, changeNote, connect, disconnect, place, splice } from "../core/edits";
+import { canConnect, given } from "../core/fit";
+import { fits, known, typeOfStep, useCatalogue } from "../state/catalogue";
+import { boxes } from "../state/geometry";
+import { useRuns } from "../state/runs";
+import { current, currentDocument, currentGraph, edit, graphOf, leave, select, useTab } from "../state/session";
+import { announce, inform, openDialog, useView } from "../state/view";
+import { t } from "../text";
+import { Controls } from "./Controls";
+import { Empty } from "./Empty";
+import { Far } from "./Far";
+import { hit, type Scene } from "./far";
+import { groupId, linkDrawer, nodeDrawer, noteId } from "./flow";
+import { LinkView } from "./LinkView";
+import { isLive } from "./live";
+import { Minimap } from "./Minimap";
+import { NodeView } from "./NodeView";
+import { GroupView, NoteView } from "./NoteView";
+import { Pulled, Refusal } from "./Pulled";
+import { linkUnder } from "./splicing";
+import { FAR, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
+
+const NODES = { step: NodeView, note: NoteView, group: GroupView };
+const LINKS = { link: LinkView };
+const NO_NODES: Node[] = [];
+const NO_LINKS: Edge[] = [];
+/** Links snap to a port this near to the pointer. */
+const SNAP = 26;
+
+export function Canvas() {
+  return (
+    <ReactFlowProvider>
+      <Flow />
+    </ReactFlowProvider>
+  );
+}
+
+/** Whether the graph is drawn from afar. The two bounds differ, so that it does not flicker between the two. */
+function useFar(): boolean {
+  const far = useRef(false);
+  return useStore((s) => {
+    far.current = far.current ? s.transform[2] < FAR + 0.02 : s.transform[2] < FAR - 0.02;
+    return far.current;
+  });
+}
+
+function Flow() {
+  const tab = useTab((now) => now.id);
+  const path = useTab((now) => now.path);
+  const graph = useTab(graphOf);
+  const document = useTab((now) => now.history.present);
+  const selection = useTab((now) => now.selection);
+  const drag = useCanvas((s) => s.drag);
+  const types = useCatalogue((s) => s.types);
+  const live = useRuns((s) => liveKey(s.jobs, tab));
+  const minimap = useView((s) => s.minimap);
+  const far = useFar();
+  const scene = useRef<Scene | null>(null);
+  const rejoining = useRef(false);
+  const drawNodes = useMemo(nodeDrawer, []);
+  const drawLinks = useMemo(linkDrawer, []);
+  const chosen = useMemo(() => new Set(selection), [selection]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: sizes also depend on the catalogue and on who shows a picture
+  const nodes = useMemo(
+    () => drawNodes({ graph, document, selection: chosen, drag, live: isLive }),
+    [drawNodes, graph, document, chosen, drag, types, live],
+  );
+  // biome-ignore lint/correctness/useExhaustiveDependencies: colours also depend on the catalogue
+  const links = useMemo(() => drawLinks(graph, document, chosen), [drawLinks, graph, document, chosen, types]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another graph is shown whole
+  useEffect(() => {
+    showAll(0);
+  }, [tab, path.join("/"), types]);
+
+  const onNodesChange = useCallback((changes: NodeChange[]) => {
+    const moved: Record<string, Point> = {};
+    const selected = new Set(current().selection);
+    let reselected = false;
+    for (const change of changes) {
+      if (change.type === "position" && change.position) moved[change.id] = [change.position.x, change.position.y];
+      if (change.type === "select" && selected.has(change.id) !== change.selected) {
+        reselected = true;
+        if (change.selected) selected.add(change.id);
+        else selected.delete(change.id);
+      }
+    }
+    if (Object.keys(moved).length > 0) useCanvas.setState((s) => ({ drag: { ...s.drag, ...withGrouped(moved) } }));
+    if (reselected) select([...selected]);
+  }, []);
+
+  const onEdgesChange = useCallback((changes: EdgeChange[]) => {
+    const selected = new Set(current().selection);
+    for (const change of changes) {
+      if (change.type !== "select") continue;
+      if (change.selected) selected.add(change.id);
+      else selected.delete(change.id);
+    }
+    select([...selected]);
+  }, []);
+
+  const onDrag = useCallback((_: unknown, node: Node, dragged: Node[]) => {
+    const only = dragged.length === 1 && node.type === "step" ? node : undefined;
+    const under = only && linkUnder(only.id, only.position);
+    const now = useCanvas.getState().splice;
+    if ((under ?? null) !== now) useCanvas.setState({ splice: under ?? null });
+  }, []);
+
+  const onDragStop = useCallback(() => {
+    const { drag: moved, splice: into } = useCanvas.getState();
+    useCanvas.setState({ drag: null, splice: null });
+    if (!moved) return;
+    const dragged = Object.keys(moved);
+    edit(into ? t.edits.splice : t.edits.move, (now, whole) => {
+      const at = dropped(now, moved);
+      const [only] = dragged;
+      const inserted = into && only !== undefined ? splice(at, only, wireOf(into), whole, known(), fits()) : null;
+      return inserted ?? at;
+    });
+    if (into) announce(t.edits.splice);
+  }, []);
+
+  const startPull = (from: End, side: HandleType) => {
+    const now = currentGraph();
+    const step = now.nodes[from.node];
+    if (!step) return;
+    const type =
+      side === "source"
+        ? given(now, from, currentDocument(), known())
+        : (typeOfStep(step, currentDocument()).inputs.find((i) => i.name === from.port)?.type ?? "?");
+    useCanvas.setState({ pull: { from, side, type } });
+  };
+
+  const endPull = (event: MouseEvent | TouchEvent, state: FinalConnectionState) => {
+    const { pull, refusal } = useCanvas.getState();
+    useCanvas.setState({ pull: null, refusal: null });
+    if (!pull || state.isValid || rejoining.current) return;
+    if (refusal) {
+      inform(refusal);
+      return;
+    }
+    if (state.toHandle || !(event.target instanceof Element) || !event.target.closest(".react-flow__pane")) return;
+    const at = "changedTouches" in event ? event.changedTouches[0] : event;
+    if (!at) return;
+    const screen = { x: at.clientX, y: at.clientY };
+    openDialog({ kind: "palette", at: graphPoint(screen), screen: [screen.x, screen.y], pull });
+  };
+
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the keys for what the pointer does here are those of the commands
+    <div
+      className={`canvas ${far ? "is-far" : ""}`}
+      onPointerMove={(event) => {
+        pointer.x = event.clientX;
+        pointer.y = event.clientY;
+        pointer.inside = true;
+      }}
+      onPointerLeave={() => {
+        pointer.inside = false;
+      }}
+      onDoubleClick={(event) => {
+        if (!(event.target instanceof Element) || !event.target.closest(".react-flow__pane")) return;
+        const at = graphPoint({ x: event.clientX, y: event.clientY });
+        const over = far && scene.current ? hit(scene.current, at[0], at[1]) : undefined;
+        if (over !== undefined) showNodes([over]);
+        else openDialog({ kind: "palette", at, screen: [event.clientX, event.clientY], pull: null });
+      }}
+    >
+      <ReactFlow
+        nodes={far ? NO_NODES : nodes}
+        edges={far ? NO_LINKS : links}
+        nodeTypes={NODES}
+        edgeTypes={LINKS}
+        onInit={(flow) => {
+          useCanvas.setState({ flow });
+          showAll(0);
+        }}
+        onNodesChange={onNodesChange}
+        onEdgesChange={onEdgesChange}
+        onNodeDrag={onDrag}
+        onNodeDragStop={onDragStop}
+        onSelectionDragStop={onDragStop}
+        onPaneClick={(event) => {
+          const at = far ? graphPoint({ x: event.clientX, y: event.clientY }) : undefined;
+          const over = at && scene.current ? hit(scene.current, at[0], at[1]) : undefined;
+          select(over === undefined ? [] : [over]);
+        }}
+        onConnectStart={(_, { nodeId, handleId, handleType }) => {
+          if (nodeId && handleId && handleType) startPull({ node: nodeId, port: handleId }, handleType);
+        }}
+        onConnect={join}
+        onConnectEnd={endPull}
+        onReconnectStart={() => {
+          rejoining.current = true;
+        }}
+        onReconnect={(edge, next) => rejoin(edge.id, next)}
+        onReconnectEnd={(_, edge, _side, state) => {
+          rejoining.current = false;
+          useCanvas.setState({ pull: null, refusal: null });
+          if (!state.isValid && !state.toHandle) cut(edge.id);
+        }}
+        isValidConnection={fitting}
+        connectionLineComponent={Pulled}
+        connectionRadius={SNAP}
+        reconnectRadius={9}
+        onlyRenderVisibleElements
+        disableKeyboardA11y
+        edgesFocusable={false}
+        nodesFocusable
+        deleteKeyCode={null}
+        panActivationKeyCode={null}
+        selectionKeyCode="Shift"
+        multiSelectionKeyCode={["Shift", "Control", "Meta"]}
+        selectionMode={SelectionMode.Partial}
+        panOnDrag={[0, 1]}
+        zoomOnDoubleClick={false}
+        minZoom={0.04}
+        maxZoom={2.5}
+        nodeDragThreshold={2}
+        attributionPosition="bottom-left"
+        aria-label={t.canvas.label}
+        ariaLabelConfig={{ "node.a11yDescription.default": "", "edge.a11yDescription.default": "" }}
+      >
+        <Background variant={BackgroundVariant.Dots} gap={24} size={1.5} className="dots" />
+      </ReactFlow>
+      {far && (
+        <Far
+          onScene={(made) => {
+            scene.current = made;
+          }}
+        />
+      )}
+      <Breadcrumbs />
+      <Empty />
+      <Controls />
+      {minimap && <Minimap />}
+      <Refusal />
+    </div>
+  );
+}
+
+/** Which nodes of the shown run have a picture of their own: what their sizes depend on. */
+function liveKey(jobs: ReturnType<typeof useRuns.getState>["jobs"], tab: string): string {
+  const { job, id } = current();
+  if (job === null || id !== tab) return "";
+  const names = Object.entries(jobs[job]?.nodes ?? {}).flatMap(([name, run]) =>
+    run.preview === undefined ? [] : [name],
+  );
+  return names.join();
+}
+
+/** With a frame move the nodes that lie in it. */
+function withGrouped(moved: Record<string, Point>): Record<string, Point> {
+  const graph = currentGraph();
+  const made: Record<string, Point> = { ...moved };
+  for (const [id, at] of Object.entries(moved)) {
+    const group = graph.layout?.groups?.find((g) => g.id === groupId(id));
+    if (!group) continue;
+    const by: Point = [at[0] - group.at[0], at[1] - group.at[1]];
+    for (const [node, box] of boxes(graph, currentDocument(), isLive)) {
+      if (node in moved) continue;
+      const inside =
+        box.x >= group.at[0] &&
+        box.y >= group.at[1] &&
+        box.x + box.width <= group.at[0] + group.size[0] &&
+        box.y + box.height <= group.at[1] + group.size[1];
+      if (inside) made[node] = [box.x + by[0], box.y + by[1]];
+    }
+  }
+  return made;
+}
+
+function dropped(graph: Graph, moved: Readonly<Record<string, Point>>): Graph {
+  const steps: Record<string, Point> = {};
+  let changed = graph;
+  for (const [id, at] of Object.entries(moved)) {
+    const point: Point = [Math.round(at[0]), Math.round(at[1])];
+    const note = noteId(id);
+    const group = groupId(id);
+    if (note !== undefined) changed = changeNote(changed, note, { at: point });
+    else if (group !== undefined) changed = changeGroup(changed, group, { at: point });
+    else steps[id] = point;
+  }
+  return place(changed, steps);
+}
+
+function ends({ source, sourceHandle, target, targetHandle }: Connection | Edge): [End, End] {
+  return [
+    { node: source, port: sourceHandle ?? "" },
+    { node: target, port: targetHandle ?? "" },
+  ];
+}
+
+function fitting(connection: Connection | Edge): boolean {
+  const [source, target] = ends(connection);
+  return canConnect(currentGraph(), source, target, currentDocument(), known(), fits()).ok;
+}
+
+function isList(graph: Graph, target: End): boolean {
+  const step = graph.nodes[target.node];
+  return step ? typeOfStep(step, currentDocument()).inputs.some((i) => i.name === target.port && i.list) : false;
+}
+
+function join(connection: Connection): void {
+  const [source, target] = ends(connection);
+  edit(t.edits.connect, (graph) => connect(graph, source, target, isList(graph, target)));
+}
+
+function rejoin(id: string, next: Connection): void {
+  const [source, target] = ends(next);
+  edit(t.edits.connect, (graph) => connect(cutFrom(graph, id), source, target, isList(graph, target)));
+}
+
+function cutFrom(graph: Graph, id: string): Graph {
+  const wire = wireOf(id);
+  const step = graph.nodes[wire.target.node];
+  const input = step && typeOfStep(step, currentDocument()).inputs.find((i) => i.name === wire.target.port);
+  return disconnect(graph, wire, input?.widget ? input.default : undefined);
+}
+
+function cut(id: string): void {
+  edit(t.edits.disconnect, (graph) => cutFrom(graph, id));
+}
+
+function Breadcrumbs() {
+  const path = useTab((tab) => tab.path);
+  if (path.length === 0) return null;
+  return (
+    <nav className="breadcrumbs" aria-label={t.canvas.breadcrumbs}>
+      <button type="button" onClick={() => leave(0)}>
+        {t.canvas.root}
+      </button>
+      {path.map((id, i) => (
+        <button
+          key={path.slice(0, i + 1).join("/")}
+          type="button"
+          aria-current={i === path.length - 1 ? "page" : undefined}
+          onClick={() => leave(i + 1)}
+        >
+          {id}
+        </button>
+      ))}
+    </nav>
+  );
+}

@@ -1,0 +1,100 @@
+import { useStoreApi } from "@xyflow/react";
+import { useEffect, useRef } from "react";
+import { around } from "../state/geometry";
+import { useRuns } from "../state/runs";
+import { current, currentDocument, currentGraph, useSession } from "../state/session";
+import { useView } from "../state/view";
+import { t } from "../text";
+import { runState } from "./Far";
+import { fitCanvas, paint, type Scene, scene } from "./far";
+import { isLive } from "./live";
+import { useCanvas } from "./state";
+
+const MARGIN = 10;
+
+/** The whole graph in a corner, and what of it is seen. A press goes there. */
+export function Minimap() {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const place = useRef({ x: 0, y: 0, zoom: 1 });
+  const store = useStoreApi();
+  const theme = useView((s) => s.theme);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another theme has other colours
+  useEffect(() => {
+    const on = canvas.current;
+    if (!on) return;
+    const style = getComputedStyle(on);
+    let drawn: Scene | null = null;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const draw = () => {
+      timer = undefined;
+      const context = fitCanvas(on);
+      if (!context) return;
+      drawn ??= scene(currentGraph(), currentDocument(), isLive);
+      const { transform, width, height } = store.getState();
+      const [x, y, zoom] = transform;
+      const seen = { x: -x / zoom, y: -y / zoom, width: width / zoom, height: height / zoom };
+      const graph = around(drawn.boxes.values());
+      const box = around([...drawn.boxes.values(), seen]);
+      if (!box || !graph) return;
+      // where all of the graph is seen a map of it only covers some of it
+      const whole =
+        graph.x >= seen.x &&
+        graph.y >= seen.y &&
+        graph.x + graph.width <= seen.x + seen.width &&
+        graph.y + graph.height <= seen.y + seen.height;
+      on.classList.toggle("unneeded", whole);
+      if (whole) return;
+      const fit = Math.min((on.clientWidth - MARGIN * 2) / box.width, (on.clientHeight - MARGIN * 2) / box.height, 0.2);
+      place.current = {
+        x: on.clientWidth / 2 - (box.x + box.width / 2) * fit,
+        y: on.clientHeight / 2 - (box.y + box.height / 2) * fit,
+        zoom: fit,
+      };
+      const plain = { ...drawn, titles: [] };
+      paint(context, plain, place.current, { style, selection: new Set(current().selection), state: runState });
+      context.lineWidth = 1.5 / fit;
+      context.strokeStyle = style.getPropertyValue("--accent");
+      context.strokeRect(seen.x, seen.y, seen.width, seen.height);
+    };
+    // ten times a second is enough for a map, and leaves the frame to the canvas
+    const ask = () => {
+      timer ??= setTimeout(draw, 100);
+    };
+    const stops = [
+      store.subscribe(ask),
+      useRuns.subscribe(ask),
+      useSession.subscribe(() => {
+        drawn = null;
+        ask();
+      }),
+    ];
+    ask();
+    return () => {
+      clearTimeout(timer);
+      for (const stop of stops) stop();
+    };
+  }, [store, theme]);
+
+  const go = (event: React.PointerEvent<HTMLCanvasElement>) => {
+    if (event.buttons !== 1) return;
+    const box = event.currentTarget.getBoundingClientRect();
+    const { x, y, zoom } = place.current;
+    const flow = useCanvas.getState().flow;
+    void flow?.setCenter((event.clientX - box.left - x) / zoom, (event.clientY - box.top - y) / zoom, {
+      zoom: flow.getZoom(),
+    });
+  };
+  return (
+    <canvas
+      ref={canvas}
+      className="minimap"
+      role="img"
+      aria-label={t.canvas.minimap}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        go(event);
+      }}
+      onPointerMove={go}
+    />
+  );
+}

@@ -1,0 +1,60 @@
+import type { ConnectionLineComponentProps } from "@xyflow/react";
+import { useEffect } from "react";
+import { canConnect } from "../core/fit";
+import { fits, known } from "../state/catalogue";
+import { currentDocument, currentGraph } from "../state/session";
+import { announce } from "../state/view";
+import { t } from "../text";
+import { hueOf } from "../ui/colours";
+import { curve } from "./curve";
+import { useCanvas } from "./state";
+
+/** The link that is being drawn. Over a port that does not take it, it says why, before it is let go. */
+export function Pulled({
+  fromX,
+  fromY,
+  toX,
+  toY,
+  fromHandle,
+  toHandle,
+  connectionStatus,
+}: ConnectionLineComponentProps) {
+  const pull = useCanvas((s) => s.pull);
+  const backwards = fromHandle.type === "target";
+  const over = toHandle ? `${toHandle.nodeId}.${toHandle.id}.${toHandle.type}` : "";
+  useEffect(() => {
+    if (over === "" || !toHandle?.id || !fromHandle.id) {
+      useCanvas.setState({ refusal: null });
+      return;
+    }
+    const a = { node: fromHandle.nodeId, port: fromHandle.id };
+    const b = { node: toHandle.nodeId, port: toHandle.id };
+    const reason =
+      fromHandle.type === toHandle.type
+        ? ({ code: "direction" } as const)
+        : refused(backwards ? b : a, backwards ? a : b);
+    const refusal = reason ? t.refuse(reason) : null;
+    useCanvas.setState({ refusal });
+    if (refusal) announce(refusal);
+  }, [over, toHandle, fromHandle, backwards]);
+  const path = backwards ? curve(toX, toY, fromX, fromY) : curve(fromX, fromY, toX, toY);
+  return (
+    <path
+      d={path}
+      className={`link pulled ${connectionStatus === "invalid" ? "refused" : ""}`}
+      style={{ "--hue": hueOf(pull?.type ?? "") } as React.CSSProperties}
+    />
+  );
+}
+
+function refused(source: { node: string; port: string }, target: { node: string; port: string }) {
+  const verdict = canConnect(currentGraph(), source, target, currentDocument(), known(), fits());
+  return verdict.ok ? null : verdict.reason;
+}
+
+/** The reason, beside the pointer. */
+export function Refusal() {
+  const refusal = useCanvas((s) => s.refusal);
+  if (refusal === null) return null;
+  return <div className="refusal">{refusal}</div>;
+}

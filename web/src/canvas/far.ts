@@ -1,0 +1,148 @@
+/** A whole graph on one canvas: the view from afar, and the minimap. */
+
+import { end, type Graph, type Group, linksOf, type Workflow } from "../core/document";
+import { portTop } from "../core/sizes";
+import { typeOfStep } from "../state/catalogue";
+import { type Box, boxes, shapeOfStep } from "../state/geometry";
+import { hueOf, NODE_COLOURS } from "../ui/colours";
+import { controls } from "./curve";
+
+export interface Scene {
+  readonly boxes: ReadonlyMap<string, Box>;
+  readonly bodies: Path2D;
+  readonly heads: Path2D;
+  readonly links: ReadonlyMap<number, Path2D>;
+  readonly straight: ReadonlyMap<number, Path2D>;
+  readonly groups: readonly Group[];
+  readonly titles: readonly { readonly text: string; readonly x: number; readonly y: number }[];
+}
+
+const HEAD = 30;
+
+export function scene(graph: Graph, document: Workflow, live: (id: string) => boolean): Scene {
+  const all = boxes(graph, document, live);
+  const bodies = new Path2D();
+  const heads = new Path2D();
+  const titles: { text: string; x: number; y: number }[] = [];
+  for (const [id, b] of all) {
+    bodies.roundRect(b.x, b.y, b.width, b.height, 8);
+    heads.roundRect(b.x, b.y, b.width, Math.min(HEAD, b.height), 8);
+    const step = graph.nodes[id];
+    const title = graph.layout?.looks?.[id]?.title ?? (step ? typeOfStep(step, document).title : id);
+    titles.push({ text: title, x: b.x + b.width / 2, y: b.y + b.height / 2 });
+  }
+  const links = new Map<number, Path2D>();
+  const straight = new Map<number, Path2D>();
+  const path = (of: Map<number, Path2D>, hue: number) => {
+    const known = of.get(hue) ?? new Path2D();
+    of.set(hue, known);
+    return known;
+  };
+  for (const [id, step] of Object.entries(graph.nodes)) {
+    const to = all.get(id);
+    if (!to) continue;
+    for (const [port, value] of Object.entries(step.inputs ?? {})) {
+      for (const { $from } of linksOf(value)) {
+        const source = end($from);
+        const from = all.get(source.node);
+        const maker = graph.nodes[source.node];
+        if (!from || !maker) continue;
+        const type = typeOfStep(maker, document).outputs.find((o) => o.name === source.port)?.type ?? "?";
+        const y1 = from.y + offset(graph, document, source.node, source.port, "output");
+        const y2 = to.y + offset(graph, document, id, port, "input");
+        const x1 = from.x + from.width;
+        const [a, b] = controls(x1, to.x);
+        const hue = hueOf(type);
+        const line = path(links, hue);
+        line.moveTo(x1, y1);
+        line.bezierCurveTo(a, y1, b, y2, to.x, y2);
+        const short = path(straight, hue);
+        short.moveTo(x1, y1);
+        short.lineTo(to.x, y2);
+      }
+    }
+  }
+  return { boxes: all, bodies, heads, links, straight, groups: graph.layout?.groups ?? [], titles };
+}
+
+function offset(graph: Graph, document: Workflow, id: string, port: string, side: "input" | "output"): number {
+  const step = graph.nodes[id];
+  if (!step) return 0;
+  const row = shapeOfStep(step, graph.layout?.looks?.[id], document, false).rows.find((r) => r[side]?.name === port);
+  return row ? portTop(row) : HEAD / 2;
+}
+
+export interface Brush {
+  readonly style: CSSStyleDeclaration;
+  readonly selection: ReadonlySet<string>;
+  readonly state: (id: string) => string | undefined;
+}
+
+/** Draw a scene. `zoom` and the offsets are those of the view, in CSS pixels. */
+export function paint(
+  on: CanvasRenderingContext2D,
+  drawn: Scene,
+  { x, y, zoom }: { x: number; y: number; zoom: number },
+  { style, selection, state }: Brush,
+): void {
+  const scale = on.canvas.width / Math.max(1, on.canvas.clientWidth);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  on.setTransform(1, 0, 0, 1, 0, 0);
+  on.clearRect(0, 0, on.canvas.width, on.canvas.height);
+  on.setTransform(zoom * scale, 0, 0, zoom * scale, x * scale, y * scale);
+  for (const group of drawn.groups) {
+    const hue = NODE_COLOURS[group.colour ?? ""];
+    on.fillStyle = hue === undefined ? colour("--group") : `oklch(0.6 0.09 ${hue} / 0.2)`;
+    on.beginPath();
+    on.roundRect(group.at[0], group.at[1], group.size[0], group.size[1], 10);
+    on.fill();
+  }
+  on.lineWidth = Math.max(2, 1.2 / zoom);
+  const light = colour("--link-light");
+  const chroma = colour("--link-chroma");
+  for (const [hue, path] of zoom < 0.12 ? drawn.straight : drawn.links) {
+    on.strokeStyle = `oklch(${light} ${chroma} ${hue})`;
+    on.stroke(path);
+  }
+  on.fillStyle = colour("--node");
+  on.fill(drawn.bodies);
+  on.fillStyle = colour("--node-head");
+  on.fill(drawn.heads);
+  on.lineWidth = Math.max(1, 1 / zoom);
+  on.strokeStyle = colour("--node-edge");
+  on.stroke(drawn.bodies);
+  for (const [id, b] of drawn.boxes) {
+    const now = state(id);
+    const chosen = selection.has(id);
+    if (!chosen && now === undefined) continue;
+    on.lineWidth = Math.max(3, 2.5 / zoom);
+    on.strokeStyle = colour(chosen ? "--accent" : now === "failed" ? "--bad" : "--good");
+    on.strokeRect(b.x, b.y, b.width, b.height);
+  }
+  if (zoom < 0.16) return;
+  on.fillStyle = colour("--text");
+  on.textAlign = "center";
+  on.textBaseline = "middle";
+  on.font = `${Math.min(34, 11 / zoom)}px system-ui, sans-serif`;
+  for (const { text, x, y } of drawn.titles) on.fillText(text, x, y, 240);
+}
+
+/** Make the canvas as sharp as the screen. */
+export function fitCanvas(canvas: HTMLCanvasElement): CanvasRenderingContext2D | null {
+  const scale = Math.min(2, devicePixelRatio || 1);
+  const width = Math.round(canvas.clientWidth * scale);
+  const height = Math.round(canvas.clientHeight * scale);
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
+  }
+  return canvas.getContext("2d");
+}
+
+export function hit(drawn: Scene, x: number, y: number): string | undefined {
+  let found: string | undefined;
+  for (const [id, b] of drawn.boxes) {
+    if (x >= b.x && x <= b.x + b.width && y >= b.y && y <= b.y + b.height) found = id;
+  }
+  return found;
+}

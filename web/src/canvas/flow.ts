@@ -1,0 +1,244 @@
+/** The canvas's nodes and links from the document. What did not change stays the same object, so that one edit draws
+ * one node: React Flow compares by identity. */
+
+import { type Edge, type Node, type NodeHandle, Position } from "@xyflow/react";
+import {
+  end,
+  type Graph,
+  type Group,
+  type Look,
+  linksOf,
+  type Note,
+  type Point,
+  type Step,
+  type Workflow,
+} from "../core/document";
+import { given } from "../core/fit";
+import { portTop, type Shape } from "../core/sizes";
+import { known, typeOfStep } from "../state/catalogue";
+import { shapeOfStep, showsPicture } from "../state/geometry";
+import { t } from "../text";
+
+export const PORT = 11;
+const NOTE = "note:";
+const GROUP = "group:";
+
+export const noteId = (id: string) => (id.startsWith(NOTE) ? id.slice(NOTE.length) : undefined);
+export const groupId = (id: string) => (id.startsWith(GROUP) ? id.slice(GROUP.length) : undefined);
+
+interface Drawn {
+  readonly shape: Shape;
+  readonly look: Look | undefined;
+  readonly point: Point;
+  readonly selected: boolean;
+  readonly node: Node;
+}
+
+interface Input {
+  readonly graph: Graph;
+  readonly document: Workflow;
+  readonly selection: ReadonlySet<string>;
+  readonly drag: Readonly<Record<string, Point>> | null;
+  readonly live: (id: string) => boolean;
+}
+
+const ORIGIN: Point = [0, 0];
+
+/** A drawer of nodes that remembers what it drew. */
+export function nodeDrawer(): (input: Input) => Node[] {
+  let last: Node[] = [];
+  let drawn = new Map<string, Drawn>();
+  const decorations = new WeakMap<Note | Group, Drawn["node"]>();
+  return ({ graph, document, selection, drag, live }) => {
+    const next = new Map<string, Drawn>();
+    const made: Node[] = [];
+    for (const group of graph.layout?.groups ?? []) {
+      made.push(decoration(decorations, `${GROUP}${group.id}`, "group", group, selection, drag, -1));
+    }
+    for (const note of graph.layout?.notes ?? []) {
+      made.push(decoration(decorations, `${NOTE}${note.id}`, "note", note, selection, drag, 0));
+    }
+    for (const [id, step] of Object.entries(graph.nodes)) {
+      const look = graph.layout?.looks?.[id];
+      const point = drag?.[id] ?? graph.layout?.nodes?.[id] ?? ORIGIN;
+      const item = drawStep(drawn.get(id), id, step, look, point, selection.has(id), document, live(id));
+      next.set(id, item);
+      made.push(item.node);
+    }
+    drawn = next;
+    if (made.length === last.length && made.every((node, i) => node === last[i])) return last;
+    last = made;
+    return made;
+  };
+}
+
+function drawStep(
+  old: Drawn | undefined,
+  id: string,
+  step: Step,
+  look: Look | undefined,
+  point: Point,
+  selected: boolean,
+  document: Workflow,
+  live: boolean,
+): Drawn {
+  const preview = showsPicture(typeOfStep(step, document), look, live);
+  const shape = shapeOfStep(step, look, document, preview);
+  const same = old && (old.shape === shape || sameShape(old.shape, shape));
+  if (
+    same &&
+    old.look?.title === look?.title &&
+    old.point[0] === point[0] &&
+    old.point[1] === point[1] &&
+    old.selected === selected
+  ) {
+    return old.shape === shape && old.look === look ? old : { ...old, shape, look };
+  }
+  const { width, height } = shape;
+  const node: Node = {
+    id,
+    type: "step",
+    position: { x: point[0], y: point[1] },
+    data: {},
+    ariaLabel: t.node.label(look?.title || typeOfStep(step, document).title, id, ""),
+    selected,
+    width,
+    height,
+    measured: { width, height },
+    handles: same ? (old.node.handles ?? handles(shape)) : handles(shape),
+    zIndex: selected ? 10 : 1,
+  };
+  return { shape, look, point, selected, node };
+}
+
+function sameShape(a: Shape, b: Shape): boolean {
+  return (
+    a.height === b.height &&
+    a.rows.length === b.rows.length &&
+    a.rows.every((row, i) => {
+      const other = b.rows[i];
+      return (
+        other !== undefined &&
+        row.top === other.top &&
+        row.height === other.height &&
+        row.input?.name === other.input?.name &&
+        row.output?.name === other.output?.name
+      );
+    })
+  );
+}
+
+function handles(shape: Shape): NodeHandle[] {
+  const made: NodeHandle[] = [];
+  for (const row of shape.rows) {
+    const y = portTop(row) - PORT / 2;
+    const size = { width: PORT, height: PORT, y };
+    if (row.input) made.push({ id: row.input.name, type: "target", position: Position.Left, x: -PORT / 2, ...size });
+    if (row.output) {
+      made.push({ id: row.output.name, type: "source", position: Position.Right, x: shape.width - PORT / 2, ...size });
+    }
+  }
+  return made;
+}
+
+function decoration(
+  known: WeakMap<Note | Group, Node>,
+  id: string,
+  type: "note" | "group",
+  item: Note | Group,
+  selection: ReadonlySet<string>,
+  drag: Readonly<Record<string, Point>> | null,
+  zIndex: number,
+): Node {
+  const [x, y] = drag?.[id] ?? item.at;
+  const selected = selection.has(id);
+  const old = known.get(item);
+  if (old && old.selected === selected && old.position.x === x && old.position.y === y) return old;
+  const [width, height] = item.size;
+  const node: Node = {
+    id,
+    type,
+    position: { x, y },
+    data: { item },
+    selected,
+    width,
+    height,
+    measured: { width, height },
+    zIndex,
+  };
+  known.set(item, node);
+  return node;
+}
+
+interface DrawnLinks {
+  readonly step: Step;
+  readonly sources: readonly (Step | undefined)[];
+  readonly edges: readonly Edge[];
+}
+
+/** A drawer of links that remembers what it drew. */
+export function linkDrawer(): (graph: Graph, document: Workflow, selection: ReadonlySet<string>) => Edge[] {
+  let drawn = new Map<string, DrawnLinks>();
+  let last: Edge[] = [];
+  return (graph, document, selection) => {
+    const next = new Map<string, DrawnLinks>();
+    const made: Edge[] = [];
+    for (const [id, step] of Object.entries(graph.nodes)) {
+      const old = drawn.get(id);
+      const fresh =
+        old && old.step === step && old.edges.every((edge, i) => graph.nodes[edge.source] === old.sources[i]);
+      let item = fresh ? old : linksInto(graph, document, id, step, old);
+      if (item.edges.some((edge) => edge.selected !== selection.has(edge.id))) {
+        const edges = item.edges.map((e) =>
+          e.selected === selection.has(e.id) ? e : { ...e, selected: selection.has(e.id) },
+        );
+        item = { ...item, edges };
+      }
+      next.set(id, item);
+      made.push(...item.edges);
+    }
+    drawn = next;
+    if (made.length === last.length && made.every((edge, i) => edge === last[i])) return last;
+    last = made;
+    return made;
+  };
+}
+
+function linksInto(
+  graph: Graph,
+  document: Workflow,
+  target: string,
+  step: Step,
+  old: DrawnLinks | undefined,
+): DrawnLinks {
+  const edges: Edge[] = [];
+  const sources: (Step | undefined)[] = [];
+  for (const [port, value] of Object.entries(step.inputs ?? {})) {
+    for (const { $from } of linksOf(value)) {
+      const source = end($from);
+      const from = graph.nodes[source.node];
+      if (!from) continue; // a dangling link is a problem of its port
+      const id = `${$from}>${target}.${port}`;
+      const type = given(graph, source, document, known());
+      const before = old?.edges.find((e) => e.id === id);
+      sources.push(from);
+      edges.push(
+        before?.data?.type === type
+          ? before
+          : {
+              id,
+              type: "link",
+              source: source.node,
+              sourceHandle: source.port,
+              target,
+              targetHandle: port,
+              data: { type },
+              ariaLabel: t.canvas.link($from, `${target}.${port}`),
+              selected: false,
+              focusable: false,
+            },
+      );
+    }
+  }
+  return { step, sources, edges };
+}

@@ -1,0 +1,83 @@
+/** What happens on the canvas right now: of no interest to the document until it is done. */
+
+import type { ReactFlowInstance } from "@xyflow/react";
+import { create } from "zustand";
+import type { Point } from "../core/document";
+import { around, type Box, boxes } from "../state/geometry";
+import { current, currentDocument, currentGraph, graphOf } from "../state/session";
+import type { Pull } from "../state/view";
+import { isLive } from "./live";
+
+interface Now {
+  readonly flow: ReactFlowInstance | null;
+  /** Where nodes are while they are dragged. */
+  readonly drag: Readonly<Record<string, Point>> | null;
+  readonly pull: Pull | null;
+  /** Why the port under the pointer does not take the link. */
+  readonly refusal: string | null;
+  /** The link that a dropped node would be put into. */
+  readonly splice: string | null;
+}
+
+export const useCanvas = create<Now>(() => ({ flow: null, drag: null, pull: null, refusal: null, splice: null }));
+
+export const FAR = 0.4;
+const MARGIN = 60;
+
+function pane(): DOMRect | undefined {
+  return document.querySelector(".canvas")?.getBoundingClientRect();
+}
+
+/** Move the view so that these boxes are seen. Sizes are known, so nothing waits for the screen. */
+export function showBoxes(items: Iterable<Box>, most = 1, duration = 200): void {
+  const flow = useCanvas.getState().flow;
+  const box = around(items);
+  const view = pane();
+  if (!flow || !box || !view) return;
+  const fit = Math.min((view.width - MARGIN * 2) / box.width, (view.height - MARGIN * 2) / box.height);
+  const zoom = Math.min(most, Math.max(0.05, fit));
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  void flow.setViewport(
+    {
+      x: view.width / 2 - (box.x + box.width / 2) * zoom,
+      y: view.height / 2 - (box.y + box.height / 2) * zoom,
+      zoom,
+    },
+    { duration: still ? 0 : duration },
+  );
+}
+
+export function showAll(duration?: number): void {
+  showBoxes(boxes(currentGraph(), currentDocument(), isLive).values(), 1, duration);
+}
+
+export function showNodes(ids: readonly string[]): void {
+  const all = boxes(graphOf(current()), currentDocument(), isLive);
+  showBoxes(ids.flatMap((id) => all.get(id) ?? []));
+}
+
+/** The point of the graph under a point of the window; by default the middle of what is seen. */
+export function graphPoint(screen?: { x: number; y: number }): Point {
+  const flow = useCanvas.getState().flow;
+  const view = pane();
+  const at = screen ?? { x: (view?.left ?? 0) + (view?.width ?? 0) / 2, y: (view?.top ?? 0) + (view?.height ?? 0) / 2 };
+  const { x, y } = flow?.screenToFlowPosition(at) ?? { x: 0, y: 0 };
+  return [Math.round(x), Math.round(y)];
+}
+
+/** Where the pointer was last over the canvas. */
+export const pointer = { x: 0, y: 0, inside: false };
+
+/** Move the view only as far as it must for a node to be seen. */
+export function reveal(id: string): void {
+  const flow = useCanvas.getState().flow;
+  const box = boxes(currentGraph(), currentDocument(), isLive).get(id);
+  const view = pane();
+  if (!flow || !box || !view) return;
+  const { x, y, zoom } = flow.getViewport();
+  const left = box.x * zoom + x;
+  const top = box.y * zoom + y;
+  const inside =
+    left >= 0 && top >= 0 && left + box.width * zoom <= view.width && top + box.height * zoom <= view.height;
+  if (!inside) void flow.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom });
+}

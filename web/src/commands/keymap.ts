@@ -1,0 +1,74 @@
+/** Keys to commands. */
+
+import { useView } from "../state/view";
+import { COMMANDS, walk } from "./registry";
+
+const MAC = /Mac|iP(hone|ad)/.test(globalThis.navigator?.platform ?? "");
+
+/** How a key is written for people. */
+export function shown(key: string): string {
+  const names: Record<string, string> = {
+    Mod: MAC ? "⌘" : "Ctrl",
+    ArrowLeft: "←",
+    ArrowRight: "→",
+    ArrowUp: "↑",
+    ArrowDown: "↓",
+    Delete: "Del",
+    Escape: "Esc",
+  };
+  return key
+    .split(/\+(?=.)/)
+    .map((part) => names[part] ?? (part.length === 1 ? part.toUpperCase() : part))
+    .join(MAC ? " " : "+");
+}
+
+/** What was pressed, as the registry writes it. */
+export function pressed(event: KeyboardEvent): string {
+  const digit = /^Digit(\d)$/.exec(event.code)?.[1];
+  const key = event.key === " " ? "Space" : digit && event.shiftKey ? digit : event.key;
+  const letter = key.length === 1 && /[a-z]/i.test(key);
+  const sign = key.length === 1 && !letter && !digit;
+  const shift = event.shiftKey && !sign;
+  const mod = event.ctrlKey || event.metaKey;
+  const name = letter ? (shift && !mod ? key.toUpperCase() : key.toLowerCase()) : key;
+  return `${mod ? "Mod+" : ""}${event.altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${name}`;
+}
+
+const BY_KEY = new Map(COMMANDS.flatMap((c) => c.keys.map((key) => [key, c] as const)));
+const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
+export function listenToKeys(): () => void {
+  const down = (event: KeyboardEvent) => {
+    if (event.defaultPrevented || event.isComposing) return;
+    const target = event.target instanceof Element ? event.target : document.body;
+    if (useView.getState().dialog !== null) return;
+    const typing = target.closest("input:not([type=checkbox]):not([type=range]), textarea, select, [contenteditable]");
+    const onCanvas = target === document.body || target.closest(".canvas") !== null;
+    const control = target.closest("button, a, input, summary, [role=tab]");
+    const key = pressed(event);
+    const arrow = ARROWS[key];
+    if (arrow && onCanvas && !typing && !control && useView.getState().view === "graph") {
+      event.preventDefault();
+      walk(...arrow);
+      return;
+    }
+    const command = BY_KEY.get(key);
+    if (!command) return;
+    if (typing && !command.always && key !== "Escape") return;
+    if (command.graph && useView.getState().view !== "graph") return;
+    // text that is selected on the page is what is meant by copying
+    if ((key === "Mod+c" || key === "Mod+x") && !getSelection()?.isCollapsed) return;
+    // Tab, Space and Enter on a control are the control's own
+    if (control && (key === "Tab" || key === "Space" || key === "Enter")) return;
+    if (key === "Tab" && target !== document.body && !target.closest(".react-flow__pane")) return;
+    event.preventDefault();
+    command.run();
+  };
+  addEventListener("keydown", down);
+  return () => removeEventListener("keydown", down);
+}

@@ -1,0 +1,441 @@
+/** Every command of the editor: one list feeds the keys, the command palette, the menus and the sheet of shortcuts. */
+
+import { groupId, noteId } from "../canvas/flow";
+import { isLive } from "../canvas/live";
+import * as canvas from "../canvas/state";
+import { copy, paste } from "../core/clipboard";
+import { type Graph, graphAt, type Point, tidy, wireOf, withGraph } from "../core/document";
+import * as edits from "../core/edits";
+import { arranged } from "../core/layout";
+import { ended } from "../core/runs";
+import { gather, unfold } from "../core/subgraphs";
+import { fits, known, typeOfStep } from "../state/catalogue";
+import { useCheck } from "../state/check";
+import { newWorkflow, pickFile, save } from "../state/files";
+import { around, boxes } from "../state/geometry";
+import { cancel, run, useRuns } from "../state/runs";
+import {
+  chosenNodes,
+  current,
+  currentDocument,
+  currentGraph,
+  edit,
+  editDocument,
+  enter,
+  leave,
+  select,
+  step,
+} from "../state/session";
+import { announce, complain, openDialog, show, toggleMinimap, togglePanel, useView } from "../state/view";
+import { t } from "../text";
+import { rememberSeeds } from "../widgets/lastSeed";
+
+export interface Command {
+  readonly id: string;
+  readonly title: string;
+  readonly group: keyof typeof t.groups;
+  /** The first is shown; `Mod` is Ctrl, or Command on a Mac. */
+  readonly keys: readonly string[];
+  readonly run: () => void;
+  /** Also while typing in a field. */
+  readonly always?: boolean;
+  /** Only where the graph is shown. */
+  readonly graph?: boolean;
+}
+
+const GRID = 12;
+
+export const COMMANDS: readonly Command[] = [
+  command("run", t.actions.run, ["Mod+Enter"], () => void start(), { always: true }),
+  command("run", t.actions.runTo, ["Shift+Enter"], () => void start(chosenNodes())),
+  command("run", t.actions.runFirst, ["Mod+Shift+Enter"], () => void start(undefined, true), { always: true }),
+  command("run", t.actions.stop, ["Mod+Alt+Enter"], stop, { always: true }),
+  command("run", t.actions.nextProblem, ["F8"], nextProblem, { always: true }),
+
+  command("edit", t.actions.undo, ["Mod+z"], () => back("undo")),
+  command("edit", t.actions.redo, ["Mod+Shift+z", "Mod+y"], () => back("redo")),
+  graphCommand("edit", t.actions.copy, ["Mod+c"], () => void copyChosen()),
+  graphCommand("edit", t.actions.cut, ["Mod+x"], () => void copyChosen().then(remove)),
+  graphCommand("edit", t.actions.paste, ["Mod+v"], () => void pasteText(false)),
+  graphCommand("edit", t.actions.pasteLinked, ["Mod+Shift+v"], () => void pasteText(true)),
+  graphCommand("edit", t.actions.duplicate, ["Mod+d"], duplicate),
+  graphCommand("edit", t.actions.remove, ["Delete", "Backspace"], remove),
+  graphCommand("edit", t.actions.dissolve, ["Mod+Delete", "Mod+Backspace"], dissolve),
+  graphCommand("edit", t.actions.selectAll, ["Mod+a"], selectAll),
+  graphCommand("edit", t.actions.selectUp, ["Alt+ArrowLeft"], () => reach("up")),
+  graphCommand("edit", t.actions.selectDown, ["Alt+ArrowRight"], () => reach("down")),
+
+  graphCommand("add", t.actions.palette, ["Space", "Tab"], openPalette),
+  graphCommand("add", t.actions.connect, ["c"], connectChosen),
+  graphCommand("add", t.actions.note, ["n"], addNote),
+
+  command("look", t.actions.commands, ["Mod+k", "Mod+Shift+p"], () => openDialog({ kind: "commands" }), {
+    always: true,
+  }),
+  graphCommand("look", t.actions.find, ["Mod+f"], () => openDialog({ kind: "find" })),
+  command("look", t.actions.help, ["?"], () => openDialog({ kind: "help" })),
+  graphCommand("look", t.actions.fit, ["Shift+1", "."], () => canvas.showAll()),
+  graphCommand("look", t.actions.fitSelection, ["Shift+2", "f"], () => canvas.showNodes(chosenNodes())),
+  graphCommand("look", t.actions.actual, ["Shift+0"], () => void canvas.useCanvas.getState().flow?.zoomTo(1)),
+  graphCommand("look", t.actions.zoomIn, ["+", "="], () => void canvas.useCanvas.getState().flow?.zoomIn()),
+  graphCommand("look", t.actions.zoomOut, ["-"], () => void canvas.useCanvas.getState().flow?.zoomOut()),
+  graphCommand("look", t.actions.minimap, ["Alt+m"], toggleMinimap),
+
+  graphCommand("arrange", t.actions.arrange, ["Shift+L"], () => void arrange()),
+  graphCommand("arrange", t.actions.alignLeft, [], () => align(0)),
+  graphCommand("arrange", t.actions.alignTop, [], () => align(1)),
+  graphCommand("arrange", t.actions.distribute, [], distribute),
+  graphCommand("arrange", t.actions.collapse, ["Alt+c"], collapse),
+  graphCommand("arrange", t.actions.group, ["Mod+g"], frame),
+  graphCommand("arrange", t.actions.subgraph, ["Mod+Shift+e"], makeSubgraph),
+  graphCommand("arrange", t.actions.unfold, ["Mod+Shift+u"], unfoldChosen),
+  graphCommand("arrange", t.actions.enter, ["Enter"], enterChosen),
+  graphCommand("arrange", t.actions.leave, ["Escape"], stepBack),
+  graphCommand("arrange", t.actions.moveLeft, ["Shift+ArrowLeft"], () => nudge(-GRID, 0)),
+  graphCommand("arrange", t.actions.moveRight, ["Shift+ArrowRight"], () => nudge(GRID, 0)),
+  graphCommand("arrange", t.actions.moveUp, ["Shift+ArrowUp"], () => nudge(0, -GRID)),
+  graphCommand("arrange", t.actions.moveDown, ["Shift+ArrowDown"], () => nudge(0, GRID)),
+
+  command("file", t.actions.new, ["Alt+n"], newWorkflow),
+  command("file", t.actions.openFile, ["Mod+o"], pickFile, { always: true }),
+  command("file", t.actions.templates, ["Mod+Shift+o"], () => openDialog({ kind: "templates" }), { always: true }),
+  command("file", t.actions.save, ["Mod+s"], () => void save(), { always: true }),
+  command("file", t.actions.saveAs, ["Mod+Shift+s"], () => openDialog({ kind: "save" }), { always: true }),
+  command("file", t.actions.versions, [], () => openDialog({ kind: "versions" })),
+  command("file", t.actions.export, ["Mod+e"], () => openDialog({ kind: "export" }), { always: true }),
+
+  command("view", t.actions.graph, ["1"], () => show("graph")),
+  command("view", t.actions.app, ["2"], () => show("app")),
+  command("view", t.actions.gallery, ["3"], () => show("gallery")),
+  command("view", t.actions.results, ["r"], () => togglePanel("results")),
+  command("view", t.actions.queue, ["q"], () => togglePanel("queue")),
+  command("view", t.actions.problems, ["p"], () => togglePanel("problems")),
+  command("view", t.actions.node, ["i"], () => togglePanel("node")),
+];
+
+function command(
+  group: Command["group"],
+  title: string,
+  keys: readonly string[],
+  run: () => void,
+  more: Partial<Command> = {},
+): Command {
+  return { id: title, title, group, keys, run, ...more };
+}
+
+function graphCommand(group: Command["group"], title: string, keys: readonly string[], run: () => void): Command {
+  return command(group, title, keys, run, { graph: true });
+}
+
+export async function start(targets?: readonly string[], first = false): Promise<void> {
+  if (targets?.length === 0) return;
+  const { path } = current();
+  const full = targets?.map((id) => [...path, id].join("/"));
+  await run({ first, ...(full && { targets: full }) });
+  rememberSeeds(currentDocument());
+}
+
+function stop(): void {
+  const { job } = current();
+  const shown = job === null ? undefined : useRuns.getState().jobs[job];
+  const running =
+    shown && !ended(shown) ? shown : Object.values(useRuns.getState().jobs).find((j) => j.state === "running");
+  if (running) void cancel(running.id);
+}
+
+let problem = -1;
+
+function nextProblem(): void {
+  const { problems } = useCheck.getState();
+  if (problems.length === 0) {
+    announce(t.panel.noProblems);
+    return;
+  }
+  problem = (problem + 1) % problems.length;
+  const found = problems[problem];
+  if (!found) return;
+  useView.setState({ view: "graph", panel: "problems" });
+  goTo(found.node);
+  announce(found.message);
+}
+
+/** Show a node by the name a run gives it, inside its subgraph where it is in one. */
+export function goTo(name: string): void {
+  const parts = name.split("/");
+  const id = parts.pop();
+  const { path } = current();
+  if (id === undefined || id === "") return;
+  if (parts.join("/") !== path.join("/")) {
+    leave(0);
+    for (const part of parts) enter(part);
+  }
+  select([id]);
+  requestAnimationFrame(() => {
+    canvas.showNodes([id]);
+    focusNode(id);
+  });
+}
+
+export function focusNode(id: string): void {
+  requestAnimationFrame(() => {
+    document
+      .querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`)
+      ?.focus({ preventScroll: true });
+  });
+}
+
+function back(way: "undo" | "redo"): void {
+  const what = step(way);
+  if (what === undefined) announce(way === "undo" ? t.edits.nothing : t.edits.nothingRedo);
+  else announce(way === "undo" ? t.edits.undone(what) : t.edits.redone(what));
+}
+
+async function copyChosen(): Promise<void> {
+  const { selection } = current();
+  const ids = [...chosenNodes(), ...selection.flatMap((id) => noteId(id) ?? [])];
+  if (ids.length === 0) return;
+  const text = copy(currentDocument(), currentGraph(), ids);
+  clipboard = text;
+  await navigator.clipboard?.writeText(text).catch(() => undefined); // else the page's own copy is used
+}
+
+/** What was copied last here, for pages that may not read the clipboard of the system. */
+let clipboard = "";
+
+async function pasteText(keepLinks: boolean): Promise<void> {
+  const text = await navigator.clipboard?.readText().catch(() => clipboard);
+  put(text || clipboard, keepLinks, canvas.graphPoint(canvas.pointer.inside ? canvas.pointer : undefined));
+}
+
+function put(text: string, keepLinks: boolean, at: Point, what = t.edits.paste): void {
+  let ids: readonly string[] = [];
+  editDocument(what, (document, tab) => {
+    const graph = graphAt(document, tab.path);
+    const pasted = paste(document, graph, text, at, keepLinks);
+    if (!pasted) return document;
+    ids = pasted.ids;
+    return withGraph(pasted.document, tab.path, pasted.graph);
+  });
+  if (ids.length > 0) select(ids);
+}
+
+function duplicate(): void {
+  const ids = chosenNodes();
+  const all = boxes(currentGraph(), currentDocument(), isLive);
+  const box = around(ids.flatMap((id) => all.get(id) ?? []));
+  if (box) put(copy(currentDocument(), currentGraph(), ids), true, [box.x + 36, box.y + 36], t.edits.duplicate);
+}
+
+function remove(): void {
+  const { selection } = current();
+  if (selection.length === 0) return;
+  edit(t.edits.remove, (graph) => {
+    let changed = edits.removeNodes(graph, chosenNodes());
+    for (const id of selection.filter((i) => i.includes(">"))) changed = cutLink(changed, id);
+    return edits.removeDecoration(
+      changed,
+      selection.flatMap((id) => noteId(id) ?? groupId(id) ?? []),
+    );
+  });
+  select([]);
+}
+
+function cutLink(graph: Graph, id: string): Graph {
+  const wire = wireOf(id);
+  const step = graph.nodes[wire.target.node];
+  const input = step && typeOfStep(step, currentDocument()).inputs.find((i) => i.name === wire.target.port);
+  return edits.disconnect(graph, wire, input?.widget ? input.default : undefined);
+}
+
+function dissolve(): void {
+  const ids = chosenNodes();
+  edit(t.edits.dissolve, (graph, document) => edits.dissolve(graph, ids, document, known(), fits()));
+  select([]);
+}
+
+function selectAll(): void {
+  select(Object.keys(currentGraph().nodes));
+}
+
+function reach(way: "up" | "down"): void {
+  select([...edits.reachable(currentGraph(), chosenNodes(), way)]);
+}
+
+function openPalette(): void {
+  const { inside, x, y } = canvas.pointer;
+  const screen: Point | null = inside ? [x, y] : null;
+  openDialog({ kind: "palette", at: canvas.graphPoint(inside ? { x, y } : undefined), screen, pull: null });
+}
+
+function connectChosen(): void {
+  const [node] = chosenNodes();
+  if (node !== undefined) openDialog({ kind: "connect", node });
+}
+
+function addNote(): void {
+  edit(
+    t.edits.note,
+    (graph) => edits.addNote(graph, canvas.graphPoint(canvas.pointer.inside ? canvas.pointer : undefined), "").graph,
+  );
+}
+
+export async function arrange(): Promise<void> {
+  const chosen = chosenNodes();
+  const graph = currentGraph();
+  const ids = chosen.length > 1 ? chosen : Object.keys(graph.nodes);
+  const sizes = boxes(graph, currentDocument(), isLive);
+  try {
+    const at = await arranged(graph, ids, (id) => sizes.get(id) ?? { width: 0, height: 0 });
+    edit(t.edits.arrange, (now) => edits.place(now, at));
+    if (chosen.length <= 1) canvas.showAll();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+function align(axis: 0 | 1): void {
+  const ids = chosenNodes();
+  edit(t.edits.align, (graph) => {
+    const places = ids.map((id) => graph.layout?.nodes?.[id] ?? ([0, 0] as const));
+    const least = Math.min(...places.map((p) => p[axis]));
+    const moved = ids.map((id, i): [string, Point] => {
+      const [x, y] = places[i] ?? [0, 0];
+      return [id, axis === 0 ? [least, y] : [x, least]];
+    });
+    return edits.place(graph, Object.fromEntries(moved));
+  });
+}
+
+function distribute(): void {
+  const all = boxes(currentGraph(), currentDocument(), isLive);
+  const items = chosenNodes().flatMap((id) => {
+    const box = all.get(id);
+    return box ? [{ id, box }] : [];
+  });
+  if (items.length < 3) return;
+  items.sort((a, b) => a.box.x - b.box.x);
+  const [first, last] = [items[0]?.box, items.at(-1)?.box];
+  if (!first || !last) return;
+  const room = last.x + last.width - first.x - items.reduce((sum, i) => sum + i.box.width, 0);
+  const gap = Math.max(24, room / (items.length - 1));
+  let x = first.x;
+  const moved: Record<string, Point> = {};
+  for (const { id, box } of items) {
+    moved[id] = [Math.round(x), box.y];
+    x += box.width + gap;
+  }
+  edit(t.edits.align, (graph) => edits.place(graph, moved));
+}
+
+function collapse(): void {
+  const ids = chosenNodes();
+  edit(t.edits.collapse, (graph) => {
+    const open = ids.some((id) => !graph.layout?.looks?.[id]?.collapsed);
+    return edits.withLook(graph, ids, { collapsed: open ? true : undefined });
+  });
+}
+
+const MARGIN = 24;
+
+function frame(): void {
+  const all = boxes(currentGraph(), currentDocument(), isLive);
+  const box = around(chosenNodes().flatMap((id) => all.get(id) ?? []));
+  if (!box) return;
+  const at: Point = [box.x - MARGIN, box.y - MARGIN - 28];
+  const size: Point = [box.width + MARGIN * 2, box.height + MARGIN * 2 + 28];
+  edit(t.edits.group, (graph) => edits.addGroup(graph, at, size, t.canvas.group).graph);
+}
+
+function makeSubgraph(): void {
+  let id: string | undefined;
+  editDocument(t.edits.subgraph, (document, tab) => {
+    const made = gather(document, tab.path, chosenNodes(tab), "subgraph");
+    id = made?.id;
+    return made?.document ?? document;
+  });
+  if (id !== undefined) select([id]);
+}
+
+function unfoldChosen(): void {
+  let ids: readonly string[] = [];
+  editDocument(t.edits.unfold, (document, tab) => {
+    const [id] = chosenNodes(tab);
+    const opened = id === undefined ? null : unfold(document, tab.path, id);
+    ids = opened?.ids ?? [];
+    return opened?.document ?? document;
+  });
+  if (ids.length > 0) select(ids);
+}
+
+function enterChosen(): void {
+  const [id] = chosenNodes();
+  if (id === undefined) return;
+  if (currentGraph().nodes[id]?.type.startsWith("#")) {
+    enter(id);
+    return;
+  }
+  // into the first field of the node
+  document
+    .querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"] .row :is(input, textarea, button)`)
+    ?.focus();
+}
+
+function stepBack(): void {
+  const { selection, path } = current();
+  const focused = document.activeElement?.closest<HTMLElement>(".react-flow__node");
+  if (focused && focused !== document.activeElement) focused.focus();
+  else if (selection.length > 0) select([]);
+  else if (path.length > 0) leave();
+}
+
+function nudge(x: number, y: number): void {
+  const ids = chosenNodes();
+  edit(
+    t.edits.move,
+    (graph) => {
+      const moved = ids.map((id): [string, Point] => {
+        const [a, b] = graph.layout?.nodes?.[id] ?? [0, 0];
+        return [id, [a + x, b + y]];
+      });
+      return edits.place(graph, Object.fromEntries(moved));
+    },
+    `nudge ${ids.join()}`,
+  );
+}
+
+/** Select and focus the nearest node in a direction: the arrow keys on the canvas. */
+export function walk(x: number, y: number): void {
+  const all = boxes(currentGraph(), currentDocument(), isLive);
+  const [from] = chosenNodes();
+  const own = from === undefined ? undefined : all.get(from);
+  if (!own) {
+    const [first] = [...all].sort(([, a], [, b]) => a.x - b.x || a.y - b.y);
+    if (first) visit(first[0]);
+    return;
+  }
+  let best: { id: string; cost: number } | undefined;
+  for (const [id, box] of all) {
+    if (id === from) continue;
+    const dx = box.x + box.width / 2 - (own.x + own.width / 2);
+    const dy = box.y + box.height / 2 - (own.y + own.height / 2);
+    const ahead = dx * x + dy * y;
+    const aside = Math.abs(dx * y) + Math.abs(dy * x);
+    if (ahead <= 8) continue;
+    const cost = ahead + aside * 2;
+    if (!best || cost < best.cost) best = { id, cost };
+  }
+  if (best) visit(best.id);
+}
+
+function visit(id: string): void {
+  select([id]);
+  canvas.reveal(id);
+  focusNode(id);
+  const step = currentGraph().nodes[id];
+  if (step) announce(t.node.label(typeOfStep(step, currentDocument()).title, id, ""));
+}
+
+/** The document as its file holds it. */
+export function documentText(): string {
+  return `${JSON.stringify(tidy(currentDocument()), null, 2)}\n`;
+}

@@ -1,0 +1,66 @@
+import { useState } from "react";
+import { graphSvg } from "../canvas/svg";
+import { documentText } from "../commands/registry";
+import { currentDocument } from "../state/session";
+import { closeDialog, inform } from "../state/view";
+import { t } from "../text";
+import { Dialog } from "../ui/Dialog";
+
+const KINDS = ["json", "curl", "python", "svg"] as const;
+type Kind = (typeof KINDS)[number];
+
+/** The document, and what else can be made of it. */
+export function Export() {
+  const [kind, setKind] = useState<Kind>("json");
+  const text = written(kind);
+  const save = () => {
+    const name = (currentDocument().name || "workflow").replace(/\W+/g, "_").toLowerCase();
+    const ending = { json: "json", curl: "sh", python: "py", svg: "svg" }[kind];
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+    link.download = `${name}.${ending}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+  return (
+    <Dialog label={t.files.exportLabel} className="export" headed onClose={closeDialog}>
+      <fieldset className="segments">
+        <legend className="unseen">{t.files.exportLabel}</legend>
+        {KINDS.map((k) => (
+          <label key={k}>
+            <input type="radio" name="export" checked={kind === k} onChange={() => setKind(k)} />
+            <span>{t.files[k]}</span>
+          </label>
+        ))}
+      </fieldset>
+      <textarea readOnly className="code" aria-label={t.files[kind]} value={text} rows={16} spellCheck={false} />
+      <div className="dialog-foot">
+        <button
+          type="button"
+          className="button"
+          onClick={() => void navigator.clipboard?.writeText(text).then(() => inform(t.files.copied))}
+        >
+          {t.files.copy}
+        </button>
+        <button type="button" className="button primary" onClick={save}>
+          {t.files.download}
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function written(kind: Kind): string {
+  const document = documentText();
+  const url = `${location.origin}/api/jobs?wait=1`;
+  switch (kind) {
+    case "json":
+      return document;
+    case "curl":
+      return `curl -s '${url}' -H 'Content-Type: application/json' -d @- <<'END'\n{"document": ${document}}\nEND\n`;
+    case "python":
+      return `import json\nfrom urllib.request import Request, urlopen\n\ndocument = json.loads(r'''\n${document}''')\nbody = json.dumps({"document": document}).encode()\nwith urlopen(Request("${url}", body, {"Content-Type": "application/json"})) as answer:\n    print(json.load(answer)["results"])\n`;
+    case "svg":
+      return graphSvg();
+  }
+}

@@ -1,0 +1,56 @@
+import { goTo } from "../commands/registry";
+import { useCheck } from "../state/check";
+import { useRuns } from "../state/runs";
+import { useTab } from "../state/session";
+import { t } from "../text";
+import { Icon } from "../ui/Icon";
+
+/** Everything that is wrong, each leading to where it is; below it what failed in the shown run. */
+export function ProblemsPanel() {
+  const problems = useCheck((s) => s.problems);
+  const job = useTab((tab) => tab.job);
+  const nodes = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes));
+  const failed = Object.entries(nodes ?? {}).filter(([, run]) => run.state === "failed");
+  const warned = Object.entries(nodes ?? {}).flatMap(([id, run]) =>
+    (run.warnings ?? []).map((text) => [id, text] as const),
+  );
+  if (problems.length === 0 && failed.length === 0 && warned.length === 0) {
+    return <p className="quiet hint">{t.panel.noProblems}</p>;
+  }
+  return (
+    <>
+      <ul className="problems">
+        {problems.map((p) => (
+          <Line key={`${p.node}${p.port}${p.message}`} node={p.node} port={p.port} text={p.message} />
+        ))}
+        {failed.map(([id, run]) => (
+          <Line key={id} node={id} port={run.port ?? null} text={run.error ?? ""} />
+        ))}
+      </ul>
+      {warned.length > 0 && (
+        <>
+          <h2>{t.panel.warnings}</h2>
+          <ul className="problems mild">
+            {warned.map(([id, text]) => (
+              <Line key={`${id}${text}`} node={id} port={null} text={text} />
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+function Line({ node, port, text }: { node: string; port: string | null; text: string }) {
+  const where = node === "" ? t.panel.document : port ? `${node}.${port}` : node;
+  return (
+    <li>
+      <button type="button" disabled={node === ""} onClick={() => goTo(node)}>
+        <Icon name="warning" size={14} />
+        <span>
+          <strong>{where}</strong> {text}
+        </span>
+      </button>
+    </li>
+  );
+}

@@ -1,0 +1,107 @@
+import { useShallow } from "zustand/react/shallow";
+import { ended, type Job } from "../core/runs";
+import { cancel, pause, prioritise, retry, useRuns } from "../state/runs";
+import { change, current, useTab } from "../state/session";
+import { t } from "../text";
+import { IconButton } from "../ui/IconButton";
+
+const MOST = 40;
+
+/** The order in which runs wait: by priority, then by age. */
+function inLine(a: Job, b: Job): number {
+  return b.priority - a.priority || a.created - b.created;
+}
+
+export function QueuePanel() {
+  const paused = useRuns((s) => s.paused);
+  const ids = useRuns(
+    useShallow((s) => {
+      const jobs = Object.values(s.jobs);
+      const running = jobs.filter((j) => j.state === "running");
+      const waiting = jobs.filter((j) => j.state === "pending").sort(inLine);
+      const over = jobs.filter(ended).sort((a, b) => b.created - a.created);
+      return [...running, ...waiting, ...over.slice(0, MOST)].map((j) => j.id);
+    }),
+  );
+  return (
+    <>
+      <div className="queue-head">
+        <span className="quiet">{paused ? t.panel.paused : ""}</span>
+        <button type="button" className="button" onClick={() => void pause(!paused)}>
+          {paused ? t.panel.resume : t.panel.pause}
+        </button>
+      </div>
+      {ids.length === 0 && <p className="quiet hint">{t.panel.noQueue}</p>}
+      <ul className="queue">
+        {ids.map((id) => (
+          <Line key={id} id={id} />
+        ))}
+      </ul>
+      <Timeline />
+    </>
+  );
+}
+
+function Line({ id }: { id: string }) {
+  const job = useRuns((s) => s.jobs[id]);
+  const shown = useTab((tab) => tab.job === id);
+  if (!job) return null;
+  const show = () => change(current().id, (tab) => ({ ...tab, job: id }));
+  const seconds = job.started !== null && job.ended !== null ? job.ended - job.started : null;
+  return (
+    <li className={`job ${job.state}`}>
+      <button type="button" className="job-name" aria-pressed={shown} title={job.error ?? undefined} onClick={show}>
+        <span className="job-state" />
+        <span>{job.name || t.app.untitled}</span>
+        <span className="quiet">
+          {t.states[job.state]}
+          {seconds === null ? "" : `, ${t.run.seconds(seconds)}`}
+        </span>
+      </button>
+      {job.state === "pending" && (
+        <>
+          <IconButton icon="up" size={13} label={t.panel.up} onClick={() => move(job, -1)} />
+          <IconButton icon="chevron" size={13} label={t.panel.down} onClick={() => move(job, 1)} />
+        </>
+      )}
+      {ended(job) ? (
+        <IconButton icon="redo" size={13} label={t.panel.retry} onClick={() => void retry(id)} />
+      ) : (
+        <IconButton icon="close" size={13} label={t.panel.cancel} onClick={() => void cancel(id)} />
+      )}
+    </li>
+  );
+}
+
+/** Give a waiting run a priority just before or behind its neighbour's. */
+function move(job: Job, by: 1 | -1): void {
+  const waiting = Object.values(useRuns.getState().jobs)
+    .filter((j) => j.state === "pending")
+    .sort(inLine);
+  const other = waiting[waiting.findIndex((j) => j.id === job.id) + by];
+  if (other) void prioritise(job.id, other.priority - by);
+}
+
+/** How long each node of the shown run took. */
+function Timeline() {
+  const job = useTab((tab) => tab.job);
+  const nodes = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes));
+  const timed = Object.entries(nodes ?? {}).filter(([, run]) => run.seconds !== undefined || run.state === "cached");
+  if (timed.length === 0) return null;
+  const longest = Math.max(0.001, ...timed.map(([, run]) => run.seconds ?? 0));
+  return (
+    <section className="timeline">
+      <h2>{t.panel.timeline}</h2>
+      <dl>
+        {timed.map(([id, run]) => (
+          <div key={id}>
+            <dt>{id}</dt>
+            <dd style={{ "--part": (run.seconds ?? 0) / longest } as React.CSSProperties}>
+              {run.state === "cached" ? t.states.cached : t.run.seconds(run.seconds ?? 0)}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,54 @@
+import { useMemo } from "react";
+import { useShallow } from "zustand/react/shallow";
+import * as api from "../api/client";
+import { useRuns } from "../state/runs";
+import { useTab } from "../state/session";
+import { openDialog } from "../state/view";
+import { t } from "../text";
+
+const MOST = 60;
+
+/** The ids of the latest pictures, newest first, beginning with those of the shown run. */
+export function useLatest(): readonly string[] {
+  const job = useTab((tab) => tab.job);
+  const ids = useRuns(
+    useShallow((s) => {
+      const own = job === null ? [] : (s.jobs[job]?.results ?? []);
+      const others = Object.values(s.jobs)
+        .filter((j) => j.id !== job)
+        .sort((a, b) => b.created - a.created)
+        .flatMap((j) => j.results);
+      return [...new Set([...own.toReversed(), ...others])].slice(0, MOST);
+    }),
+  );
+  return useMemo(() => ids, [ids]);
+}
+
+export function ResultsPanel() {
+  const [first, ...rest] = useLatest();
+  if (first === undefined) return <p className="quiet hint">{t.panel.noResults}</p>;
+  return (
+    <div className="results">
+      <Shown id={first} large />
+      <div className="results-rest">
+        {rest.map((id) => (
+          <Shown key={id} id={id} />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+export function Shown({ id, large = false }: { id: string; large?: boolean }) {
+  const alt = t.node.picture(id);
+  return (
+    <button
+      type="button"
+      className={large ? "shown large" : "shown"}
+      aria-label={alt}
+      onClick={() => openDialog({ kind: "picture", url: api.resultUrl(id), alt })}
+    >
+      <img src={large ? api.resultUrl(id) : api.thumbnailUrl(id)} alt="" loading="lazy" />
+    </button>
+  );
+}

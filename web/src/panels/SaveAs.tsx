@@ -1,0 +1,36 @@
+import { useState } from "react";
+import { freeName } from "../core/document";
+import { saveAs } from "../state/files";
+import { current, currentDocument, editDocument } from "../state/session";
+import { closeDialog } from "../state/view";
+import { t } from "../text";
+import { Dialog } from "../ui/Dialog";
+
+export function SaveAs() {
+  const [name, setName] = useState(current().stored ?? currentDocument().name ?? "");
+  return (
+    <Dialog label={t.menu.saveAs} className="small" headed onClose={closeDialog}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          closeDialog();
+          if (!currentDocument().name) editDocument(t.edits.rename, (document) => ({ ...document, name }));
+          void saveAs(freeName(name, []));
+        }}
+      >
+        <label className="stacked">
+          <span>{t.files.name}</span>
+          <input type="text" required value={name} onChange={(event) => setName(event.target.value)} />
+        </label>
+        <div className="dialog-foot">
+          <button type="button" className="button" onClick={closeDialog}>
+            {t.files.cancel}
+          </button>
+          <button type="submit" className="button primary">
+            {t.files.save}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

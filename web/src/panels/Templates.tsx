@@ -1,0 +1,45 @@
+import { useCallback, useEffect, useState } from "react";
+import * as api from "../api/client";
+import { search } from "../core/search";
+import { openStored } from "../state/files";
+import { closeDialog, complain } from "../state/view";
+import { t } from "../text";
+import { Picker } from "../ui/Picker";
+
+/** What the server keeps: templates, and what was saved. */
+export function Templates() {
+  const [items, setItems] = useState<readonly api.Stored[]>([]);
+  useEffect(() => {
+    api.workflows().then(({ workflows }) => setItems(workflows), complain);
+  }, []);
+  const find = useCallback(
+    (query: string) => search(items, query, (w) => [w.title || w.name, w.name, w.description]),
+    [items],
+  );
+  return (
+    <Picker
+      label={t.files.label}
+      placeholder={t.files.placeholder}
+      className="palette"
+      find={find}
+      keyOf={(w) => w.name}
+      row={(w) => (
+        <>
+          <span>{w.title || w.name}</span>
+          <span className="quiet">{w.template ? t.files.template : t.files.version(w.version)}</span>
+        </>
+      )}
+      detail={(w) => (
+        <>
+          <h3>{w.title || w.name}</h3>
+          <p>{w.description}</p>
+        </>
+      )}
+      onPick={(w) => {
+        closeDialog();
+        void openStored(w.name, w.template);
+      }}
+      onClose={closeDialog}
+    />
+  );
+}

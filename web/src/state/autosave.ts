@@ -1,0 +1,75 @@
+/** Open documents outlive the page: each window writes its tabs to the browser's storage, and takes them up again. */
+
+import { isWorkflow } from "../core/document";
+import { current, newTab, type Tab, useSession } from "./session";
+
+interface Kept {
+  readonly tabs: readonly (Pick<Tab, "id" | "stored" | "job" | "path" | "saved"> & { readonly document: unknown })[];
+  readonly active: string;
+}
+
+const DELAY = 400;
+
+/** Take the lowest free place among the windows of this browser, so that two of them do not write over each other. */
+async function place(): Promise<number> {
+  if (!navigator.locks) return 0;
+  for (let n = 0; ; n++) {
+    const free = await new Promise<boolean>((resolve) => {
+      void navigator.locks.request(`nodegraph-window-${n}`, { ifAvailable: true }, (lock) => {
+        resolve(lock !== null);
+        return lock === null ? undefined : new Promise(() => {}); // held until the window is gone
+      });
+    });
+    if (free) return n;
+  }
+}
+
+/** Bring back the tabs of this window, and keep them from now on. Returns whether there were any. */
+export async function keepTabs(): Promise<boolean> {
+  const key = `nodegraph.window.${await place()}`;
+  const restored = restore(localStorage.getItem(key));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const write = () => {
+    const { tabs, active } = useSession.getState();
+    const kept: Kept = {
+      tabs: tabs.map(({ id, stored, job, path, saved, history }) => ({
+        id,
+        stored,
+        job,
+        path,
+        saved,
+        document: history.present,
+      })),
+      active,
+    };
+    try {
+      localStorage.setItem(key, JSON.stringify(kept));
+    } catch {
+      // storage is full or forbidden: the documents are still open
+    }
+  };
+  useSession.subscribe(() => {
+    clearTimeout(timer);
+    timer = setTimeout(write, DELAY);
+  });
+  addEventListener("pagehide", write);
+  return restored;
+}
+
+function restore(text: string | null): boolean {
+  if (!text) return false;
+  try {
+    const kept = JSON.parse(text) as Kept;
+    const tabs = kept.tabs.flatMap(({ document, saved, ...rest }): Tab[] => {
+      if (!isWorkflow(document)) return [];
+      const same = JSON.stringify(document) === JSON.stringify(saved);
+      return [{ ...newTab(document), ...rest, saved: same ? document : saved }];
+    });
+    const empty = tabs.every((t) => Object.keys(t.history.present.nodes).length === 0);
+    if (tabs.length === 0 || empty) return false;
+    useSession.setState({ tabs, active: tabs.some((t) => t.id === kept.active) ? kept.active : (tabs[0]?.id ?? "") });
+    return current().history.present.nodes !== undefined;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,107 @@
+/** Opening and saving documents, and what to do with files that are dropped. */
+
+import * as api from "../api/client";
+import { EMPTY, type Point, type Workflow } from "../core/document";
+import { addNode, place, setValue } from "../core/edits";
+import { arranged, placed } from "../core/layout";
+import { t } from "../text";
+import { known } from "./catalogue";
+import { boxes, overlaps } from "./geometry";
+import { change, current, currentDocument, edit, newTab, openTab } from "./session";
+import { announce, complain, inform, openDialog, show } from "./view";
+
+/** Open a document in a tab of its own; one that was laid out for other node sizes is arranged. */
+export async function openDocument(document: Workflow, stored: string | null = null): Promise<void> {
+  let ready = { ...document, ...placed(document) } as Workflow;
+  if (!document.layout?.nodes || overlaps(ready, ready)) {
+    const sizes = boxes(ready, ready);
+    const ids = Object.keys(ready.nodes);
+    ready = place(ready, await arranged(ready, ids, (id) => sizes.get(id) ?? { width: 0, height: 0 })) as Workflow;
+  }
+  openTab(newTab(ready, stored));
+  show("graph");
+}
+
+export async function openStored(name: string, template: boolean, version?: number): Promise<void> {
+  try {
+    const { document } = await api.workflow(name, version);
+    await openDocument(document, template ? null : name);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+export function newWorkflow(): void {
+  openTab(newTab({ ...EMPTY }));
+  show("graph");
+}
+
+/** Save under the name the document has, or ask for one. */
+export async function save(): Promise<void> {
+  const { stored } = current();
+  if (stored === null) openDialog({ kind: "save" });
+  else await saveAs(stored);
+}
+
+export async function saveAs(name: string): Promise<void> {
+  const tab = current();
+  const document = tab.history.present;
+  try {
+    const { version } = await api.store(name, document);
+    change(tab.id, (now) => ({ ...now, stored: name, saved: document }));
+    inform(t.files.saved(name, version));
+  } catch (error) {
+    complain(error);
+  }
+}
+
+export function pickFile(): void {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.accept = ".json,.png,.webp,.jpg,.jpeg,image/*,application/json";
+  input.onchange = () => void openFile(input.files?.[0], null);
+  input.click();
+}
+
+/** Open a file as a workflow. A picture that holds none becomes an input, at a point of the graph. */
+export async function openFile(file: File | undefined, at: Point | null): Promise<void> {
+  if (!file) return;
+  try {
+    const { document, notes } = await api.open(file);
+    await openDocument(document);
+    if (notes.length > 0) inform(`${t.files.notes}: ${notes.join("; ")}`);
+    else announce(t.edits.open);
+  } catch (error) {
+    if (!file.type.startsWith("image/")) {
+      complain(error);
+      return;
+    }
+    await takePicture(file, at);
+  }
+}
+
+/** Upload a picture and put it into the graph: into the selected picture field, or as a new node that loads it. */
+export async function takePicture(file: Blob, at: Point | null): Promise<void> {
+  try {
+    const { name } = await api.upload(file);
+    putPicture(name, at);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+export function putPicture(name: string, at: Point | null): void {
+  const loader = [...known().values()].find((type) =>
+    type.inputs.some((i) => i.widget?.kind === "file" && i.widget.holds === "image"),
+  );
+  const port = loader?.inputs.find((i) => i.widget?.kind === "file" && i.widget.holds === "image")?.name;
+  if (!loader || port === undefined) return;
+  const existing = Object.entries(currentDocument().nodes).filter(([, s]) => s.type === loader.id);
+  const [only] = existing;
+  if (at === null && only && existing.length === 1) {
+    edit(t.edits.value, (graph) => setValue(graph, { node: only[0], port }, name));
+  } else {
+    edit(t.edits.add, (graph) => addNode(graph, loader, at ?? [0, 0], { [port]: name }).graph);
+  }
+  inform(t.files.usePicture);
+}

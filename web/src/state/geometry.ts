@@ -1,0 +1,84 @@
+/** Where nodes are and how large, from the document and the catalogue: nothing is measured on screen. */
+
+import type { NodeType } from "../core/catalogue";
+import type { Graph, Look, Step, Workflow } from "../core/document";
+import { type Shape, shapeOf } from "../core/sizes";
+import { typeOfStep } from "./catalogue";
+
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+interface Known {
+  readonly type: NodeType;
+  readonly look: Look | undefined;
+  readonly preview: boolean;
+  readonly shape: Shape;
+}
+
+const shapes = new WeakMap<Step, Known>();
+
+/** The shape of a node; the same object until what it depends on changes. */
+export function shapeOfStep(step: Step, look: Look | undefined, document: Workflow, preview: boolean): Shape {
+  const type = typeOfStep(step, document);
+  const last = shapes.get(step);
+  if (last && last.type === type && last.look === look && last.preview === preview) return last.shape;
+  const shape = shapeOf(type, step, look, preview);
+  shapes.set(step, { type, look, preview, shape });
+  return shape;
+}
+
+/** Whether a node shows a picture: what keeps a picture does, others where asked to or while they make one. */
+export function showsPicture(type: NodeType, look: Look | undefined, live: boolean): boolean {
+  if (look?.collapsed || look?.preview === false) return false;
+  if (look?.preview || live) return true;
+  return type.known && !type.pure && type.inputs.some((i) => i.type === "Image");
+}
+
+/** The outputs of a type that can be looked at. */
+export function pictureOutput(type: NodeType): string | undefined {
+  return type.outputs.find((o) => /^(list\[)?(Image|Mask)\]?$/.test(o.type))?.name;
+}
+
+export function boxes(graph: Graph, document: Workflow, live: (id: string) => boolean = () => false) {
+  const found = new Map<string, Box>();
+  for (const [id, step] of Object.entries(graph.nodes)) {
+    const look = graph.layout?.looks?.[id];
+    const [x, y] = graph.layout?.nodes?.[id] ?? [0, 0];
+    const preview = showsPicture(typeOfStep(step, document), look, live(id));
+    const { width, height } = shapeOfStep(step, look, document, preview);
+    found.set(id, { x, y, width, height });
+  }
+  return found;
+}
+
+/** The smallest box around boxes; null around none. */
+export function around(items: Iterable<Box>): Box | null {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const b of items) {
+    left = Math.min(left, b.x);
+    top = Math.min(top, b.y);
+    right = Math.max(right, b.x + b.width);
+    bottom = Math.max(bottom, b.y + b.height);
+  }
+  return left === Infinity ? null : { x: left, y: top, width: right - left, height: bottom - top };
+}
+
+/** The least room between nodes that leaves their links to be seen. */
+const ROOM = 24;
+
+/** Whether nodes of a graph lie over or against each other, as in documents laid out for other sizes. */
+export function overlaps(graph: Graph, document: Workflow): boolean {
+  const all = [...boxes(graph, document).values()].sort((a, b) => a.x - b.x);
+  return all.some((a, i) => {
+    for (let j = i + 1; j < all.length; j++) {
+      const b = all[j];
+      if (!b || b.x >= a.x + a.width + ROOM) return false;
+      if (a.y < b.y + b.height && b.y < a.y + a.height) return true;
+    }
+    return false;
+  });
+}

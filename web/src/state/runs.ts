@@ -1,0 +1,170 @@
+/** Runs: submitting, following and steering them. */
+
+import { create } from "zustand";
+import * as api from "../api/client";
+import { listen } from "../api/events";
+import { typeOf } from "../core/catalogue";
+import { graphAt, type Workflow } from "../core/document";
+import { setValue } from "../core/edits";
+import { ended, type Job, NO_RUNS, type NodeRun, type Runs, told, withJob } from "../core/runs";
+import { t } from "../text";
+import { known } from "./catalogue";
+import { adjust, change, current, useSession } from "./session";
+import { announce, complain } from "./view";
+
+interface Running extends Runs {
+  readonly online: boolean;
+}
+
+export const useRuns = create<Running>(() => ({ ...NO_RUNS, online: false }));
+
+/** The client's name: what tells the runs of this browser from others in the queue. */
+export const CLIENT = "editor";
+
+let waiting: { type: string; data: Record<string, unknown> }[] = [];
+let frame = 0;
+
+/** Events of one frame are taken together: a burst of them draws once. */
+function hear(event: { type: string; data: Record<string, unknown> }): void {
+  waiting.push(event);
+  if (frame !== 0) return;
+  frame = requestAnimationFrame(flush);
+}
+
+function flush(): void {
+  frame = 0;
+  const events = waiting;
+  waiting = [];
+  const now = Date.now();
+  const before = useRuns.getState();
+  useRuns.setState((s) => {
+    let runs: Runs = s;
+    for (const event of events) runs = told(runs, event, now);
+    return { jobs: runs.jobs, paused: runs.paused };
+  });
+  for (const job of Object.values(useRuns.getState().jobs)) {
+    const old = before.jobs[job.id];
+    if (old && !ended(old) && ended(job)) finished(job);
+  }
+}
+
+function finished(job: Job): void {
+  if (useSession.getState().tabs.every((tab) => tab.job !== job.id)) return;
+  if (job.state === "failed") complain(job.error ?? t.run.failed);
+  else announce(job.state === "done" ? t.run.done(job.results.length) : t.run.cancelled);
+}
+
+export function follow(): () => void {
+  return listen({
+    told: (event) => {
+      if (event.type === "queue") void catchUp();
+      // a background page draws no frames, but must not fall behind
+      if (document.hidden) {
+        waiting.push(event);
+        flush();
+      } else hear(event);
+    },
+    opened: () => {
+      useRuns.setState({ online: true });
+      void catchUp();
+    },
+    lost: () => useRuns.setState({ online: false }),
+  });
+}
+
+async function catchUp(): Promise<void> {
+  try {
+    const [{ jobs }, { paused }] = await Promise.all([api.jobs(50), api.queue()]);
+    useRuns.setState((s) => ({ jobs: jobs.reduce<Runs>(withJob, s).jobs, paused }));
+    const missing = useSession.getState().tabs.flatMap((tab) => (tab.job ? [tab.job] : []));
+    for (const id of new Set(missing)) {
+      const raw = await api.job(id).catch(() => undefined);
+      if (raw) useRuns.setState((s) => ({ jobs: withJob(s, raw).jobs }));
+    }
+  } catch {
+    // the stream says when the server is back
+  }
+}
+
+/** Run the document of the open tab, or as much of it as `targets` need. */
+export async function run({ targets, first = false }: { targets?: readonly string[]; first?: boolean } = {}) {
+  const tab = current();
+  adjust(tab.id, (document) => reseeded(document, "random"));
+  const document = current().history.present;
+  try {
+    const pending = Object.values(useRuns.getState().jobs).filter((j) => j.state === "pending");
+    const priority = first ? Math.max(0, ...pending.map((j) => j.priority)) + 1 : 0;
+    const raw = await api.submit({
+      document,
+      client: CLIENT,
+      priority,
+      key: crypto.randomUUID?.() ?? String(Math.random()),
+      ...(targets && { targets }),
+    });
+    useRuns.setState((s) => ({ jobs: withJob(s, raw).jobs }));
+    change(tab.id, (now) => ({ ...now, job: String(raw.id) }));
+    adjust(tab.id, (now) => reseeded(now, "next"));
+    announce(t.run.queued);
+    return String(raw.id);
+  } catch (error) {
+    complain(error);
+    return undefined;
+  }
+}
+
+/** New values for the seeds that change with every run: random ones before it, the next number after it. */
+function reseeded(document: Workflow, mode: "random" | "next"): Workflow {
+  let graph = graphAt(document, []);
+  for (const [node, look] of Object.entries(graph.layout?.looks ?? {})) {
+    if (look.seed !== mode) continue;
+    const step = graph.nodes[node];
+    for (const { name: port, widget } of step ? typeOf(step, document, known()).inputs : []) {
+      const value = step?.inputs?.[port];
+      if (widget?.kind !== "seed" || typeof value !== "number") continue;
+      const next = mode === "random" ? randomSeed() : (value + 1) % 2 ** 53;
+      graph = setValue(graph, { node, port }, next);
+    }
+  }
+  return graph as Workflow;
+}
+
+/** Ten digits: enough never to meet one again, few enough to read aloud. */
+export function randomSeed(): number {
+  return Math.floor(Math.random() * 2 ** 32);
+}
+
+export async function cancel(id: string): Promise<void> {
+  await api.cancel(id).catch(complain);
+}
+
+export async function retry(id: string): Promise<void> {
+  try {
+    const raw = await api.retry(id);
+    useRuns.setState((s) => ({ jobs: withJob(s, raw).jobs }));
+  } catch (error) {
+    complain(error);
+  }
+}
+
+export async function prioritise(id: string, priority: number): Promise<void> {
+  try {
+    await api.prioritise(id, priority);
+    useRuns.setState((s) => ({ jobs: withJob(s, { id, priority }).jobs }));
+  } catch (error) {
+    complain(error);
+  }
+}
+
+export async function pause(paused: boolean): Promise<void> {
+  try {
+    await api.pause(paused);
+    useRuns.setState({ paused });
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** What the shown run says of one node of the document itself. */
+export function nodeRun(runs: Runs, job: string | null, id: string): NodeRun | undefined {
+  return job === null ? undefined : runs.jobs[job]?.nodes[id];
+}

@@ -1,0 +1,98 @@
+/** What the window shows beside the documents: view, panels, dialogs, messages. */
+
+import { create } from "zustand";
+import type { End, Point } from "../core/document";
+
+export type View = "graph" | "app" | "gallery";
+export type Panel = "results" | "node" | "queue" | "problems";
+export type Theme = "system" | "dark" | "light";
+
+/** A link that waits for its other end. */
+export interface Pull {
+  readonly from: End;
+  readonly side: "source" | "target";
+  readonly type: string;
+}
+
+export type Dialog =
+  | { readonly kind: "palette"; readonly at: Point; readonly screen: Point | null; readonly pull: Pull | null }
+  | { readonly kind: "connect"; readonly node: string }
+  | { readonly kind: "commands" | "find" | "help" | "templates" | "save" | "versions" | "export" | "tour" }
+  | { readonly kind: "mask"; readonly target: End; readonly picture: string | null; readonly mask: string | null }
+  | { readonly kind: "sketch"; readonly target: End; readonly picture: string | null }
+  | { readonly kind: "picture"; readonly url: string; readonly alt: string };
+
+export interface Message {
+  readonly id: number;
+  readonly text: string;
+  readonly tone: "error" | "info";
+}
+
+interface Shown {
+  readonly view: View;
+  readonly panel: Panel | null;
+  readonly dialog: Dialog | null;
+  readonly theme: Theme;
+  readonly minimap: boolean;
+  readonly messages: readonly Message[];
+  readonly said: string;
+}
+
+function remembered<T extends string>(key: string, otherwise: T, allowed: readonly T[]): T {
+  const value = globalThis.localStorage?.getItem(`nodegraph.${key}`) as T | null | undefined;
+  return value && allowed.includes(value) ? value : otherwise;
+}
+
+export const useView = create<Shown>(() => ({
+  view: "graph",
+  panel: "results",
+  dialog: null,
+  theme: remembered("theme", "system", ["system", "dark", "light"]),
+  minimap: remembered("minimap", "on", ["on", "off"]) === "on",
+  messages: [],
+  said: "",
+}));
+
+export const show = (view: View) => useView.setState({ view });
+export const openDialog = (dialog: Dialog) => useView.setState({ dialog });
+export const closeDialog = () => useView.setState({ dialog: null });
+
+export function togglePanel(panel: Panel): void {
+  useView.setState((s) => ({ panel: s.panel === panel ? null : panel }));
+}
+
+export function setTheme(theme: Theme): void {
+  localStorage.setItem("nodegraph.theme", theme);
+  useView.setState({ theme });
+}
+
+export function toggleMinimap(): void {
+  useView.setState((s) => {
+    localStorage.setItem("nodegraph.minimap", s.minimap ? "off" : "on");
+    return { minimap: !s.minimap };
+  });
+}
+
+/** Say something to those who cannot see it happen. */
+export function announce(said: string): void {
+  useView.setState({ said });
+}
+
+let count = 0;
+
+function message(text: string, tone: Message["tone"], stays: number): void {
+  const id = ++count;
+  useView.setState((s) => ({ messages: [...s.messages.slice(-3), { id, text, tone }] }));
+  setTimeout(() => dismiss(id), stays);
+}
+
+export function dismiss(id: number): void {
+  useView.setState((s) => ({ messages: s.messages.filter((m) => m.id !== id) }));
+}
+
+export const inform = (text: string) => message(text, "info", 5000);
+
+export function complain(error: unknown): void {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  message(error instanceof Error ? error.message : String(error), "error", 12000);
+}

@@ -1,0 +1,25 @@
+/** One list for all choices of the page: opened by a field, drawn once. */
+
+import { create } from "zustand";
+
+export interface Choice {
+  readonly value: string;
+  readonly title: string;
+  readonly note?: string;
+}
+
+export interface Choosing {
+  readonly anchor: DOMRect;
+  readonly label: string;
+  readonly choices: readonly Choice[];
+  readonly value: string | undefined;
+  readonly onPick: (value: string) => void;
+  /** What takes the focus back. */
+  readonly back: HTMLElement;
+}
+
+export const useChooser = create<{ open: Choosing | null }>(() => ({ open: null }));
+
+export function choose(from: HTMLElement, open: Omit<Choosing, "anchor" | "back">): void {
+  useChooser.setState({ open: { ...open, anchor: from.getBoundingClientRect(), back: from } });
+}

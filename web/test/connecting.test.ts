@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import type { Graph } from "../src/core/document";
+import { addNode, connect } from "../src/core/edits";
+import { bestInput, canConnect, fitOf, given } from "../src/core/fit";
+import { fits, known, picture } from "./toy";
+
+const at = (text: string) => {
+  const [node = "", port = ""] = text.split(".");
+  return { node, port };
+};
+const judge = (source: string, target: string, graph: Graph = picture) =>
+  canConnect(graph, at(source), at(target), picture, known, fits);
+
+describe("connection rules", () => {
+  it("takes what the server's table says and nothing else", () => {
+    expect(judge("decode.image", "save.image")).toEqual({ ok: true, fit: fits.Image?.Image });
+    expect(judge("model.vae", "sample.model")).toEqual({
+      ok: false,
+      reason: { code: "type", target: at("sample.model"), needs: "Model", source: at("model.vae"), gives: "Vae" },
+    });
+    expect(fitOf(fits, "int", "float")?.how).toBe("int_to_float");
+    expect(fitOf(fits, "float", "int")).toBeNull();
+  });
+
+  it("names the path of a circle", () => {
+    const graph = addNode(picture, known.get("Invert") ?? never(), [0, 0]).graph;
+    const ring = connect(
+      connect(graph, at("decode.image"), at("invert.image"), false),
+      at("invert.image"),
+      at("save.image"),
+      false,
+    );
+    const second = addNode(ring, known.get("Invert") ?? never(), [0, 0]).graph;
+    const both = connect(second, at("invert.image"), at("invert_2.image"), false);
+    expect(judge("invert_2.image", "invert.image", both)).toEqual({
+      ok: false,
+      reason: { code: "cycle", path: ["invert_2", "invert", "invert_2"] },
+    });
+    expect(judge("invert.image", "invert.image", both)).toMatchObject({ ok: false, reason: { code: "self" } });
+  });
+
+  it("lets a type variable stand for what its node is fed", () => {
+    const graph = addNode(picture, known.get("Switch") ?? never(), [0, 0]).graph;
+    expect(judge("switch.value", "save.image", graph)).toMatchObject({ ok: true });
+    const fed = connect(graph, at("model.vae"), at("switch.yes"), false);
+    expect(given(fed, at("switch.value"), picture, known)).toBe("Vae");
+    expect(judge("switch.value", "save.image", fed)).toMatchObject({
+      ok: false,
+      reason: { code: "type", gives: "Vae" },
+    });
+  });
+
+  it("prefers an exact, free, required port", () => {
+    expect(bestInput(known.get("Decode") ?? never(), "Latent", fits)).toBe("latent");
+    expect(bestInput(known.get("Sample") ?? never(), "int", fits)).toBe("seed");
+    expect(bestInput(known.get("Sample") ?? never(), "int", fits, new Set(["seed"]))).toBe("steps");
+    expect(bestInput(known.get("Decode") ?? never(), "Image", fits)).toBeUndefined();
+  });
+});
+
+function never(): never {
+  throw new Error("not in the catalogue");
+}
