@@ -32,7 +32,7 @@ serve: setup ## serve the editor, jobs and gallery at http://127.0.0.1:8288
 test: setup check ## everything: style, types, layers, tests
 	$(BIN)/python -m pytest -q
 
-slow: setup ## what takes minutes: 10,000 unmarked pictures give no false reading
+slow: setup ## what takes minutes: 10,000 unmarked pictures, a picture of 4096 x 4096
 	for file in tests/slow/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 check: setup ## style, types and layers alone

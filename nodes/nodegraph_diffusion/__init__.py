@@ -3,6 +3,7 @@
 from nodegraph import Pack
 
 from . import (
+    attention_maps,
     batch,
     coercions,
     composite,
@@ -25,10 +26,12 @@ from . import (
     pick_words,
     primitives,
     resize,
+    resize_latent,
     safety_check,
     sample,
     save_animation,
     save_image,
+    save_steps,
     segment,
     upscale,
     watermark,
@@ -37,6 +40,7 @@ from .diffusion.allocator import tune_allocator
 
 pack = Pack.of(
     "",
+    attention_maps,
     batch,
     coercions,
     composite,
@@ -59,10 +63,12 @@ pack = Pack.of(
     pick_words,
     primitives,
     resize,
+    resize_latent,
     safety_check,
     sample,
     save_animation,
     save_image,
+    save_steps,
     segment,
     upscale,
     watermark,

@@ -10,9 +10,11 @@ from pydantic import Field
 from nodegraph import Context, NodeError, Widget, node
 
 from .handles import Model
+from .layouts import Layout
 from .params import Guidance, Seed, Steps, Unit
 from .sizes import common_batch
 from .values import Conditioning, Image, Latent
+from .windows import windows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,17 +35,20 @@ Schedule = Literal[
 ]  # fmt: skip
 Step = Annotated[int, Field(ge=0, le=1000), Widget("number", step=1)]
 
+Tile = Annotated[int, Field(ge=0, le=8192), Widget("number", step=64)]
+
 
 class Sampled(NamedTuple):
     latent: Latent
     steps: Latent
+    noisy: Latent
 
 
 @node(version=1, lane="gpu", category="latent")
 def sample(
     ctx: Context,
     model: Model,
-    positive: Conditioning,
+    positive: Conditioning | Layout,
     latent: Latent,
     negative: Conditioning | None = None,
     seed: Seed = 0,
@@ -58,6 +63,7 @@ def sample(
     whole_batch: bool = False,
     keep_steps: bool = False,
     comfyui: bool = False,
+    tile: Tile = 0,
 ) -> Sampled:
     """Denoise a latent towards a prompt.
 
@@ -65,7 +71,7 @@ def sample(
     as that; one encoded with a mask is made anew inside it and kept around it.
 
     Args:
-        positive: What the picture should show.
+        positive: What the picture should show. A Layout says what it should show where.
         latent: Where to start. Its size is the picture's size.
         negative: What it should not show. Without one, or with a cfg of 1, only the prompt is asked: twice as fast.
         seed: Another seed is another picture. Picture i of a batch is that of seed + i alone.
@@ -84,9 +90,13 @@ def sample(
         comfyui: Begin as ComfyUI does, for documents that come from there. A strength below 1 takes all steps on its
             part of the way, the noise of a whole way lies over the latent instead of replacing it, and each cell of the
             latent has the mask of its middle.
+        tile: Pixels of a tile's side: a larger picture is sampled in tiles that overlap by a quarter, so that memory
+            does not limit its size. 0 samples it as a whole. Tiles see only themselves, so begin with a picture and a
+            strength of about 0.3.
     Returns:
         latent: The result.
         steps: With keep_steps what the model took the picture to be after each step, as a batch; without, the last.
+        noisy: With keep_steps what it saw then, of about the spread of a clean latent; without, the last.
     """
     import torch
 
@@ -97,7 +107,8 @@ def sample(
     from .diffusion.schedules import NoiseTable
     from .diffusion.solvers import SOLVERS
 
-    _check(model, positive, "positive")
+    for prompt in positive.prompts if isinstance(positive, Layout) else (positive,):
+        _check(model, prompt, "positive")
     if negative is not None:
         _check(model, negative, "negative")
     checkpoint = model.checkpoint
@@ -107,12 +118,17 @@ def sample(
         message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set it to"
         raise NodeError(f"{message} {1 if strength < 1 else 0}", which)
     kept: list[Tensor] = []
+    kept_noisy: list[Tensor] = []
+    reached = (0, steps)
 
     def report(done: int, total: int, state: State) -> None:
+        nonlocal reached
+        reached = (done, total)
         x0 = state.x if state.x0 is None else state.x0
         if keep_steps:
             kept.append(x0.cpu())
-        ctx.checkpoint(lambda: _state(state, kept))
+            kept_noisy.append((state.x / state.x.std(dim=(1, 2, 3), keepdim=True).clamp(min=1)).cpu())
+        ctx.checkpoint(lambda: _state(state, kept, kept_noisy))
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, scaling_factor)))
 
     with ctx.lease(model.denoiser) as unet:
@@ -120,20 +136,28 @@ def sample(
         inpainting = checkpoint.in_channels == INPAINTING
         blended = latent.mask is not None and (comfyui or not inpainting)
         solver = SOLVERS[sampler]
-        denoise = UNetDenoiser(
-            unet,
-            torch.from_numpy(positive.tokens.copy()),
-            None if negative is None else torch.from_numpy(negative.tokens.copy()),
-            prediction=checkpoint.prediction,
-            cfg=cfg,
-            rescale=rescale,
-            hole=_hole(latent, start) if inpainting else None,
-        )
+        if inpainting and (tile or isinstance(positive, Layout)):
+            raise NodeError("an inpainting model looks at the whole picture; set tile to 0 and link a prompt", "model")
+
+        def build(prompt: Conditioning) -> UNetDenoiser:
+            return UNetDenoiser(
+                unet,
+                torch.from_numpy(prompt.tokens.copy()),
+                None if negative is None else torch.from_numpy(negative.tokens.copy()),
+                prediction=checkpoint.prediction,
+                cfg=cfg,
+                rescale=rescale,
+                hole=_hole(latent, start) if inpainting else None,
+            )
+
         longer = comfyui and 0 < strength < 1
         try:
             way = solver.schedule(
                 schedule, int(steps / strength) if longer else steps, NoiseTable.from_config(checkpoint.scheduler)
             )
+            cells = tile // checkpoint.vae_scale
+            size = (start.shape[-2], start.shape[-1])
+            denoise = windows(build, positive, size, cells, way.sigmas[0], lambda: ctx.progress(*reached))
             made = sampling.sample(
                 denoise,
                 solver,
@@ -147,20 +171,22 @@ def sample(
                 mask=_mask(latent, start, middle=comfyui) if blended else None,
                 keep=comfyui,
                 on_step=report,
-                resume=_resumed(ctx, start, kept),
+                resume=_resumed(ctx, start, kept, kept_noisy),
             )
         except ValueError as error:
             raise NodeError(str(error)) from error
     final = made.latent.cpu().numpy()
     steps_kept = torch.cat(kept).numpy() if kept else final
+    noisy_kept = torch.cat(kept_noisy).numpy() if kept else final
     width, height = latent.width, latent.height
     return Sampled(
         Latent(width, height, len(final), final, latent.mask, latent.masked, made.sigma),
         Latent(width, height, len(steps_kept), steps_kept),
+        Latent(width, height, len(noisy_kept), noisy_kept),
     )
 
 
-def _state(state: State, kept: list[Tensor]) -> dict[str, Any]:
+def _state(state: State, kept: list[Tensor], noisy: list[Tensor]) -> dict[str, Any]:
     """A state and the steps before it, as the cache holds them."""
 
     def arrays(tensors: Iterable[Tensor]) -> list[Any]:
@@ -172,11 +198,12 @@ def _state(state: State, kept: list[Tensor]) -> dict[str, Any]:
         "x0": None if state.x0 is None else state.x0.cpu().numpy(),
         "history": arrays(state.history),
         "kept": arrays(kept),
+        "noisy": arrays(noisy),
     }
 
 
-def _resumed(ctx: Context, like: Tensor, kept: list[Tensor]) -> State | None:
-    """Where an interrupted call was; the steps before go into `kept`."""
+def _resumed(ctx: Context, like: Tensor, kept: list[Tensor], noisy: list[Tensor]) -> State | None:
+    """Where an interrupted call was; the steps before go into `kept` and `noisy`."""
     import torch
 
     from .diffusion.solvers import State
@@ -189,6 +216,7 @@ def _resumed(ctx: Context, like: Tensor, kept: list[Tensor]) -> State | None:
         return torch.from_numpy(array.copy())
 
     kept.extend(map(tensor, found["kept"]))
+    noisy.extend(map(tensor, found["noisy"]))
     x0 = None if found["x0"] is None else tensor(found["x0"]).to(like)
     history = tuple(tensor(array).to(like) for array in found["history"])
     return State(found["step"], tensor(found["x"]).to(like), x0, history)
