@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -11,10 +11,12 @@ from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
 from .families import Job
 from .handles import Model
+from .layouts import Layout
 from .params import Guidance, Seed, Steps, Unit
+from .sample_inputs import check_width, hole_of, mask_of, network_prompts, start_of
 from .sampling_state import plain, resumed
-from .sizes import common_batch
 from .values import Conditioning, Image, Latent
+from .windows import windows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,17 +36,20 @@ Schedule = Literal[
 ]  # fmt: skip
 Step = Annotated[int, Field(ge=0, le=1000), Widget("number", step=1)]
 
+Tile = Annotated[int, Field(ge=0, le=8192), Widget("number", step=64)]
+
 
 class Sampled(NamedTuple):
     latent: Latent
     steps: Latent
+    noisy: Latent
 
 
 @node(version=1, lane="gpu", category="latent")
 def sample(
     ctx: Context,
     model: Model,
-    positive: Conditioning,
+    positive: Conditioning | Layout,
     latent: Latent,
     negative: Conditioning | None = None,
     seed: Seed = 0,
@@ -60,6 +65,7 @@ def sample(
     whole_batch: bool = False,
     keep_steps: bool = False,
     comfyui: bool = False,
+    tile: Tile = 0,
 ) -> Sampled:
     """Denoise a latent towards a prompt.
 
@@ -67,7 +73,7 @@ def sample(
     as that; one encoded with a mask is made anew inside it and kept around it.
 
     Args:
-        positive: What the picture should show.
+        positive: What the picture should show. A Layout says what it should show where.
         latent: Where to start. Its size is the picture's size.
         negative: What it should not show. Without one, or with a cfg of 1, only the prompt is asked: twice as fast.
         seed: Another seed is another picture. Picture i of a batch is that of seed + i alone.
@@ -89,9 +95,13 @@ def sample(
         comfyui: Begin as ComfyUI does, for documents that come from there. A strength below 1 takes all steps on its
             part of the way, the noise of a whole way lies over the latent instead of replacing it, and each cell of the
             latent has the mask of its middle.
+        tile: Pixels of a tile's side: a larger picture is sampled in tiles that overlap by a quarter, so that memory
+            does not limit its size. 0 samples it as a whole. Tiles see only themselves, so begin with a picture and a
+            strength of about 0.3.
     Returns:
         latent: The result.
         steps: With keep_steps what the model took the picture to be after each step, as a batch; without, the last.
+        noisy: With keep_steps what it saw then, of about the spread of a clean latent; without, the last.
     """
     import torch
 
@@ -102,31 +112,45 @@ def sample(
     from .diffusion.preview import preview
     from .diffusion.solvers import SOLVERS
 
-    _check(model, positive, "positive")
+    prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
+    for prompt in prompts:
+        check_width(model, prompt, "positive")
     if negative is not None:
-        _check(model, negative, "negative")
+        check_width(model, negative, "negative")
     checkpoint, family = model.checkpoint, model.family
     if latent.samples is None and (strength < 1 or start_step > 0):
         which = "strength" if strength < 1 else "start_step"
         message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set it to"
         raise NodeError(f"{message} {1 if strength < 1 else 0}", which)
+    in_windows = isinstance(positive, Layout) or 0 < tile < max(latent.width, latent.height)
+    if in_windows and any(p.mask is not None for each in (*prompts, negative) if each for p in each.parts):
+        raise NodeError("prompts restricted to a part of the picture go with it as a whole; set tile to 0 and link no "
+                        "Layout", "tile")  # fmt: skip
     kept: list[Tensor] = []
+    kept_noisy: list[Tensor] = []
+    reached = (0, steps)
 
     def report(done: int, total: int, state: State) -> None:
+        nonlocal reached
+        reached = (done, total)
         x0 = state.x if state.x0 is None else state.x0
         if keep_steps:
             kept.append(x0.cpu())
-        ctx.checkpoint(lambda: plain(state, kept))
+            kept_noisy.append((state.x / state.x.std(dim=(1, 2, 3), keepdim=True).clamp(min=1)).cpu())
+        ctx.checkpoint(lambda: plain(state, kept, kept_noisy))
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
-    start = _start(model, latent)
+    start = start_of(model, latent)
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
     with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
         start = start.to(network.device)
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and (comfyui or not inpainting)
-        job = Job(latent.width, latent.height, guidance, _hole(model, latent) if inpainting else None)
+        if in_windows and (inpainting or model.controls):
+            what = "an inpainting model looks" if inpainting else "ControlNets look"
+            raise NodeError(f"{what} at the whole picture; set tile to 0 and link a plain prompt", "model")
+        job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         longer = comfyui and 0 < strength < 1
         whole_steps = int(steps / strength) if longer else steps
         try:
@@ -138,17 +162,27 @@ def sample(
                 residuals = together([control.ask(x, time, prompt, job) for control in acting])
                 return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
 
-            denoise = GuidedDenoiser(
-                ask,
-                _prompts(positive, 6.0, start),
-                None if negative is None else _prompts(negative, 2.5, start),
-                prediction=checkpoint.prediction,
-                cfg=cfg,
-                rescale=rescale,
-                together=family.together,
-                combine=family.combine,
-                dtype=network.dtype,
-                walked=whole.walked,
+            def build(prompt: Conditioning) -> GuidedDenoiser:
+                return GuidedDenoiser(
+                    ask,
+                    network_prompts(prompt, 6.0, start),
+                    None if negative is None else network_prompts(negative, 2.5, start),
+                    prediction=checkpoint.prediction,
+                    cfg=cfg,
+                    rescale=rescale,
+                    together=family.together,
+                    combine=family.combine,
+                    dtype=network.dtype,
+                    walked=whole.walked,
+                )
+
+            denoise = windows(
+                build,
+                positive,
+                (start.shape[-2], start.shape[-1]),
+                tile // model.space.cell,
+                whole.sigmas[0],
+                lambda: ctx.progress(*reached),
             )
             made = sampling.sample(
                 denoise,
@@ -160,19 +194,21 @@ def sample(
                 start_step=max(start_step, len(whole) - steps) if longer else start_step,
                 end_step=end_step,
                 sigma=latent.sigma,
-                mask=_mask(latent, start, middle=comfyui) if blended else None,
+                mask=mask_of(latent, start, middle=comfyui) if blended else None,
                 keep=comfyui,
                 on_step=report,
-                resume=resumed(ctx, start, kept),
+                resume=resumed(ctx, start, kept, kept_noisy),
             )
         except ValueError as error:
             raise NodeError(str(error)) from error
     final = made.latent.cpu().numpy()
     steps_kept = torch.cat(kept).numpy() if kept else final
+    noisy_kept = torch.cat(kept_noisy).numpy() if kept else final
     width, height = latent.width, latent.height
     return Sampled(
         Latent(width, height, len(final), final, latent.mask, latent.masked, made.sigma),
         Latent(width, height, len(steps_kept), steps_kept),
+        Latent(width, height, len(noisy_kept), noisy_kept),
     )
 
 
@@ -199,90 +235,4 @@ def _facts(known: Known) -> dict[str, Facts]:
         message = f"{asked!r} spaces discrete timesteps, which a flow model has not"
         known.refuse("schedule", f"{message}; use 'native' or one of the others")
     made = latent.only("width", "height", "batch") | model.only("latent space", "channels")
-    return {"latent": made | {"content": "a picture"}, "steps": made.without("batch")}
-
-
-def _check(model: Model, prompt: Conditioning, port: str) -> None:
-    wanted = model.family.width(model.checkpoint.denoiser.config)
-    for part in prompt.parts:
-        if (width := part.tokens.shape[2]) != wanted:
-            message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
-            raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
-
-
-def _prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:
-    """What is asked, with masks at the size of the latent."""
-    import torch
-    from torch.nn import functional
-
-    made = []
-    for part in given.parts:
-        mask = None
-        if part.mask is not None:
-            mask = functional.interpolate(
-                torch.from_numpy(part.mask.copy())[:, None], size=like.shape[-2:], mode="area"
-            )
-        prompt = _prompt(part, score)
-        made.append(replace(prompt, weight=part.weight, mask=mask, start=part.start, end=part.end))
-    return made
-
-
-def _prompt(given: Conditioning, score: float) -> Prompt:
-    import torch
-
-    from .diffusion.denoiser import Prompt
-
-    pooled = None if given.pooled is None else torch.from_numpy(given.pooled.copy())
-    sizes = None if given.sizes is None else torch.from_numpy(given.sizes.copy())
-    return Prompt(torch.from_numpy(given.tokens.copy()), pooled, sizes, score if given.score is None else given.score)
-
-
-def _start(model: Model, latent: Latent) -> Tensor:
-    """The latent as a tensor (B, C, h, w) in the model's space; zeros for an empty one."""
-    import torch
-
-    channels, cell = model.space.channels, model.space.cell
-    if latent.samples is None:
-        multiple = max(cell, model.family.multiple)
-        rows, columns = (-(-side // multiple) * multiple // cell for side in (latent.height, latent.width))
-        return torch.zeros(latent.batch, channels, rows, columns)
-    if latent.samples.shape[1] != channels:
-        message = f"{model.checkpoint.name!r} works on latents of {channels} channels"
-        given = f"this one has {latent.samples.shape[1]}"
-        raise NodeError(f"{message}, but {given}; encode the picture with the VAE of the same model", "latent")
-    return torch.from_numpy(latent.samples.copy())
-
-
-def _mask(latent: Latent, like: Tensor, middle: bool) -> Tensor:
-    """The mask at the size of the latent (1 or B, 1, h, w): how much of each cell, or of its middle, is selected."""
-    import torch
-    from torch.nn import functional
-
-    assert latent.mask is not None
-    common_batch(("latent", latent.batch), ("mask", len(latent.mask)))
-    mask = torch.from_numpy(latent.mask.copy())[:, None]
-    height, width = like.shape[-2:]
-    if middle:
-        return functional.interpolate(mask, (height, width), mode="bilinear").to(like)
-    factor = -(-latent.height // height)
-    padded = functional.pad(
-        mask, (0, width * factor - latent.width, 0, height * factor - latent.height), mode="replicate"
-    )
-    return functional.avg_pool2d(padded, factor).to(like)
-
-
-def _hole(model: Model, latent: Latent) -> Any:
-    """What an inpainting model reads beside the latent: the hard mask and the hidden picture, as its family does."""
-    import torch
-    from torch.nn import functional
-
-    if latent.mask is None or latent.masked is None:
-        message = "is an inpainting model, which needs a picture with a hole"
-        raise NodeError(f"{message}; link EncodeImage, with this model's VAE, an image and a mask, to latent", "latent")
-    hard = (torch.from_numpy(latent.mask.copy())[:, None] >= 0.5).float()
-    hidden = torch.from_numpy(latent.masked.copy())
-    cell = model.space.cell
-    width, height = hidden.shape[-1] * cell, hidden.shape[-2] * cell
-    edges = (0, width - latent.width, 0, height - latent.height)
-    assert model.family.hole is not None
-    return model.family.hole(functional.pad(hard, edges, mode="replicate"), hidden)
+    return {"latent": made | {"content": "a picture"}, "steps": made.without("batch"), "noisy": made.without("batch")}

@@ -1,0 +1,103 @@
+"""What a sampling run is given, from the values on the edges to tensors of the model's latent space."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nodegraph import NodeError
+
+from .handles import Model
+from .sizes import common_batch
+from .values import Conditioning, Latent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .diffusion.denoiser import Prompt
+
+
+def check_width(model: Model, prompt: Conditioning, port: str) -> None:
+    wanted = model.family.width(model.checkpoint.denoiser.config)
+    for part in prompt.parts:
+        if (width := part.tokens.shape[2]) != wanted:
+            message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
+            raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
+
+
+def network_prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:
+    """What is asked, with masks at the size of the latent."""
+    import torch
+    from torch.nn import functional
+
+    made = []
+    for part in given.parts:
+        mask = None
+        if part.mask is not None:
+            mask = functional.interpolate(
+                torch.from_numpy(part.mask.copy())[:, None], size=like.shape[-2:], mode="area"
+            )
+        prompt = network_prompt(part, score)
+        made.append(replace(prompt, weight=part.weight, mask=mask, start=part.start, end=part.end))
+    return made
+
+
+def network_prompt(given: Conditioning, score: float) -> Prompt:
+    import torch
+
+    from .diffusion.denoiser import Prompt
+
+    pooled = None if given.pooled is None else torch.from_numpy(given.pooled.copy())
+    sizes = None if given.sizes is None else torch.from_numpy(given.sizes.copy())
+    return Prompt(torch.from_numpy(given.tokens.copy()), pooled, sizes, score if given.score is None else given.score)
+
+
+def start_of(model: Model, latent: Latent) -> Tensor:
+    """The latent as a tensor (B, C, h, w) in the model's space; zeros for an empty one."""
+    import torch
+
+    channels, cell = model.space.channels, model.space.cell
+    if latent.samples is None:
+        multiple = max(cell, model.family.multiple)
+        rows, columns = (-(-side // multiple) * multiple // cell for side in (latent.height, latent.width))
+        return torch.zeros(latent.batch, channels, rows, columns)
+    if latent.samples.shape[1] != channels:
+        message = f"{model.checkpoint.name!r} works on latents of {channels} channels"
+        given = f"this one has {latent.samples.shape[1]}"
+        raise NodeError(f"{message}, but {given}; encode the picture with the VAE of the same model", "latent")
+    return torch.from_numpy(latent.samples.copy())
+
+
+def mask_of(latent: Latent, like: Tensor, middle: bool) -> Tensor:
+    """The mask at the size of the latent (1 or B, 1, h, w): how much of each cell, or of its middle, is selected."""
+    import torch
+    from torch.nn import functional
+
+    assert latent.mask is not None
+    common_batch(("latent", latent.batch), ("mask", len(latent.mask)))
+    mask = torch.from_numpy(latent.mask.copy())[:, None]
+    height, width = like.shape[-2:]
+    if middle:
+        return functional.interpolate(mask, (height, width), mode="bilinear").to(like)
+    factor = -(-latent.height // height)
+    padded = functional.pad(
+        mask, (0, width * factor - latent.width, 0, height * factor - latent.height), mode="replicate"
+    )
+    return functional.avg_pool2d(padded, factor).to(like)
+
+
+def hole_of(model: Model, latent: Latent) -> Any:
+    """What an inpainting model reads beside the latent: the hard mask and the hidden picture, as its family does."""
+    import torch
+    from torch.nn import functional
+
+    if latent.mask is None or latent.masked is None:
+        message = "is an inpainting model, which needs a picture with a hole"
+        raise NodeError(f"{message}; link EncodeImage, with this model's VAE, an image and a mask, to latent", "latent")
+    hard = (torch.from_numpy(latent.mask.copy())[:, None] >= 0.5).float()
+    hidden = torch.from_numpy(latent.masked.copy())
+    cell = model.space.cell
+    width, height = hidden.shape[-1] * cell, hidden.shape[-2] * cell
+    edges = (0, width - latent.width, 0, height - latent.height)
+    assert model.family.hole is not None
+    return model.family.hole(functional.pad(hard, edges, mode="replicate"), hidden)
