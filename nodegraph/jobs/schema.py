@@ -97,5 +97,24 @@ STEPS: tuple[str, ...] = (
         value TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE prompts (
+        id TEXT PRIMARY KEY,
+        job TEXT NOT NULL,
+        prompt TEXT NOT NULL,
+        extra TEXT NOT NULL,
+        client TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        outputs TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX prompts_by_job ON prompts (job);
+    CREATE TABLE names (
+        kind TEXT NOT NULL,
+        subfolder TEXT NOT NULL,
+        name TEXT NOT NULL,
+        upload TEXT NOT NULL,
+        PRIMARY KEY (kind, subfolder, name)
+    ) WITHOUT ROWID;
+    """,
 )
 """Never edit one that was released: add another. `STEPS[n]` takes a database of version n to n + 1."""

@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 from ..jobs import Job
 from . import catalogue, checks, health, openapi, opening, outputs, queueing, results, stream, uploads, workflows
 from .catalogue import CATALOGUE, Catalogue
+from .comfy import WIRES
 from .editor import Editor, sign_in
 from .guard import add_headers, admit, refuse_errors
 from .health import METRICS
@@ -28,6 +29,9 @@ def make_app(site: Site) -> web.Application:
     metrics = Metrics()
     app = web.Application(middlewares=[refuse_errors(metrics)], client_max_size=site.limits.body)
     app[SITE], app[METRICS], app[CATALOGUE] = site, metrics, Catalogue(site.engine.registry)
+    for wire in WIRES:
+        for prefix in ("", "/api"):
+            app.router.add_route(wire.method, prefix + wire.path, wire.handler(site))
     app[ROUTES] = collect(MODULES)
     for route in app[ROUTES]:
         app.router.add_route(route.method, route.path, _handler(site, route))

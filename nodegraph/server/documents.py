@@ -15,6 +15,7 @@ from typing import Any
 from ..context import Folders
 from ..engine import Engine
 from ..expand import expand, fill
+from ..interop import open_raw
 from ..node import Choices, Input
 from ..pack import nearest
 from ..ports import port
@@ -50,8 +51,12 @@ class Documents:
         return self.engine.folders
 
     def read(self, raw: Any, inputs: Mapping[str, Any] | None = None) -> Workflow:
-        """A document of a sane size with `inputs` filled in, whose files are uploads. Raises `InvalidWorkflow`."""
-        workflow = self.engine.read(raw)
+        """A document of a sane size with `inputs` filled in, whose files are uploads; ComfyUI's are converted.
+
+        Raises:
+            InvalidWorkflow: It cannot be read, or is too large.
+        """
+        workflow = open_raw(raw, self.engine.registry, lambda: self.choices("models")).workflow
         count = _count(workflow)
         if count > NODES:
             message = (

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import tempfile
-from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 from pydantic import JsonValue
 
-from ..carrier import read_document
+from ..interop import open_document
+from ..problems import InvalidWorkflow
 from .errors import Refused
 from .routing import View, post
 from .site import Site
@@ -25,21 +22,21 @@ class Opened(View):
 
 @post("/api/open", scope="view", accepts=("application/octet-stream", "multipart/form-data"))
 async def open_file(site: Site, request: web.Request) -> Opened:
-    """Read the workflow in a JSON file, or inside a picture that carries one."""
+    """Read the workflow in a file: ours, ComfyUI's or A1111's, or a picture that carries one.
+
+    `notes` says what is not in the document as it was in the file.
+    """
     data = await received(site, request)
     return await asyncio.to_thread(_open, site, data)
 
 
 def _open(site: Site, data: bytes) -> Opened:
     try:
-        raw: Any = json.loads(data if data.lstrip()[:1] in (b"{", b"[") else _carried(site, data))
-    except (ValueError, OSError, RecursionError) as error:
-        raise Refused(422, "no_workflow", f"the file holds no workflow that can be read: {error}") from None
-    return Opened(document=site.documents.read(raw).to_dict(), notes=[])
-
-
-def _carried(site: Site, data: bytes) -> str:
-    with tempfile.NamedTemporaryFile(dir=site.store.folder, prefix=".", suffix=".part") as file:
-        file.write(data)
-        file.flush()
-        return read_document(Path(file.name))
+        opened = open_document(data, site.engine.registry, lambda: site.documents.choices("models"))
+    except InvalidWorkflow as error:
+        first = error.problems[0]
+        if first.code == "unreadable_document":
+            raise Refused(422, "no_workflow", f"the file {first.message}") from None
+        raise
+    document = site.documents.read(opened.workflow.to_dict()).to_dict()
+    return Opened(document=document, notes=[str(note) for note in opened.notes])

@@ -85,7 +85,7 @@ def test_pause_holds_jobs_back_and_priority_moves_them(start: Callable[..., Serv
     assert gone["state"] == "cancelled"
     moved = service.ask("PATCH", f"/api/jobs/{jobs[2]}", {"priority": 5}).json
     assert moved["priority"] == 5
-    assert service.get("/api/queue").json == {"paused": True, "pending": 2, "running": 0}
+    assert service.get("/api/queue").json.items() >= {"paused": True, "pending": 2, "running": 0}.items()
     service.post("/api/queue/resume")
     last, first = service.until_state(jobs[1], "done"), service.until_state(jobs[2], "done")
     assert first["started"] < last["started"]

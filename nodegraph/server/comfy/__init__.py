@@ -1,0 +1,19 @@
+"""ComfyUI's HTTP routes and websocket over the same jobs, for clients that were written for it.
+
+Prompts become ordinary durable jobs; queue, history, files and messages are told in ComfyUI's shapes. Every route
+exists bare and under `/api`. Nothing here holds state of its own but what is in the database.
+"""
+
+from __future__ import annotations
+
+from . import catalogue, files, history, queue, socket, submission
+from .wire import Wire
+
+WIRES: tuple[Wire, ...] = tuple(
+    value
+    for module in (submission, queue, history, files, catalogue, socket)
+    for value in vars(module).values()
+    if isinstance(value, Wire)
+)
+
+__all__ = ["WIRES", "Wire"]
