@@ -16,8 +16,8 @@ from nodegraph.codec import Codec
 from nodegraph.node import REQUIRED
 from nodegraph.types import PortType
 from nodegraph_diffusion import values
-from onnx_files import write_network
 from nodegraph_diffusion.checkpoint import ASSETS
+from onnx_files import write_network
 
 REGISTRY = Registry.installed()
 NODES = dict(REGISTRY.items())
