@@ -95,6 +95,7 @@ def sample(
     from .diffusion.denoiser import GuidedDenoiser
     from .diffusion.noise import Draw
     from .diffusion.preview import preview
+    from .diffusion.running import forget_steps, remembering
     from .diffusion.solvers import SOLVERS
 
     _check(model, positive, "positive")
@@ -117,17 +118,20 @@ def sample(
     start = _start(model, latent)
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
     with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
-        start = start.to(network.device)
+        start = start.to(model.denoiser.device)
         inpainting = family.inpaints(checkpoint.denoiser.config)
         job = Job(latent.width, latent.height, guidance, _hole(model, latent) if inpainting else None)
         try:
             table = family.table(checkpoint.scheduler, start.shape[-2] * start.shape[-1], steps)
             whole = solver.schedule(family.schedule if schedule == "auto" else schedule, steps, table)
 
+            forget_steps(network)
+
             def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
                 acting = [control for control in controls if control.acts(*whole.walked(float(time)))]
                 residuals = together([control.ask(x, time, prompt, job) for control in acting])
-                return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
+                with remembering(network, f"prompt {id(prompt)}"):
+                    return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
 
             denoise = GuidedDenoiser(
                 ask,
