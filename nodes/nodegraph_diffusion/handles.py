@@ -30,6 +30,24 @@ Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """How a denoiser is run, where it is not as it comes.
+
+    Args:
+        attention: The backend of diffusers that computes attention.
+        step_cache: A change of the first block, relative to its output, below which the others are not asked.
+        offload: Whether layers stay in the memory of the CPU and come to the device one group at a time.
+    """
+
+    attention: str = "auto"
+    step_cache: float = 0.0
+    offload: bool = False
+
+
+AS_IT_COMES = Options()
+
+
+@dataclass(frozen=True, slots=True)
 class Weights(Generic[T]):
     """One component of a model on a device in a dtype, to be leased."""
 
@@ -37,10 +55,12 @@ class Weights(Generic[T]):
     component: Component
     dtype: torch.dtype
     device: torch.device
+    options: Options = AS_IT_COMES
 
     @property
     def key(self) -> Hashable:
-        return self.checkpoint.path, self.checkpoint.revision, self.component.name, self.dtype, self.place
+        model = self.checkpoint.path, self.checkpoint.revision
+        return *model, self.component.name, self.dtype, self.place, self.options
 
     @property
     def name(self) -> str:
@@ -62,16 +82,33 @@ class Weights(Generic[T]):
 
     def load(self, report: Report) -> T:
         from .diffusion import loading
+        from .diffusion.running import UnsupportedOption
 
         try:
             if self.component in self.checkpoint.text_encoders:
                 index = self.checkpoint.text_encoders.index(self.component)
                 made: Any = loading.load_text_encoder(self.checkpoint, self.dtype, self.device, report, index)
             else:
-                made = loading.load(self.checkpoint, self.component, self.dtype, self.device, report)
-        except ModelError as error:
+                made = self._module(report)
+        except (ModelError, UnsupportedOption) as error:
             raise NodeError(str(error)) from error
         return made  # type: ignore[no-any-return]
+
+    def _module(self, report: Report) -> Any:
+        import torch
+
+        from .diffusion import loading, running
+
+        options = self.options
+        where = torch.device("cpu") if options.offload else self.device
+        made = loading.load(self.checkpoint, self.component, self.dtype, where, report)
+        if options.attention != "auto":
+            running.set_attention(made, options.attention)
+        if options.step_cache:
+            running.enable_step_cache(made, options.step_cache)
+        if options.offload:
+            running.offload(made, self.device)
+        return made
 
     def drop(self, value: T) -> None:
         from .diffusion.allocator import release_memory
@@ -200,15 +237,17 @@ class Model(_Handle):
         space: Of the latents it works on.
         loras: In the order in which they were applied.
         controls: ControlNets with the pictures that they hold to.
+        options: How it is run.
     """
 
     space: Space = STABLE_DIFFUSION
     loras: tuple[Lora, ...] = ()
     controls: tuple[ControlHint, ...] = ()
+    options: Options = AS_IT_COMES
 
     @property
     def denoiser(self) -> Weights[Any]:
-        return self._weights(self.checkpoint.denoiser)
+        return replace(self._weights(self.checkpoint.denoiser), options=self.options)
 
     @contextmanager
     def leased(self, ctx: Context) -> Iterator[Any]:

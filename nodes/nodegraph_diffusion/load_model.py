@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
@@ -104,6 +105,13 @@ def _revision(source: str, text_encoder_from: str, vae_from: str, folders: Folde
     found = _opened(source, "auto", text_encoder_from, vae_from, folders)
     # The paths too: a cached handle must not point to where an equal file was before.
     return "\0".join(f"{each.path}\0{each.revision}" for each in dict.fromkeys(found))
+
+
+@load_model.ingredients
+def _weights(source: str, text_encoder_from: str, vae_from: str, folders: Folders) -> list[Path]:
+    found, texts, pictures = _opened(source, "auto", text_encoder_from, vae_from, folders)
+    used = [(found, found.denoiser), *((texts, part) for part in texts.text_encoders), (pictures, pictures.autoencoder)]
+    return list(dict.fromkeys(model.root / file for model, part in used for file in part.files))
 
 
 @load_model.facts

@@ -110,6 +110,7 @@ def sample(
     from .diffusion.denoiser import GuidedDenoiser
     from .diffusion.noise import Draw
     from .diffusion.preview import preview
+    from .diffusion.running import forget_steps, remembering
     from .diffusion.solvers import SOLVERS
 
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
@@ -144,7 +145,7 @@ def sample(
     start = start_of(model, latent)
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
     with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
-        start = start.to(network.device)
+        start = start.to(model.denoiser.device)
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and (comfyui or not inpainting)
         if in_windows and (inpainting or model.controls):
@@ -157,10 +158,13 @@ def sample(
             table = family.table(checkpoint.scheduler, start.shape[-2] * start.shape[-1], whole_steps)
             whole = solver.schedule(family.schedule if schedule == "auto" else schedule, whole_steps, table)
 
+            forget_steps(network)
+
             def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
                 acting = [control for control in controls if control.acts(*whole.walked(float(time)))]
                 residuals = together([control.ask(x, time, prompt, job) for control in acting])
-                return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
+                with remembering(network, f"prompt {id(prompt)}"):
+                    return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
 
             def build(prompt: Conditioning) -> GuidedDenoiser:
                 return GuidedDenoiser(

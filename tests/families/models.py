@@ -11,9 +11,11 @@ from typing import Any
 
 import diffusers
 import torch
+from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertConfig, LDMBertModel
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
 from transformers import (
+    BertTokenizer,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
@@ -100,6 +102,30 @@ def sd1() -> Any:
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
+        )
+    )
+
+
+@cache
+def ldm(folder: Path) -> Any:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    small = config("sd15", "unet", block_out_channels=[32, 64, 64, 64], cross_attention_dim=32, sample_size=8)
+    settings = LDMBertConfig(
+        vocab_size=64, max_position_embeddings=77, encoder_layers=2, encoder_ffn_dim=64, encoder_attention_heads=2,
+        head_dim=16, d_model=32,
+    )  # fmt: skip
+    with seeded(13):
+        unet = ready(diffusers.UNet2DConditionModel.from_config(small), ("attn2",))
+        bert = ready(LDMBertModel(settings))
+    return quiet(
+        diffusers.LDMTextToImagePipeline(
+            vqvae=autoencoder("sd15"),
+            bert=bert,
+            tokenizer=BertTokenizer(str(folder / "vocab.txt")),
+            unet=unet,
+            scheduler=diffusers.DDIMScheduler(**STABLE_DIFFUSION, clip_sample=False, set_alpha_to_one=True),
         )
     )
 

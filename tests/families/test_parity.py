@@ -236,3 +236,16 @@ def test_the_refiner_goes_on_where_the_base_model_stopped(made: Engine) -> None:
         inputs = {name: moved(value) for name, value in second[id]["inputs"].items()}
         nodes[refiner.get(id, id)] = second[id] | {"inputs": inputs}
     close(run(made, nodes), expected)
+
+
+def test_latent_diffusions_own_first_model(tmp_path: Path) -> None:
+    pipeline = models.ldm(tmp_path)
+    pipeline.save_pretrained(tmp_path / "ldm")
+    expected = theirs(
+        pipeline, prompt=PROMPT, height=64, width=64, num_inference_steps=4, guidance_scale=5.0,
+        latents=noise(1, 4, 8, 8),
+    )  # fmt: skip
+    with engine(tmp_path) as made:
+        nodes = document("ldm", sampler="ddim")
+        nodes["negative"]["inputs"]["text"] = ""  # its pipeline knows no other
+        close(run(made, nodes), expected)

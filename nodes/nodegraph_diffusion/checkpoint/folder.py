@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INDEX = "model_index.json"
 SCHEDULER = Path("scheduler", "scheduler_config.json")
+WEIGHTS = "diffusion_pytorch_model"
 TOKENS = "embeddings.token_embedding.weight"
 CLIP = (TOKENS, f"text_model.{TOKENS}")
 MARKS: Mapping[str, tuple[str, ...]] = {
@@ -63,7 +64,11 @@ def read_folder(root: Path, families: Sequence[Family]) -> Found:
             f"{root / SCHEDULER}: needs a 'prediction_type' of {', '.join(known[:3])}, found {prediction!r}"
         )
     kinds = [family.denoiser, *((e.name, index[e.name][1]) for e in encoders), family.vae]
-    parts = [_component(root, name, cls, read_json(root / name / "config.json", missing)) for name, cls in kinds]
+    written = {encoder.name: "model" for encoder in encoders}  # by transformers
+    parts = [
+        _component(root, name, cls, read_json(root / name / "config.json", missing), written.get(name, WEIGHTS))
+        for name, cls in kinds
+    ]
     configs = [root / INDEX, root / SCHEDULER, *(root / name / "config.json" for name, _ in kinds)]
     for encoder in encoders:
         files = (root / encoder.tokenizer).iterdir()
@@ -109,8 +114,8 @@ def titles(families: Sequence[Family]) -> str:
     return ", ".join(family.title for family in families)
 
 
-def _component(root: Path, name: str, cls: str, config: dict[str, Any]) -> Component:
-    files = files_of(root / name, "diffusion_pytorch_model" if not name.startswith("text_encoder") else "model")
+def _component(root: Path, name: str, cls: str, config: dict[str, Any], stem: str) -> Component:
+    files = files_of(root / name, stem)
     tensors: dict[str, Tensor] = {}
     for file in files:
         tensors |= read_header(file).tensors

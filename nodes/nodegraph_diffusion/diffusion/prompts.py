@@ -240,6 +240,16 @@ def _t5_closed(marks: Any, ids: Sequence[int], length: int) -> list[int]:
 
 
 @torch.no_grad()
+def bert(encoder: PromptEncoder, text: str, length: int) -> Encoded:
+    """The encoding of a prompt by a BERT, padded or cut off to `length` tokens, without weights."""
+    readable = text.encode("utf-8", "replace").decode()
+    ids = encoder.tokenizer(
+        readable, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+    ).input_ids
+    return Encoded(encoder.model(ids.to(encoder.model.device))[0].float().cpu())
+
+
+@torch.no_grad()
 def language_model(
     encoder: PromptEncoder, text: str, *, layers: Sequence[int], drop: int = 0, length: int = 512, padded: bool = False
 ) -> Encoded:

@@ -54,17 +54,19 @@ class Encoder:
         classes: What it may be in transformers: models that differ in what stands behind the layers that are read.
         encode: `encode(encoder, text, layer)`: what it makes of a prompt; layer 0 is the one the family reads.
         optional: Whether the model does without it too.
+        vocabulary: The folder of its tokenizer, where it is not named like its own.
     """
 
     name: str
     classes: tuple[str, ...]
     encode: Callable[[PromptEncoder, str, int], Encoded]
     optional: bool = False
+    vocabulary: str = ""
 
     @property
     def tokenizer(self) -> str:
         """The folder of its tokenizer."""
-        return self.name.replace("text_encoder", "tokenizer")
+        return self.vocabulary or self.name.replace("text_encoder", "tokenizer")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,104 @@
+"""Models on disk: what there is, of what kind, and the digests of their files, remembered in a small database."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from .context import Folders
+from .pack import Registry
+
+KINDS = {"models": "model", "loras": "LoRA", "controlnets": "ControlNet"}
+"""Choice lists of packs that name files in the folders of models."""
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model, LoRA or ControlNet.
+
+    Args:
+        source: What a document calls it.
+        path: Where it is; None for what comes along with a pack.
+        kind: "model", "LoRA", "ControlNet".
+        what: In words, from its header.
+        files: Its weights.
+        bytes: All of them.
+    """
+
+    source: str
+    path: Path | None
+    kind: str
+    what: str
+    files: tuple[Path, ...]
+    bytes: int
+
+
+def entries(registry: Registry, folders: Folders) -> Iterator[Entry]:
+    """Everything that packs find in the folders of models. Headers are read, weights are not.
+
+    A file that more than one list names is what the last of them says, which knows it best.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for name, kind in KINDS.items():
+        for source, what in registry.choices(name, folders).items():
+            if source not in found or not what.startswith("cannot be used"):
+                found[source] = (kind, what)
+    for source, (kind, what) in found.items():
+        path = next((base / source for base in folders.models if (base / source).exists()), None)
+        files = _weights(path) if path is not None else ()
+        yield Entry(source, path, kind, what, files, sum(file.stat().st_size for file in files))
+
+
+def _weights(path: Path) -> tuple[Path, ...]:
+    return (path,) if path.is_file() else tuple(sorted(path.rglob("*.safetensors")))
+
+
+class Digests:
+    """SHA-256 of files, remembered while size and time of change stay the same.
+
+    Args:
+        file: The database; it is made where there is none.
+    """
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.file = file
+        with closing(self._open()) as store, store:
+            columns = "path text primary key, size integer, modified integer, sha256 text"
+            store.execute(f"create table if not exists digests ({columns})")
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.file, timeout=30)
+
+    def known(self, path: Path) -> str | None:
+        """The digest of `path`, if it was taken since the file last changed."""
+        stat = path.stat()
+        with closing(self._open()) as store:
+            row = store.execute(
+                "select sha256 from digests where path = ? and size = ? and modified = ?",
+                (str(path), stat.st_size, stat.st_mtime_ns),
+            ).fetchone()
+        return str(row[0]) if row else None
+
+    def __call__(self, path: Path, report: Callable[[int, int], None] = lambda done, total: None) -> str:
+        """The digest of `path`, taken now if it is not known. Raises `OSError`."""
+        known = self.known(path)
+        if known is not None:
+            return known
+        stat, state, done = path.stat(), hashlib.sha256(), 0
+        with path.open("rb") as file:
+            while piece := file.read(CHUNK):
+                state.update(piece)
+                done += len(piece)
+                report(done, stat.st_size)
+        with closing(self._open()) as store, store:
+            store.execute(
+                "insert or replace into digests values (?, ?, ?, ?)",
+                (str(path), stat.st_size, stat.st_mtime_ns, state.hexdigest()),
+            )
+        return state.hexdigest()

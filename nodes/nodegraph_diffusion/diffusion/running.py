@@ -1,0 +1,58 @@
+"""How a loaded denoiser is run: attention, step caches, layers that come to the device as they are needed."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+
+class UnsupportedOption(ValueError):
+    """An option that this network or this machine has not. The message says which and what to do."""
+
+
+def set_attention(module: Any, backend: str) -> None:
+    """Have attention computed by a backend of diffusers. Raises `UnsupportedOption` where there is none such."""
+    try:
+        module.set_attention_backend(backend)
+    except (AttributeError, ValueError, RuntimeError, ImportError) as error:
+        text = " ".join(str(error).split())
+        raise UnsupportedOption(f"attention {backend!r} cannot be used here ({text}); use 'auto'") from error
+
+
+def enable_step_cache(module: Any, threshold: float) -> None:
+    """Ask the blocks behind the first only if the first one's output has changed by more than `threshold` since they
+    were asked (first block cache, from ParaAttention).
+
+    Raises:
+        UnsupportedOption: The network is of a kind that diffusers cannot cache.
+    """
+    from diffusers.hooks import FirstBlockCacheConfig
+
+    if not hasattr(module, "enable_cache"):
+        raise UnsupportedOption(f"{type(module).__name__} has no step cache in diffusers; set it to 0")
+    module.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+
+
+def forget_steps(module: Any) -> None:
+    """Forget what a step cache holds of the last run."""
+    if getattr(module, "is_cache_enabled", False):
+        module._reset_stateful_cache()
+
+
+def remembering(module: Any, name: str) -> AbstractContextManager[Any]:
+    """What a step cache remembers inside of the block is kept apart from what it remembers of other names."""
+    if getattr(module, "is_cache_enabled", False):
+        return module.cache_context(name)  # type: ignore[no-any-return]
+    return nullcontext()
+
+
+def offload(module: Any, device: torch.device) -> None:
+    """Keep the layers in the memory of the CPU and bring each to `device` while it is used."""
+    from diffusers.hooks import apply_group_offloading
+
+    cuda = device.type == "cuda"
+    apply_group_offloading(
+        module, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level", use_stream=cuda
+    )
