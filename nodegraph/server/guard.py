@@ -82,6 +82,8 @@ def refuse_errors(metrics: Metrics) -> Middleware:
 
 
 def _compresses(response: web.Response) -> bool:
+    if "Content-Encoding" in response.headers:
+        return False
     size = len(response.body) if isinstance(response.body, bytes) else 0
     return size >= COMPRESSED and response.content_type in ("application/json", "text/plain")
 

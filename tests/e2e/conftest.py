@@ -24,7 +24,6 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     import nodegraph
 
-    pytest.importorskip("nodegraph.server.serving")
     if not (Path(nodegraph.__file__).parent / "server" / "static" / "index.html").is_file():
         pytest.skip("the editor is not built; run: make web")
     with Server(tmp_path_factory.mktemp("data")) as running:

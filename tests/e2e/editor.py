@@ -48,7 +48,8 @@ class Editor:
         return self.node(node).locator(f'.react-flow__handle.target[data-handleid="{port}"]')
 
     def spot(self, of: Locator) -> tuple[float, float]:
-        """The middle of something on the page."""
+        """The middle of something on the page, once what was asked before has been drawn."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         box = of.bounding_box()
         assert box is not None
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

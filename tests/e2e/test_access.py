@@ -79,6 +79,7 @@ def test_axe_finds_nothing(browser: Browser, server: Server, scheme: Literal["da
     editor.node("hole").locator(".node-title").click()
     page.keyboard.press("Shift+2")
     editor.node("hole").get_by_role("button", name="Paint").click()
+    expect(page.get_by_role("img", name="Drawing area")).to_be_visible()
     look("mask")
     page.keyboard.press("Escape")
     editor.empty()

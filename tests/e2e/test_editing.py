@@ -84,9 +84,10 @@ def test_a_subgraph_is_entered_changed_and_left_and_still_runs(editor: Editor) -
     editor.node("subgraph").get_by_role("button", name="Open this subgraph").click()
     expect(page.get_by_role("navigation", name="Subgraphs")).to_contain_text("subgraph")
     expect(editor.node("sample")).to_be_visible()
-    editor.field("sample", "steps").fill("4")
-    editor.field("sample", "steps").press("Enter")
+    expect(editor.node("sample").locator(".row-fed", has_text="steps")).to_contain_text("from outside")
+    editor.node("sample").get_by_role("button", name="sampler: dpmpp_2m").press("ArrowDown")
     page.get_by_role("button", name="Workflow", exact=True).click()
+    assert editor.document()["definitions"]["subgraph"]["nodes"]["sample"]["inputs"]["sampler"] == "dpmpp_2m_sde"
     job = editor.run()
     assert job["state"] == "done", job
     assert "subgraph/sample" in job["nodes"]

@@ -26,19 +26,19 @@ def test_the_way_of_a_newcomer(browser: Browser, server: Server) -> None:
     assert picture.locator("img").evaluate("image => image.naturalWidth") > 0
 
     prompt = editor.node("prompt").get_by_label("text", exact=True)
-    prompt.fill("an apple on a green background")
+    prompt.fill("an apple on a white background")
     job = editor.run()
-    assert job["document"]["nodes"]["prompt"]["inputs"]["text"] == "an apple on a green background"
+    assert job["document"]["nodes"]["prompt"]["inputs"]["text"] == "an apple on a white background"
 
     page.get_by_role("button", name="Gallery").click()
-    page.get_by_role("searchbox").fill("apple")
-    found = page.get_by_role("list", name="Pictures").get_by_role("button", name="an apple on a green background")
+    page.get_by_role("searchbox").fill("apple white")
+    found = page.get_by_role("list", name="Pictures").get_by_role("button", name="an apple on a white background")
     expect(found).to_have_count(1)
     found.click()
-    expect(page.get_by_role("heading", name="an apple on a green background")).to_be_visible()
+    expect(page.get_by_role("heading", name="an apple on a white background")).to_be_visible()
 
     page.get_by_role("button", name="Open its workflow").click()
-    expect(editor.node("prompt").get_by_label("text", exact=True)).to_have_value("an apple on a green background")
+    expect(editor.node("prompt").get_by_label("text", exact=True)).to_have_value("an apple on a white background")
 
     page.reload()
     expect(page.locator(".tab")).to_have_count(2)

@@ -125,9 +125,10 @@ function RowView({ id, problemKey, step, row, type }: RowProps) {
   const { input, output } = row;
   const value = input && step.inputs?.[input.name];
   const links = linksOf(value);
-  const exposed = useTab(
-    (tab) => input !== undefined && exposedName(graphOf(tab), { node: id, port: input.name }) !== undefined,
-  );
+  const exposed = useTab((tab) => input && exposedName(graphOf(tab), { node: id, port: input.name }));
+  // inside a subgraph what is exposed is fed by the instance, so a value here would not count
+  const outside = useTab((tab) => tab.path.length > 0) && exposed !== undefined;
+  const fed = links.length > 0 || outside;
   const problems = useCheck(
     useShallow((s) =>
       input === undefined
@@ -165,13 +166,15 @@ function RowView({ id, problemKey, step, row, type }: RowProps) {
       )}
       {shown && row.top > 0 && (
         <div className={`row ${problems.length > 0 ? "wrong" : ""}`} style={{ top: row.top, height: row.height }}>
-          {input && (!row.field || links.length > 0) && (
+          {input && (!row.field || fed) && (
             <span className={row.field ? "row-fed" : "row-in"} title={input.doc}>
               {input.title}
-              {row.field && <span className="quiet">{links.map((l) => l.$from).join(", ")}</span>}
+              {row.field && (
+                <span className="quiet">{outside ? t.node.outside : links.map((l) => l.$from).join(", ")}</span>
+              )}
             </span>
           )}
-          {input && row.field && links.length === 0 && (
+          {input && row.field && !fed && (
             <ValueField id={id} name={input.name} type={type} value={value as Json | undefined} />
           )}
           {output && (
@@ -179,7 +182,7 @@ function RowView({ id, problemKey, step, row, type }: RowProps) {
               {output.title}
             </span>
           )}
-          {exposed && <span className="row-exposed" title={t.node.exposed} />}
+          {exposed !== undefined && <span className="row-exposed" title={t.node.exposed} />}
           {problems.length > 0 && (
             <span
               className="row-problem"

@@ -79,6 +79,7 @@ export const en = {
     output: (title: string, type: string) => `Output ${title}, ${type}`,
     from: (source: string) => `from ${source}`,
     exposed: "Shown in the app view",
+    outside: "from outside",
   },
   refuse: (reason: Refusal): string => {
     switch (reason.code) {
