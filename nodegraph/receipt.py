@@ -154,6 +154,7 @@ def receipt(
         found = known(each) or Record({})
         told = {
             "type": call.type,
+            # of a file its name: where it lies is no business of whoever gets the picture
             "inputs": {name: v.name if isinstance(v, Path) else v for name, v in call.literals.items()},
             "outputs": dict(found.outputs),
             "notes": dict(found.notes),
