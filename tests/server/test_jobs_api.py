@@ -15,7 +15,8 @@ SLOW = changed(changed(SAVED, "sample.steps", 1000), "sample.pause", 0.01)
 
 
 def test_a_job_runs_and_its_result_says_what_made_it(service: Service) -> None:
-    job = service.submit(changed(changed(SAVED, "prompt.text", "a green owl"), "sample.seed", 41), client="me")
+    nodes = changed(changed(SAVED, "prompt.text", "a green owl"), "sample.seed", 41)
+    job = service.submit(changed(nodes, "model.source", "met never before"), client="me")
     assert (job["state"], job["error"], job["client"], job["attempts"]) == ("done", None, "me", 1)
     assert {id: n["state"] for id, n in job["nodes"].items()} == dict.fromkeys(SAVED, "done")
     assert all(n["seconds"] >= 0 for n in job["nodes"].values())
