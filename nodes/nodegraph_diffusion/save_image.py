@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from nodegraph import Context, carry, node
+import numpy as np
+
+from nodegraph import Context, NodeError, carry, node
 
 from .params import Quality
-from .values import Image
+from .sizes import common_batch
+from .values import Image, Mask
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
@@ -21,6 +27,7 @@ def save_image(
     format: Literal["png", "jpeg", "webp"] = "png",
     quality: Quality = 92,
     lossless: bool = False,
+    transparent: Mask | None = None,
 ) -> None:
     """Save every picture of a batch as a file in sRGB that carries this workflow: open it to get the workflow back.
 
@@ -30,6 +37,8 @@ def save_image(
         format: PNG is exact; JPEG and WebP are smaller.
         quality: Of JPEG, and of WebP unless it is lossless.
         lossless: Whether a WebP is exact.
+        transparent: What is transparent, of the pictures' size, as LoadImage gives it; PNG and WebP keep it. A mask
+            that selects nothing leaves no trace.
     """
     from PIL import Image as Pillow
 
@@ -37,12 +46,28 @@ def save_image(
     how = carry(ctx.document, suffix) | _options(format, quality, lossless)
     if format == "png":
         how["pnginfo"].add(b"sRGB", b"\0")  # perceptual; JPEG and WebP without a profile are sRGB by their standards
-    pictures = image.to_bytes()
+    pictures = _opaque(image, transparent, format)
     for number, pixels in enumerate(pictures, 1):
         file = io.BytesIO()
         Pillow.fromarray(pixels).save(file, format, **how)
         ctx.save(name, suffix, file.getvalue())
         ctx.progress(number, len(pictures))
+
+
+def _opaque(image: Image, transparent: Mask | None, format: str) -> NDArray[np.uint8]:
+    """The pictures as bytes (B, H, W, 3), or (B, H, W, 4) with how opaque they are."""
+    colours = image.to_bytes()
+    if transparent is None or not transparent.values.any():
+        return colours
+    if format == "jpeg":
+        raise NodeError("a JPEG keeps no transparency; choose png or webp, or link no mask", "transparent")
+    if (transparent.width, transparent.height) != (image.width, image.height):
+        sizes = f"{transparent.width} x {transparent.height}, the picture {image.width} x {image.height}"
+        raise NodeError(f"needs a mask in the size of the picture, and the mask is {sizes}; resize it", "transparent")
+    batch = common_batch(("image", image.batch), ("transparent", transparent.batch))
+    opaque = ((1 - transparent.values) * 255 + 0.5).astype(np.uint8)[..., None]
+    parts = (np.repeat(part, batch // len(part), axis=0) for part in (colours, opaque))
+    return np.concatenate(list(parts), axis=3)
 
 
 def _options(format: str, quality: int, lossless: bool) -> dict[str, Any]:
@@ -52,4 +77,4 @@ def _options(format: str, quality: int, lossless: bool) -> dict[str, Any]:
         case "jpeg":
             return {"quality": quality, "subsampling": 0 if quality >= 90 else 2, "optimize": True}
         case _:
-            return {"quality": quality, "lossless": lossless, "method": 4}
+            return {"quality": quality, "lossless": lossless, "method": 4, "exact": True}

@@ -17,6 +17,7 @@ from nodegraph.node import REQUIRED
 from nodegraph.types import PortType
 from nodegraph_diffusion import values
 from nodegraph_diffusion.checkpoint import ASSETS
+from nodegraph_diffusion.regions import Region
 from onnx_files import write_network
 
 REGISTRY = Registry.installed()
@@ -60,6 +61,7 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
         type(model): model,
         type(text_encoder): text_encoder,
         type(vae): vae,
+        Region: Region(0, 0, 64, 64),
         Path: file,
         str: "text",
         int: 1,

@@ -16,7 +16,7 @@ from nodegraph import Cancelled, Engine, Folders, NodeError, Pack, Registry
 from nodegraph.carrier import read_document
 from nodegraph.standalone import Standalone
 from nodegraph_diffusion import load_image, save_animation, save_image
-from nodegraph_diffusion.values import Image
+from nodegraph_diffusion.values import Image, Mask
 from samples import ellipses, flat, noise
 
 DOCUMENT = '{"nodes": {}, "name": "ein Füchslein 🦊"}'
@@ -233,3 +233,29 @@ def test_too_fast_a_gif_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="at most 50 pictures a second, and 60 are asked") as caught:
         save_animation.save_animation.fn(context(tmp_path), noise(4, 4, batch=2), fps=60.0)
     assert caught.value.port == "fps"
+
+
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_transparency_is_kept_to_the_bit(tmp_path: Path, kind: Literal["png", "webp"]) -> None:
+    image = noise(16, 16, batch=2)
+    clear = Mask(np.arange(256, dtype=np.float32).reshape(1, 16, 16) / np.float32(255))
+    save_image.save_image.fn(context(tmp_path), image, "x", kind, 92, True, clear)
+    for number, name in enumerate(files(tmp_path)):
+        loaded = load_image.load_image(tmp_path / name)
+        assert np.array_equal(loaded.image.to_bytes()[0], image.to_bytes()[number])
+        assert np.array_equal((loaded.mask.values * 255).round(), (clear.values * 255).round())
+
+
+def test_a_mask_that_selects_nothing_leaves_no_trace(tmp_path: Path) -> None:
+    save_image.save_image.fn(context(tmp_path), noise(4, 4), transparent=Mask(np.zeros((1, 9, 9), np.float32)))
+    with Pillow.open(tmp_path / files(tmp_path)[0]) as picture:
+        assert picture.mode == "RGB"
+
+
+def test_transparency_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
+    clear = Mask(np.ones((1, 4, 4), np.float32))
+    with pytest.raises(NodeError, match="a JPEG keeps no transparency; choose png or webp"):
+        save_image.save_image.fn(context(tmp_path), noise(4, 4), format="jpeg", transparent=clear)
+    with pytest.raises(NodeError, match="the mask is 4 x 4, the picture 8 x 8; resize it"):
+        save_image.save_image.fn(context(tmp_path), noise(8, 8), transparent=clear)
+    assert files(tmp_path) == []
