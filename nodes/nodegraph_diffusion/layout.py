@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from nodegraph import Context, NodeError, Widget, node
+from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
 from .encode_prompt import encode_prompt
 from .handles import TextEncoder
@@ -85,3 +85,14 @@ def layout_area(layout: Layout, prompt: Conditioning, mask: Mask, weight: Weight
     place = (left / mask.width, top / mask.height, (right - left) / mask.width, (bottom - top) / mask.height)
     area = Area(prompt, *place, weight, Mask(values[None, top:bottom, left:right]))
     return replace(layout, areas=(*layout.areas, area))
+
+
+@layout.facts
+def _encoded(known: Known) -> dict[str, Facts]:
+    return {"layout": known["text_encoder"].only("prompt", "family")}
+
+
+@layout_area.facts
+def _added(known: Known) -> dict[str, Facts]:
+    known.agree("prompt", "layout", "prompt", hint="encode both with the text encoder of one model")
+    return {"layout": known["layout"]}

@@ -36,3 +36,7 @@ class Layout:
     areas: tuple[Area, ...]
     until: float = 0.0
     soft: float = 0.1
+
+    @property
+    def prompts(self) -> tuple[Conditioning, ...]:
+        return self.background, *(area.prompt for area in self.areas)

@@ -11,10 +11,12 @@ from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
 from .families import Job
 from .handles import Model
+from .layouts import Layout
 from .params import Guidance, Seed, Steps, Unit
 from .sampling_state import plain, resumed
 from .sizes import common_batch
 from .values import Conditioning, Image, Latent
+from .windows import windows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,16 +37,20 @@ Schedule = Literal[
 Step = Annotated[int, Field(ge=0, le=1000), Widget("number", step=1)]
 
 
+Tile = Annotated[int, Field(ge=0, le=8192), Widget("number", step=64)]
+
+
 class Sampled(NamedTuple):
     latent: Latent
     steps: Latent
+    noisy: Latent
 
 
 @node(version=1, lane="gpu", category="latent")
 def sample(
     ctx: Context,
     model: Model,
-    positive: Conditioning,
+    positive: Conditioning | Layout,
     latent: Latent,
     negative: Conditioning | None = None,
     seed: Seed = 0,
@@ -60,6 +66,7 @@ def sample(
     whole_batch: bool = False,
     keep_steps: bool = False,
     comfyui: bool = False,
+    tile: Tile = 0,
 ) -> Sampled:
     """Denoise a latent towards a prompt.
 
@@ -67,7 +74,7 @@ def sample(
     as that; one encoded with a mask is made anew inside it and kept around it.
 
     Args:
-        positive: What the picture should show.
+        positive: What the picture should show. A Layout says what it should show where.
         latent: Where to start. Its size is the picture's size.
         negative: What it should not show. Without one, or with a cfg of 1, only the prompt is asked: twice as fast.
         seed: Another seed is another picture. Picture i of a batch is that of seed + i alone.
@@ -89,9 +96,13 @@ def sample(
         comfyui: Begin as ComfyUI does, for documents that come from there. A strength below 1 takes all steps on its
             part of the way, the noise of a whole way lies over the latent instead of replacing it, and each cell of the
             latent has the mask of its middle.
+        tile: Pixels of a tile's side: a larger picture is sampled in tiles that overlap by a quarter, so that memory
+            does not limit its size. 0 samples it as a whole. Tiles see only themselves, so begin with a picture and a
+            strength of about 0.3.
     Returns:
         latent: The result.
         steps: With keep_steps what the model took the picture to be after each step, as a batch; without, the last.
+        noisy: With keep_steps what it saw then, of about the spread of a clean latent; without, the last.
     """
     import torch
 
@@ -101,8 +112,10 @@ def sample(
     from .diffusion.noise import Draw
     from .diffusion.preview import preview
     from .diffusion.solvers import SOLVERS
+    from .diffusion.views import Views
 
-    _check(model, positive, "positive")
+    for prompt in positive.prompts if isinstance(positive, Layout) else (positive,):
+        _check(model, prompt, "positive")
     if negative is not None:
         _check(model, negative, "negative")
     checkpoint, family = model.checkpoint, model.family
@@ -111,12 +124,17 @@ def sample(
         message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set it to"
         raise NodeError(f"{message} {1 if strength < 1 else 0}", which)
     kept: list[Tensor] = []
+    noisy: list[Tensor] = []
+    reached = (0, steps)
 
     def report(done: int, total: int, state: State) -> None:
+        nonlocal reached
+        reached = (done, total)
         x0 = state.x if state.x0 is None else state.x0
         if keep_steps:
             kept.append(x0.cpu())
-        ctx.checkpoint(lambda: plain(state, kept))
+            noisy.append((state.x / state.x.std(dim=(1, 2, 3), keepdim=True).clamp(min=1)).cpu())
+        ctx.checkpoint(lambda: plain(state, kept, noisy))
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
@@ -138,18 +156,25 @@ def sample(
                 residuals = together([control.ask(x, time, prompt, job) for control in acting])
                 return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
 
-            denoise = GuidedDenoiser(
-                ask,
-                _prompts(positive, 6.0, start),
-                None if negative is None else _prompts(negative, 2.5, start),
-                prediction=checkpoint.prediction,
-                cfg=cfg,
-                rescale=rescale,
-                together=family.together,
-                combine=family.combine,
-                dtype=network.dtype,
-                walked=whole.walked,
-            )
+            def build(prompt: Conditioning) -> GuidedDenoiser:
+                return GuidedDenoiser(
+                    ask,
+                    prompts(prompt, 6.0, start),
+                    None if negative is None else prompts(negative, 2.5, start),
+                    prediction=checkpoint.prediction,
+                    cfg=cfg,
+                    rescale=rescale,
+                    together=family.together,
+                    combine=family.combine,
+                    dtype=network.dtype,
+                    walked=whole.walked,
+                )
+
+            cells = (start.shape[-2], start.shape[-1])
+            side = tile // model.space.cell
+            denoise = windows(build, positive, cells, side, whole.sigmas[0], lambda: ctx.progress(*reached))
+            if isinstance(denoise, Views):
+                _check_windows(positive, negative, inpainting, bool(controls))
             made = sampling.sample(
                 denoise,
                 solver,
@@ -163,16 +188,18 @@ def sample(
                 mask=_mask(latent, start, middle=comfyui) if blended else None,
                 keep=comfyui,
                 on_step=report,
-                resume=resumed(ctx, start, kept),
+                resume=resumed(ctx, start, kept, noisy),
             )
         except ValueError as error:
             raise NodeError(str(error)) from error
     final = made.latent.cpu().numpy()
     steps_kept = torch.cat(kept).numpy() if kept else final
+    noisy_kept = torch.cat(noisy).numpy() if noisy else final
     width, height = latent.width, latent.height
     return Sampled(
         Latent(width, height, len(final), final, latent.mask, latent.masked, made.sigma),
         Latent(width, height, len(steps_kept), steps_kept),
+        Latent(width, height, len(noisy_kept), noisy_kept),
     )
 
 
@@ -199,7 +226,21 @@ def _facts(known: Known) -> dict[str, Facts]:
         message = f"{asked!r} spaces discrete timesteps, which a flow model has not"
         known.refuse("schedule", f"{message}; use 'native' or one of the others")
     made = latent.only("width", "height", "batch") | model.only("latent space", "channels")
-    return {"latent": made | {"content": "a picture"}, "steps": made.without("batch")}
+    return {"latent": made | {"content": "a picture"}, "steps": made.without("batch"), "noisy": made.without("batch")}
+
+
+def _check_windows(
+    positive: Conditioning | Layout, negative: Conditioning | None, inpainting: bool, controlled: bool
+) -> None:
+    """Refuse what looks at the whole picture where a network is asked about windows of it."""
+    asked = [*(positive.prompts if isinstance(positive, Layout) else (positive,)), *([negative] if negative else [])]
+    whole = "set tile to 0 and link a plain prompt"
+    if inpainting:
+        raise NodeError(f"an inpainting model looks at the whole picture; {whole}", "model")
+    if controlled:
+        raise NodeError(f"a ControlNet looks at the whole picture; {whole}", "model")
+    if any(part.mask is not None for prompt in asked for part in prompt.parts):
+        raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 
 
 def _check(model: Model, prompt: Conditioning, port: str) -> None:
@@ -210,7 +251,7 @@ def _check(model: Model, prompt: Conditioning, port: str) -> None:
             raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
 
 
-def _prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:
+def prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:
     """What is asked, with masks at the size of the latent."""
     import torch
     from torch.nn import functional

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .diffusion.solvers import State
 
 
-def plain(state: State, kept: list[Tensor]) -> dict[str, Any]:
+def plain(state: State, kept: list[Tensor], noisy: list[Tensor]) -> dict[str, Any]:
     """A state and the steps before it, as the cache holds them."""
 
     def arrays(tensors: Iterable[Tensor]) -> list[Any]:
@@ -25,11 +25,12 @@ def plain(state: State, kept: list[Tensor]) -> dict[str, Any]:
         "x0": None if state.x0 is None else state.x0.cpu().numpy(),
         "history": arrays(state.history),
         "kept": arrays(kept),
+        "noisy": arrays(noisy),
     }
 
 
-def resumed(ctx: Context, like: Tensor, kept: list[Tensor]) -> State | None:
-    """Where an interrupted call was, on the device of `like`; the steps before go into `kept`."""
+def resumed(ctx: Context, like: Tensor, kept: list[Tensor], noisy: list[Tensor]) -> State | None:
+    """Where an interrupted call was, on the device of `like`; the steps before go into `kept` and `noisy`."""
     import torch
 
     from .diffusion.solvers import State
@@ -42,6 +43,7 @@ def resumed(ctx: Context, like: Tensor, kept: list[Tensor]) -> State | None:
         return torch.from_numpy(array.copy())
 
     kept.extend(map(tensor, found["kept"]))
+    noisy.extend(map(tensor, found["noisy"]))
     x0 = None if found["x0"] is None else tensor(found["x0"]).to(like)
     history = tuple(tensor(array).to(like) for array in found["history"])
     return State(found["step"], tensor(found["x"]).to(like), x0, history)

@@ -86,19 +86,26 @@ def constant(value: float) -> Gaussian:
 
 
 def test_boxes_get_their_own_answer_and_the_rest_the_background() -> None:
-    boxes = [Region(constant(1), (0, 8), (0, 8)), Region(constant(2), (8, 16), (8, 16))]
-    made = Views(regions(constant(0), boxes, (16, 16), soft=2, until=0.0), (16, 16))(torch.zeros(1, 1, 16, 16), POINT)[
-        0, 0
-    ]
+    boxes = [Region(constant(1), (0, 8), (0, 8), soft=2), Region(constant(2), (8, 16), (8, 16), soft=2)]
+    made = Views(regions(constant(0), boxes, (16, 16), until=0.0), (16, 16))(torch.zeros(1, 1, 16, 16), POINT)[0, 0]
     assert made[0:6, 0:6] == pytest.approx(torch.ones(6, 6), abs=1e-4)
     assert made[10:, 10:] == pytest.approx(torch.full((6, 6), 2.0), abs=1e-4)
     assert made[10:, :6] == pytest.approx(torch.zeros(6, 6), abs=1e-4)
     assert 0 < made[7, 3] < 1, "the edge of a box is soft"
 
 
+def test_an_area_has_the_shape_of_its_mask() -> None:
+    mask = torch.zeros(8, 8)
+    mask[:, 4:] = 1
+    box = Region(constant(1), (0, 8), (0, 8), mask=mask)
+    made = Views(regions(constant(0), [box], (8, 16), until=0.0), (8, 16))(torch.zeros(1, 1, 8, 16), POINT)[0, 0]
+    assert made[:7, 4:7] == pytest.approx(torch.ones(7, 3), abs=1e-4)
+    assert made[:, :4].abs().max() < 1e-4
+
+
 def test_where_boxes_overlap_the_heavier_counts_more() -> None:
     boxes = [Region(constant(0), (0, 8), (0, 16), 1.0), Region(constant(1), (0, 8), (0, 16), 3.0)]
-    made = Views(regions(constant(9), boxes, (8, 16), soft=1, until=0.0), (8, 16))(torch.zeros(1, 1, 8, 16), POINT)
+    made = Views(regions(constant(9), boxes, (8, 16), until=0.0), (8, 16))(torch.zeros(1, 1, 8, 16), POINT)
     assert made[0, 0, 3, 8].item() == pytest.approx(0.75, abs=1e-4)
 
 
@@ -109,7 +116,7 @@ def test_below_a_share_of_the_noise_the_background_decides() -> None:
         asked.append(point.sigma)
         return torch.ones_like(x)
 
-    views = regions(constant(0), [Region(box, (0, 4), (0, 4))], (8, 8), soft=1, until=0.3)
+    views = regions(constant(0), [Region(box, (0, 4), (0, 4))], (8, 8), until=0.3)
     denoise = Views(views, (8, 8), top=10.0)
     latent = torch.zeros(1, 4, 8, 8)
     for sigma in (10.0, 3.1, 2.9, 0.5):

@@ -17,6 +17,7 @@ from nodegraph.node import REQUIRED
 from nodegraph.types import PortType
 from nodegraph_diffusion import values
 from nodegraph_diffusion.checkpoint import ASSETS
+from nodegraph_diffusion.layouts import Layout
 from nodegraph_diffusion.regions import Region
 from onnx_files import write_network
 
@@ -46,6 +47,7 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
     """A value of each class that a port of the standard pack names."""
     from nodegraph_diffusion.encode_image import encode_image
     from nodegraph_diffusion.encode_prompt import encode_prompt
+    from nodegraph_diffusion.layout import layout
     from nodegraph_diffusion.load_model import load_model
 
     rng = np.random.default_rng(0)
@@ -62,6 +64,7 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
         type(text_encoder): text_encoder,
         type(vae): vae,
         Region: Region(0, 0, 64, 64),
+        Layout: layout(text_encoder, "", "0 0 1 0.5: a cat"),
         Path: file,
         str: "text",
         int: 1,
@@ -86,7 +89,7 @@ def arrays(value: Any) -> list[Any]:
 
 
 SHORT = {"steps": 2, "width": 32, "height": 32}
-NEEDS_MORE = {"Mask": ("mask",), "Crop": ()}
+NEEDS_MORE = {"AttentionMaps": ("text",), "Mask": ("mask",), "Crop": ()}
 """Inputs that a node can do without in principle, but not all at once."""
 
 

@@ -120,28 +120,33 @@ def fade(span: Span, length: int, width: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A box of the latent with a prompt of its own: a denoiser that knows it, how much it counts, and its window."""
+    """A box of the latent with a prompt of its own: a denoiser that knows it, its window, and how much it counts.
+
+    `mask` (height, width of the window), 0 to 1, is what of the box it is; None is all of it. `soft` is the width in
+    cells of its soft edge, inwards.
+    """
 
     denoise: Denoise
     rows: Span
     columns: Span
     weight: float = 1.0
+    soft: int = 1
+    mask: Tensor | None = None
 
 
-def regions(background: Denoise, boxes: Sequence[Region], size: tuple[int, int], soft: int, until: float) -> list[View]:
+def regions(background: Denoise, boxes: Sequence[Region], size: tuple[int, int], until: float) -> list[View]:
     """Views for a layout: the whole with the background's prompt, and each box as a small picture with its own.
 
     Inside a box the background counts as little as the box's soft edge leaves over. Once the noise has fallen to a
     share `until` of the start, boxes are asked no more and the background's prompt joins them together.
-
-    Args:
-        soft: Width in cells of a box's soft edge, inwards.
     """
     whole = ((0, size[0]), (0, size[1]))
     cover = torch.zeros(size)
     views = []
     for box in boxes:
-        share = torch.outer(_edge(box.rows, size[0], soft), _edge(box.columns, size[1], soft)) * box.weight
+        share = torch.outer(_edge(box.rows, size[0], box.soft), _edge(box.columns, size[1], box.soft)) * box.weight
+        if box.mask is not None:
+            share = share * box.mask
         views.append(View(box.denoise, box.rows, box.columns, share, until))
         part = slice(*box.rows), slice(*box.columns)
         cover[part] = torch.maximum(cover[part], share.clamp(max=1))
