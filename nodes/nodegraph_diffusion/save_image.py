@@ -40,18 +40,22 @@ def save_image(
         transparent: What is transparent, of the pictures' size, as LoadImage gives it; PNG and WebP keep it. A mask
             that selects nothing leaves no trace.
     """
-    from PIL import Image as Pillow
-
-    suffix = SUFFIXES[format]
-    how = carry(ctx.document, suffix) | _options(format, quality, lossless)
-    if format == "png":
-        how["pnginfo"].add(b"sRGB", b"\0")  # perceptual; JPEG and WebP without a profile are sRGB by their standards
     pictures = _opaque(image, transparent, format)
     for number, pixels in enumerate(pictures, 1):
-        file = io.BytesIO()
-        Pillow.fromarray(pixels).save(file, format, **how)
-        ctx.save(name, suffix, file.getvalue())
+        ctx.save(name, SUFFIXES[format], encoded(pixels, ctx.document, format, quality, lossless))
         ctx.progress(number, len(pictures))
+
+
+def encoded(pixels: NDArray[np.uint8], document: str, format: str, quality: int, lossless: bool) -> bytes:
+    """A picture (H, W, 3 or 4) as a file with a document in it."""
+    from PIL import Image as Pillow
+
+    how = carry(document, SUFFIXES[format]) | _options(format, quality, lossless)
+    if format == "png":
+        how["pnginfo"].add(b"sRGB", b"\0")  # perceptual; JPEG and WebP without a profile are sRGB by their standards
+    file = io.BytesIO()
+    Pillow.fromarray(pixels).save(file, format, **how)
+    return file.getvalue()
 
 
 def _opaque(image: Image, transparent: Mask | None, format: str) -> NDArray[np.uint8]:
