@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 from .axes import Axis
@@ -151,7 +152,7 @@ def page(sheet: Sheet, cells: Sequence[Cell], title: str, folder: Path) -> str:
         for _, found in sorted(rows.items())
     )
     head = f"<tr><th></th>{heads}</tr>" if heads else ""
-    return PAGE.replace("TITLE", escape(title)).replace("TABLE", head + body)
+    return PAGE.substitute(title=escape(title), table=head + body)
 
 
 def _cell(cell: Cell, folder: Path) -> str:
@@ -163,8 +164,8 @@ def _cell(cell: Cell, folder: Path) -> str:
     return f'<td><img loading="lazy" src="{source}" alt="{inputs}" title="{inputs}" tabindex="0"></td>'
 
 
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>TITLE</title>
+PAGE = Template("""<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>$title</title>
 <style>
 body { font: 14px system-ui, sans-serif; margin: 1rem; color: #202020; background: #fff }
 table { border-spacing: 6px } th { font-weight: 500; white-space: pre-line; background: #fff; padding: 4px }
@@ -176,8 +177,8 @@ dialog img { max-width: 96vw; max-height: 88vh; margin: auto; cursor: zoom-out }
 dialog p { margin: 8px; font-size: 13px }
 dialog::backdrop { background: #000c }
 </style>
-<h1>TITLE</h1><p>Click a picture or press Enter on it for its full size; the arrow keys go to the others.</p>
-<table>TABLE</table>
+<h1>$title</h1><p>Click a picture or press Enter on it for its full size; the arrow keys go to the others.</p>
+<table>$table</table>
 <dialog><img alt=""><p></p></dialog>
 <script>
 const all = [...document.querySelectorAll("td img")], box = document.querySelector("dialog")
@@ -199,4 +200,4 @@ document.onkeydown = event => {
   if (box.open && step) { event.preventDefault(); show(now + step) }
 }
 </script></html>
-"""
+""")
