@@ -44,7 +44,7 @@ demo: setup ## make a picture from a prompt with the shipped model, and print wh
 	$(BIN)/nodegraph run workflows/txt2img.json --out output
 
 stress: setup ## kill servers and workers at random moments, thirty times
-	NODEGRAPH_STRESS=30 $(BIN)/python -m pytest -q tests/server/test_kill.py
+	NODEGRAPH_STRESS=30 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/server/test_kill.py
 
 serve: setup web ## serve the editor, jobs and gallery at http://127.0.0.1:8288
 	$(BIN)/nodegraph serve

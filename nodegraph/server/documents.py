@@ -127,7 +127,7 @@ class Documents:
                 continue
             for name, value in step.inputs.items():
                 known = node.inputs.get(name)
-                if known is None or value is None:
+                if known is None or value is None or value == known.default:  # a default is the pack's own word
                     continue
                 if Path in known.type.members:
                     yield from self._outside_file(id, name, value)

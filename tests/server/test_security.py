@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -61,6 +62,10 @@ def test_a_definition_hides_no_file_from_the_gate(service: Service) -> None:
 def test_a_model_is_one_that_is_listed(service: Service, source: str) -> None:
     (problem,) = check(service, step("LoadModel@1", source=source))
     assert (problem["code"], problem["port"]) == ("unknown_choice", "source")
+
+
+def test_a_default_of_a_choice_may_be_said(service: Service) -> None:
+    assert check(service, step("LoadModel@1", source="demo", text_encoder_from="", vae_from="")) == []
 
 
 def test_a_model_is_not_named_by_a_link(service: Service) -> None:
@@ -383,3 +388,12 @@ def test_which_addresses_are_public(address: str, public: bool) -> None:
 def test_a_public_webhook_is_taken() -> None:
     check_webhook("https://example.com/done?x=1", private=False)
     check_webhook("http://127.0.0.1:1/x", private=True)
+
+
+def test_the_table_of_attacks_names_tests_that_exist() -> None:
+    here = Path(__file__).parent
+    said = re.findall(r"`(test_\w+)(\.py)?`", (here.parents[1] / "docs" / "server.md").read_text())
+    known = "".join(path.read_text() for path in here.glob("test_*.py"))
+    for name, suffix in said:
+        assert (here / f"{name}.py").is_file() if suffix else f"def {name}(" in known, name
+    assert len(said) > 30
