@@ -14,7 +14,7 @@ import {
   SelectionMode,
   useStore,
 } from "@xyflow/react";
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type End, type Graph, type Point, wireOf } from "../core/document";
 import { changeGroup, changeNote, connect, disconnect, place, splice } from "../core/edits";
 import { canConnect, given } from "../core/fit";
@@ -36,7 +36,7 @@ import { NodeView } from "./NodeView";
 import { GroupView, NoteView } from "./NoteView";
 import { Pulled, Refusal } from "./Pulled";
 import { linkUnder } from "./splicing";
-import { FAR, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
+import { FAR, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
 
 const NODES = { step: NodeView, note: NoteView, group: GroupView };
 const LINKS = { link: LinkView };
@@ -54,12 +54,14 @@ export function Canvas() {
 }
 
 /** Whether the graph is drawn from afar. The two bounds differ, so that it does not flicker between the two. */
-function useFar(): boolean {
+function useFar(begun: boolean, first: number): boolean {
   const far = useRef(false);
-  return useStore((s) => {
+  const leaving = useCanvas((s) => s.leaving);
+  const out = useStore((s) => {
     far.current = far.current ? s.transform[2] < FAR + 0.02 : s.transform[2] < FAR - 0.02;
     return far.current;
   });
+  return (begun ? out : first < FAR) || leaving;
 }
 
 function Flow() {
@@ -72,7 +74,9 @@ function Flow() {
   const types = useCatalogue((s) => s.types);
   const live = useRuns((s) => liveKey(s.jobs, tab));
   const minimap = useView((s) => s.minimap);
-  const far = useFar();
+  const start = useMemo(firstView, []);
+  const [begun, setBegun] = useState(false);
+  const far = useFar(begun, start.zoom);
   const scene = useRef<Scene | null>(null);
   const rejoining = useRef(false);
   const drawNodes = useMemo(nodeDrawer, []);
@@ -192,6 +196,7 @@ function Flow() {
         onInit={(flow) => {
           useCanvas.setState({ flow });
           showAll(0);
+          setBegun(true);
         }}
         onNodesChange={onNodesChange}
         onEdgesChange={onEdgesChange}
@@ -232,6 +237,7 @@ function Flow() {
         selectionMode={SelectionMode.Partial}
         panOnDrag={[0, 1]}
         zoomOnDoubleClick={false}
+        defaultViewport={start}
         minZoom={0.04}
         maxZoom={2.5}
         nodeDragThreshold={2}

@@ -1,6 +1,6 @@
 /** What happens on the canvas right now: of no interest to the document until it is done. */
 
-import type { ReactFlowInstance } from "@xyflow/react";
+import type { ReactFlowInstance, Viewport } from "@xyflow/react";
 import { create } from "zustand";
 import type { Point } from "../core/document";
 import { around, type Box, boxes } from "../state/geometry";
@@ -17,38 +17,64 @@ interface Now {
   readonly refusal: string | null;
   /** The link that a dropped node would be put into. */
   readonly splice: string | null;
+  /** Whether the view is about to jump so far out that the graph is drawn from afar. */
+  readonly leaving: boolean;
 }
 
-export const useCanvas = create<Now>(() => ({ flow: null, drag: null, pull: null, refusal: null, splice: null }));
+export const useCanvas = create<Now>(() => ({
+  flow: null,
+  drag: null,
+  pull: null,
+  refusal: null,
+  splice: null,
+  leaving: false,
+}));
 
 export const FAR = 0.4;
 const MARGIN = 60;
+const PANEL = 304;
 
-function pane(): DOMRect | undefined {
+function paneBox(): DOMRect | undefined {
   return document.querySelector(".canvas")?.getBoundingClientRect();
 }
 
-/** Move the view so that these boxes are seen. Sizes are known, so nothing waits for the screen. */
-export function showBoxes(items: Iterable<Box>, most = 1, duration = 200): void {
-  const flow = useCanvas.getState().flow;
+/** The view in which these boxes are seen. Sizes are known, so nothing waits for the screen. */
+function viewOf(items: Iterable<Box>, width: number, height: number): Viewport | null {
   const box = around(items);
-  const view = pane();
-  if (!flow || !box || !view) return;
-  const fit = Math.min((view.width - MARGIN * 2) / box.width, (view.height - MARGIN * 2) / box.height);
-  const zoom = Math.min(most, Math.max(0.05, fit));
+  if (!box) return null;
+  const fit = Math.min((width - MARGIN * 2) / box.width, (height - MARGIN * 2) / box.height);
+  const zoom = Math.min(1, Math.max(0.05, fit));
+  return { x: width / 2 - (box.x + box.width / 2) * zoom, y: height / 2 - (box.y + box.height / 2) * zoom, zoom };
+}
+
+/** The view to begin with, before there is a canvas to ask for its size. */
+export function firstView(): Viewport {
+  const whole = boxes(currentGraph(), currentDocument(), isLive).values();
+  return viewOf(whole, innerWidth - PANEL, innerHeight) ?? { x: 0, y: 0, zoom: 1 };
+}
+
+/** Move the view so that these boxes are seen. */
+export function showBoxes(items: Iterable<Box>, duration = 200): void {
+  const { flow } = useCanvas.getState();
+  const pane = paneBox();
+  const view = pane && viewOf(items, pane.width, pane.height);
+  if (!flow || !view) return;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  void flow.setViewport(
-    {
-      x: view.width / 2 - (box.x + box.width / 2) * zoom,
-      y: view.height / 2 - (box.y + box.height / 2) * zoom,
-      zoom,
-    },
-    { duration: still ? 0 : duration },
-  );
+  const go = () => void flow.setViewport(view, { duration: still ? 0 : duration });
+  if (view.zoom >= FAR || flow.getZoom() < FAR) {
+    go();
+    return;
+  }
+  // the nodes go first: on the way out React Flow would make all of them
+  useCanvas.setState({ leaving: true });
+  requestAnimationFrame(() => {
+    go();
+    setTimeout(() => useCanvas.setState({ leaving: false }), still ? 50 : duration + 50);
+  });
 }
 
 export function showAll(duration?: number): void {
-  showBoxes(boxes(currentGraph(), currentDocument(), isLive).values(), 1, duration);
+  showBoxes(boxes(currentGraph(), currentDocument(), isLive).values(), duration);
 }
 
 export function showNodes(ids: readonly string[]): void {
@@ -59,7 +85,7 @@ export function showNodes(ids: readonly string[]): void {
 /** The point of the graph under a point of the window; by default the middle of what is seen. */
 export function graphPoint(screen?: { x: number; y: number }): Point {
   const flow = useCanvas.getState().flow;
-  const view = pane();
+  const view = paneBox();
   const at = screen ?? { x: (view?.left ?? 0) + (view?.width ?? 0) / 2, y: (view?.top ?? 0) + (view?.height ?? 0) / 2 };
   const { x, y } = flow?.screenToFlowPosition(at) ?? { x: 0, y: 0 };
   return [Math.round(x), Math.round(y)];
@@ -72,7 +98,7 @@ export const pointer = { x: 0, y: 0, inside: false };
 export function reveal(id: string): void {
   const flow = useCanvas.getState().flow;
   const box = boxes(currentGraph(), currentDocument(), isLive).get(id);
-  const view = pane();
+  const view = paneBox();
   if (!flow || !box || !view) return;
   const { x, y, zoom } = flow.getViewport();
   const left = box.x * zoom + x;
