@@ -12,7 +12,7 @@ from pathlib import Path
 from .context import Folders
 from .pack import Registry
 
-KINDS = {"models": "model", "loras": "LoRA", "controlnets": "ControlNet"}
+KINDS = {"models": "model", "loras": "LoRA", "controlnets": "ControlNet", "words": "textual inversion"}
 """Choice lists of packs that name files in the folders of models."""
 CHUNK = 1 << 20
 

@@ -4,6 +4,7 @@ from nodegraph import Pack
 
 from . import (
     apply_control_net,
+    apply_guidance,
     apply_lora,
     attention_maps,
     batch,
@@ -38,6 +39,7 @@ from . import (
     save_image,
     save_steps,
     segment,
+    teach_word,
     upscale,
     watermark,
 )
@@ -46,6 +48,7 @@ from .diffusion.allocator import tune_allocator
 pack = Pack.of(
     "",
     apply_control_net,
+    apply_guidance,
     apply_lora,
     attention_maps,
     batch,
@@ -80,6 +83,7 @@ pack = Pack.of(
     save_image,
     save_steps,
     segment,
+    teach_word,
     upscale,
     watermark,
     prepare=tune_allocator,

@@ -13,6 +13,7 @@ from nodegraph import Context, NodeError, Report
 from .checkpoint import Checkpoint, Component, ModelError
 from .checkpoint.adapters import Adapter
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
+from .checkpoint.words import Word
 from .families import FAMILIES, Family
 from .values import Floats, frozen
 
@@ -21,12 +22,29 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .diffusion.control import Control
+    from .diffusion.guidance import Combine
     from .diffusion.lora import Parts
     from .diffusion.prompts import PromptEncoder
 
 T = TypeVar("T")
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Guider:
+    """How the outputs for the positive and the negative prompt are combined, where it is not the usual guidance."""
+
+    kind: str
+    eta: float
+    limit: float
+
+    def combine(self) -> Combine:
+        from .diffusion import guidance
+
+        if self.kind == "projected":
+            return guidance.projected(self.eta, self.limit)
+        return {"zero_star": guidance.zero_star, "tangential": guidance.tangential}[self.kind]()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +163,14 @@ class ControlHint:
 
 
 @dataclass(frozen=True, slots=True)
+class Taught:
+    """A word that a text encoder was taught, as prompts write it."""
+
+    text: str
+    word: Word
+
+
+@dataclass(frozen=True, slots=True)
 class LoraWeights:
     """The weights of a LoRA on a device in a dtype, to be leased."""
 
@@ -238,12 +264,14 @@ class Model(_Handle):
         loras: In the order in which they were applied.
         controls: ControlNets with the pictures that they hold to.
         options: How it is run.
+        guider: How outputs are combined; None leaves it to the family.
     """
 
     space: Space = STABLE_DIFFUSION
     loras: tuple[Lora, ...] = ()
     controls: tuple[ControlHint, ...] = ()
     options: Options = AS_IT_COMES
+    guider: Guider | None = None
 
     @property
     def denoiser(self) -> Weights[Any]:
@@ -281,6 +309,7 @@ class TextEncoder(_Handle):
     """What turns prompts into conditioning: one text encoder or several."""
 
     loras: tuple[Lora, ...] = ()
+    words: tuple[Taught, ...] = ()
 
     @property
     def encoders(self) -> tuple[Weights[PromptEncoder] | None, ...]:
@@ -294,7 +323,16 @@ class TextEncoder(_Handle):
         """One of the text encoders with its adapters, for the length of a `with` block."""
         part = weights.component
         with ctx.lease(weights) as encoder, self._changed(ctx, encoder.model, part, self.loras, part.name):
-            yield encoder
+            yield replace(encoder, words=self._vectors(self.checkpoint.text_encoders.index(part)))
+
+    def _vectors(self, index: int) -> dict[str, Tensor]:
+        """What stands for each word that was taught, in one of the text encoders."""
+        from safetensors.torch import load_file
+
+        try:
+            return {each.text: load_file(each.word.path)[each.word.tensors[index]] for each in self.words}
+        except OSError as error:
+            raise NodeError(f"a textual inversion cannot be read ({error}); put it back") from error
 
     @property
     def encoder(self) -> Weights[PromptEncoder]:

@@ -14,6 +14,7 @@ from .checkpoint import DEMO, Checkpoint, ModelError, list_models, open_model
 from .checkpoint.spaces import space
 from .families import FAMILIES, Family
 from .handles import Dtype, Model, TextEncoder, Vae
+from .teach_word import text_widths
 
 Other = Annotated[str, Choices("models")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
@@ -136,7 +137,8 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         "model": Facts({"family": family.name, "latent space": latent, "prompt": prompt, "channels": at.channels,
                         "prompt width": family.width(found.denoiser.config), "prediction": found.prediction,
                         "refines": refines, "inpaints": family.inpaints(found.denoiser.config) or None}),
-        "text_encoder": Facts({"family": family.name, "prompt": prompt}),
+        "text_encoder": Facts({"family": family.name, "prompt": prompt,
+                               "token widths": text_widths([part.config for part in texts.text_encoders])}),
         "vae": Facts({"latent space": latent, "channels": at.channels}),
     }  # fmt: skip
 

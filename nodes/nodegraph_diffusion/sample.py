@@ -175,7 +175,7 @@ def sample(
                     cfg=cfg,
                     rescale=rescale,
                     together=family.together,
-                    combine=family.combine,
+                    combine=model.guider.combine() if model.guider else family.combine,
                     dtype=network.dtype,
                     walked=whole.walked,
                 )

@@ -114,7 +114,15 @@ def control(folder: Path) -> str:
     return str(folder / "control")
 
 
-ADAPTERS = {"ApplyLora": lora, "ApplyControlNet": control}
+def word(folder: Path) -> str:
+    """A textual inversion for the demo model."""
+    from safetensors.numpy import save_file
+
+    save_file({"emb_params": np.ones((1, 128), np.float32)}, folder / "word.safetensors")
+    return str(folder / "word.safetensors")
+
+
+ADAPTERS = {"ApplyLora": lora, "ApplyControlNet": control, "TeachWord": word}
 
 
 def call(node: Node[..., Any], kwargs: dict[str, Any]) -> Any:

@@ -8,8 +8,10 @@ a partner are text. A chunk is what the text encoder reads at once: 75 tokens fo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -42,6 +44,8 @@ class PromptEncoder:
 
     tokenizer: CLIPTokenizer | PreTrainedTokenizerBase
     model: CLIPTextModel | PreTrainedModel
+    words: Mapping[str, Tensor] = field(default_factory=dict)
+    """Words that it was taught, with the vectors (n, D) that stand for each: CLIP reads them."""
 
     @property
     def capacity(self) -> int:
@@ -145,8 +149,7 @@ def chunks(encoder: PromptEncoder, text: str) -> list[list[tuple[int, float]]]:
         chunk: list[tuple[int, float]] = []
         for piece in section:
             readable = piece.text.encode("utf-8", "replace").decode()  # JSON can hold halves of surrogate pairs
-            # Quiet, since it warns of texts longer than one chunk.
-            tokens = encoder.tokenizer(readable, add_special_tokens=False, verbose=False)["input_ids"]
+            tokens = _tokens(encoder, readable)
             whole = len(tokens) < KEEP_WHOLE and len(tokens) <= encoder.capacity
             while len(chunk) + len(tokens) > encoder.capacity:
                 room = 0 if whole else encoder.capacity - len(chunk)
@@ -155,6 +158,47 @@ def chunks(encoder: PromptEncoder, text: str) -> list[list[tuple[int, float]]]:
             chunk += [(token, piece.weight) for token in tokens]
         out.append(_closed(encoder, chunk))
     return out
+
+
+def _tokens(encoder: PromptEncoder, text: str) -> list[int]:
+    """The tokens of a text. The vectors of words that were taught have numbers below 0."""
+    numbers: dict[str, list[int]] = {}
+    used = 0
+    for word, vectors in encoder.words.items():
+        count = len(vectors) if vectors.ndim == 2 else 1
+        numbers[word] = [-1 - i for i in range(used, used + count)]
+        used += count
+    found: list[int] = []
+    longest_first = sorted(map(re.escape, numbers), key=len, reverse=True)
+    for part in re.split(f"({'|'.join(longest_first)})", text) if numbers else [text]:
+        if part in numbers:
+            found += numbers[part]
+        elif part:  # quiet, since it warns of texts longer than one chunk
+            found += encoder.tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]
+    return found
+
+
+@contextmanager
+def _taught(encoder: PromptEncoder, ids: Tensor) -> Iterator[Tensor]:
+    """The tokens as the model knows them; while the block lasts, vectors stand in the places of those below 0."""
+    if not (ids < 0).any():
+        yield ids
+        return
+    layer = encoder.model.get_input_embeddings()
+    table = torch.cat([vectors.reshape(-1, vectors.shape[-1]) for vectors in encoder.words.values()])
+    me = threading.get_ident()
+
+    def stand_in(module: Any, args: Any, output: Tensor) -> Tensor | None:
+        if threading.get_ident() != me:
+            return None
+        own = table.to(output)[(-1 - ids).clamp(min=0)]
+        return torch.where((ids < 0)[..., None], own, output)
+
+    handle = layer.register_forward_hook(stand_in)
+    try:
+        yield ids.clamp(min=0)
+    finally:
+        handle.remove()
 
 
 def _closed(encoder: PromptEncoder, chunk: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -192,7 +236,8 @@ def clip(encoder: PromptEncoder, text: str, layer: int = 1, *, normed: bool = Tr
     if weighted := bool((weights != 1).any()):
         tokens.append([token for token, _ in _closed(encoder, [])])
     ids = torch.tensor(tokens).to(encoder.model.device)
-    out = encoder.model(ids, output_hidden_states=layer > 1 or not normed)
+    with _taught(encoder, ids) as known:
+        out = encoder.model(known, output_hidden_states=layer > 1 or not normed)
     states = _hidden(encoder, out, layer, normed).float().cpu()
     if weighted:
         states = _weighted(states[:-1], states[-1:], weights)
