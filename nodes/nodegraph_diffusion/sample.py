@@ -142,6 +142,7 @@ def sample(
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
     with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
         start = start.to(network.device)
+        ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=_attention(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and (comfyui or not inpainting)
         job = Job(latent.width, latent.height, guidance, _hole(model, latent) if inpainting else None)
@@ -227,6 +228,12 @@ def _facts(known: Known) -> dict[str, Facts]:
         known.refuse("schedule", f"{message}; use 'native' or one of the others")
     made = latent.only("width", "height", "batch") | model.only("latent space", "channels")
     return {"latent": made | {"content": "a picture"}, "steps": made.without("batch"), "noisy": made.without("batch")}
+
+
+def _attention(network: Any) -> str:
+    """What computes a network's attention, by the names of its processors."""
+    processors = getattr(network, "attn_processors", {})
+    return ", ".join(sorted({type(processor).__name__ for processor in processors.values()})) or "its own"
 
 
 def _check_windows(
