@@ -13,7 +13,7 @@ from .families import Job
 from .handles import Model
 from .layouts import Layout
 from .params import Guidance, Seed, Steps, Unit
-from .sample_inputs import check_width, hole_of, mask_of, network_prompts, start_of
+from .sample_inputs import attention, check_width, check_windows, hole_of, mask_of, network_prompts, start_of
 from .sampling_state import plain, resumed
 from .values import Conditioning, Image, Latent
 from .windows import windows
@@ -124,9 +124,6 @@ def sample(
         message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set it to"
         raise NodeError(f"{message} {1 if strength < 1 else 0}", which)
     in_windows = isinstance(positive, Layout) or 0 < tile < max(latent.width, latent.height)
-    if in_windows and any(p.mask is not None for each in (*prompts, negative) if each for p in each.parts):
-        raise NodeError("prompts restricted to a part of the picture go with it as a whole; set tile to 0 and link no "
-                        "Layout", "tile")  # fmt: skip
     kept: list[Tensor] = []
     kept_noisy: list[Tensor] = []
     reached = (0, steps)
@@ -146,11 +143,11 @@ def sample(
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
     with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
         start = start.to(model.denoiser.device)
+        ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and (comfyui or not inpainting)
-        if in_windows and (inpainting or model.controls):
-            what = "an inpainting model looks" if inpainting else "ControlNets look"
-            raise NodeError(f"{what} at the whole picture; set tile to 0 and link a plain prompt", "model")
+        if in_windows:
+            check_windows((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         longer = comfyui and 0 < strength < 1
         whole_steps = int(steps / strength) if longer else steps

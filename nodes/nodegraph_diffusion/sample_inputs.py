@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,23 @@ def check_width(model: Model, prompt: Conditioning, port: str) -> None:
         if (width := part.tokens.shape[2]) != wanted:
             message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
             raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
+
+
+def check_windows(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool) -> None:
+    """Refuse what looks at the whole picture where a network is asked about windows of it."""
+    whole = "set tile to 0 and link a plain prompt"
+    if inpainting:
+        raise NodeError(f"an inpainting model looks at the whole picture; {whole}", "model")
+    if controlled:
+        raise NodeError(f"a ControlNet looks at the whole picture; {whole}", "model")
+    if any(part.mask is not None for prompt in prompts for part in prompt.parts):
+        raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
+
+
+def attention(network: Any) -> str:
+    """What computes a network's attention, by the names of its processors."""
+    processors = getattr(network, "attn_processors", {})
+    return ", ".join(sorted({type(processor).__name__ for processor in processors.values()})) or "its own"
 
 
 def network_prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:

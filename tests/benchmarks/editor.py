@@ -64,7 +64,14 @@ class Measured:
     def open(self, count: int) -> float:
         """Open a graph from the editor's own storage of tabs; CPU of the page until it is drawn, scripts included."""
         document = graph(count)
-        tab = {"id": "a", "stored": None, "job": None, "path": [], "saved": document, "document": document}
+        tab: dict[str, Any] = {
+            "id": "a",
+            "stored": None,
+            "job": None,
+            "path": [],
+            "saved": document,
+            "document": document,
+        }
         self.page.goto(self.url + "/api/types")
         kept = json.dumps({"tabs": [tab], "active": "a"})
         self.page.evaluate("kept => localStorage.setItem('nodegraph.window.0', kept)", kept)
