@@ -127,6 +127,9 @@ def test_a_problem_is_on_its_port_and_the_list_leads_to_it(editor: Editor) -> No
     expect(editor.node("sample").locator(".row-problem")).to_have_count(1)
     line.click()
     expect(editor.node("sample").locator(".node.selected")).to_have_count(1)
+    page.get_by_role("button", name="Add a node that gives Conditioning").click()
+    editor.pick("Encode prompt")
+    assert "encode_prompt.conditioning > sample.positive" in editor.links()
 
 
 def test_what_is_exposed_is_the_form_of_the_app(editor: Editor) -> None:

@@ -72,6 +72,21 @@ def test_the_queue_is_held_put_in_order_and_let_go(editor: Editor) -> None:
     assert second["started"] < first["started"]
 
 
+def test_a_change_runs_by_itself_while_that_is_asked_for(editor: Editor) -> None:
+    page = editor.page
+    editor.run()
+    page.keyboard.press("Alt+r")
+    before = editor.server.latest_job()["id"]
+    editor.field("prompt", "text").fill("a moon on a black background")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    job = editor.server.latest_job()["id"]
+    assert job != before
+    record = editor.server.ended(job)
+    assert record["document"]["nodes"]["prompt"]["inputs"]["text"] == "a moon on a black background"
+    page.wait_for_timeout(1500)
+    assert editor.server.latest_job()["id"] == job
+
+
 def test_two_windows_keep_their_own_documents(browser: Browser, editor: Editor) -> None:
     other = editor.page.context.new_page()
     beside = Editor(other, editor.server)

@@ -1,22 +1,30 @@
 import { lazy, Suspense } from "react";
 import { CommandPalette } from "./commands/CommandPalette";
 import { Find } from "./commands/Find";
-import { Help } from "./commands/Help";
 import { Connect } from "./panels/Connect";
-import { Export } from "./panels/Export";
 import { Palette } from "./panels/Palette";
 import { SaveAs } from "./panels/SaveAs";
 import { Templates } from "./panels/Templates";
-import { Tour } from "./panels/Tour";
-import { Versions } from "./panels/Versions";
 import { closeDialog, useView } from "./state/view";
 import { Dialog } from "./ui/Dialog";
 
+const Help = lazy(() => import("./commands/Help"));
+const Export = lazy(() => import("./panels/Export"));
+const Tour = lazy(() => import("./panels/Tour"));
+const Versions = lazy(() => import("./panels/Versions"));
 const MaskDialog = lazy(() => import("./paint/MaskDialog"));
 const SketchDialog = lazy(() => import("./paint/SketchDialog"));
 
-/** The dialog that is open. Painting is loaded when it is first asked for. */
+/** The dialog that is open. What is seldom opened is loaded when it is. */
 export function Dialogs() {
+  return (
+    <Suspense>
+      <Opened />
+    </Suspense>
+  );
+}
+
+function Opened() {
   const dialog = useView((s) => s.dialog);
   switch (dialog?.kind) {
     case undefined:
@@ -42,17 +50,9 @@ export function Dialogs() {
     case "tour":
       return <Tour />;
     case "mask":
-      return (
-        <Suspense>
-          <MaskDialog {...dialog} />
-        </Suspense>
-      );
+      return <MaskDialog {...dialog} />;
     case "sketch":
-      return (
-        <Suspense>
-          <SketchDialog {...dialog} />
-        </Suspense>
-      );
+      return <SketchDialog {...dialog} />;
     case "picture":
       return (
         <Dialog label={dialog.alt} className="picture" headed onClose={closeDialog}>

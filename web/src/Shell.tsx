@@ -1,8 +1,9 @@
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import * as api from "./api/client";
 import { Canvas } from "./canvas/Canvas";
 import { graphPoint } from "./canvas/state";
 import { listenToKeys } from "./commands/keymap";
+import { runOnChange } from "./commands/registry";
 import { Dialogs } from "./Dialogs";
 import { Panel } from "./panels/Panel";
 import { keepTabs } from "./state/autosave";
@@ -17,8 +18,8 @@ import { t } from "./text";
 import { Chooser } from "./ui/Chooser";
 import { IconButton } from "./ui/IconButton";
 import { AppView } from "./views/AppView";
-import { GalleryView } from "./views/GalleryView";
 
+const GalleryView = lazy(() => import("./views/GalleryView"));
 const AGAIN = 1500;
 
 /** Load what the server has, then the tabs of this window, or on a first visit the first template. */
@@ -50,7 +51,7 @@ export function Shell() {
         () => {
           if (over) return;
           setReady(true);
-          stops = [follow(), keepChecked(), listenToKeys()];
+          stops = [follow(), keepChecked(), listenToKeys(), runOnChange()];
         },
         (error) => {
           begun = undefined;
@@ -91,7 +92,11 @@ export function Shell() {
         <h1 className="unseen">{name}</h1>
         {view === "graph" && <Canvas />}
         {view === "app" && <AppView />}
-        {view === "gallery" && <GalleryView />}
+        {view === "gallery" && (
+          <Suspense>
+            <GalleryView />
+          </Suspense>
+        )}
       </main>
       {view === "graph" && <Panel />}
       <Dialogs />

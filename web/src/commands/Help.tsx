@@ -5,7 +5,7 @@ import { shown } from "./keymap";
 import { COMMANDS } from "./registry";
 
 /** The sheet of shortcuts, from the list of commands. */
-export function Help() {
+export default function Help() {
   const groups = Object.keys(t.groups) as (keyof typeof t.groups)[];
   return (
     <Dialog label={t.help.label} className="help" headed onClose={closeDialog}>

@@ -4,7 +4,7 @@ import { groupId, noteId } from "../canvas/flow";
 import { isLive } from "../canvas/live";
 import * as canvas from "../canvas/state";
 import { copy, paste } from "../core/clipboard";
-import { type Graph, graphAt, type Point, tidy, wireOf, withGraph } from "../core/document";
+import { type Graph, graphAt, type Point, tidy, type Workflow, wireOf, withGraph } from "../core/document";
 import * as edits from "../core/edits";
 import { arranged } from "../core/layout";
 import { ended } from "../core/runs";
@@ -26,7 +26,7 @@ import {
   select,
   step,
 } from "../state/session";
-import { announce, complain, openDialog, show, toggleMinimap, togglePanel, useView } from "../state/view";
+import { announce, complain, inform, openDialog, show, toggleMinimap, togglePanel, useView } from "../state/view";
 import { t } from "../text";
 import { rememberSeeds } from "../widgets/lastSeed";
 
@@ -50,6 +50,7 @@ export const COMMANDS: readonly Command[] = [
   command("run", t.actions.runTo, ["Shift+Enter"], () => void start(chosenNodes())),
   command("run", t.actions.runFirst, ["Mod+Shift+Enter"], () => void start(undefined, true), { always: true }),
   command("run", t.actions.stop, ["Mod+Alt+Enter"], stop, { always: true }),
+  command("run", t.actions.onChange, ["Alt+r"], toggleOnChange),
   command("run", t.actions.nextProblem, ["F8"], nextProblem, { always: true }),
 
   command("edit", t.actions.undo, ["Mod+z"], () => back("undo")),
@@ -133,6 +134,44 @@ export async function start(targets?: readonly string[], first = false): Promise
   const full = targets?.map((id) => [...path, id].join("/"));
   await run({ first, ...(full && { targets: full }) });
   rememberSeeds(currentDocument());
+}
+
+function toggleOnChange(): void {
+  const onChange = !useView.getState().onChange;
+  useView.setState({ onChange });
+  inform(onChange ? t.run.onChange : t.run.notOnChange);
+}
+
+const PAUSE = 600;
+
+/** While that is asked for, run what has been changed as soon as no key was pressed for a moment and nothing is wrong. */
+export function runOnChange(): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // a run may give its document the next seed, which is no reason for another
+  let ran: Workflow | undefined;
+  const stop = useCheck.subscribe((now, before) => {
+    if (
+      currentDocument() === ran ||
+      !useView.getState().onChange ||
+      now.plan === before.plan ||
+      now.problems.length > 0
+    )
+      return;
+    clearTimeout(timer);
+    if (!Object.values(now.plan).some((p) => p.state === "run")) return;
+    timer = setTimeout(() => {
+      const { job } = current();
+      const old = job === null ? undefined : useRuns.getState().jobs[job];
+      if (old && !ended(old)) void cancel(old.id);
+      void start().then(() => {
+        ran = currentDocument();
+      });
+    }, PAUSE);
+  });
+  return () => {
+    clearTimeout(timer);
+    stop();
+  };
 }
 
 function stop(): void {

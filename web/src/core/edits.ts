@@ -39,6 +39,11 @@ export function setValue(graph: Graph, target: End, value: Value | undefined): G
   return { ...graph, nodes: { ...graph.nodes, [target.node]: { ...step, inputs } } };
 }
 
+/** Take away what an input holds, such as that of a port which its type no longer has. */
+export function removeInput(graph: Graph, target: End): Graph {
+  return setValue(graph, target, undefined);
+}
+
 /** Link an output to an input. A list input gathers links; any other gives up the one it had. */
 export function connect(graph: Graph, source: End, target: End, list: boolean): Graph {
   const old = linksOf(graph.nodes[target.node]?.inputs?.[target.port]);

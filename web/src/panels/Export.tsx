@@ -10,7 +10,7 @@ const KINDS = ["json", "curl", "python", "svg"] as const;
 type Kind = (typeof KINDS)[number];
 
 /** The document, and what else can be made of it. */
-export function Export() {
+export default function Export() {
   const [kind, setKind] = useState<Kind>("json");
   const text = written(kind);
   const save = () => {

@@ -4,6 +4,7 @@ import { useRuns } from "../state/runs";
 import { useTab } from "../state/session";
 import { t } from "../text";
 import { Icon } from "../ui/Icon";
+import { type Fix, fixOf } from "./fixes";
 
 /** Everything that is wrong, each leading to where it is; below it what failed in the shown run. */
 export function ProblemsPanel() {
@@ -21,7 +22,7 @@ export function ProblemsPanel() {
     <>
       <ul className="problems">
         {problems.map((p) => (
-          <Line key={`${p.node}${p.port}${p.message}`} node={p.node} port={p.port} text={p.message} />
+          <Line key={`${p.node}${p.port}${p.message}`} node={p.node} port={p.port} text={p.message} fix={fixOf(p)} />
         ))}
         {failed.map(([id, run]) => (
           <Line key={id} node={id} port={run.port ?? null} text={run.error ?? ""} />
@@ -41,7 +42,14 @@ export function ProblemsPanel() {
   );
 }
 
-function Line({ node, port, text }: { node: string; port: string | null; text: string }) {
+interface LineProps {
+  readonly node: string;
+  readonly port: string | null;
+  readonly text: string;
+  readonly fix?: Fix | null;
+}
+
+function Line({ node, port, text, fix }: LineProps) {
   const where = node === "" ? t.panel.document : port ? `${node}.${port}` : node;
   return (
     <li>
@@ -51,6 +59,11 @@ function Line({ node, port, text }: { node: string; port: string | null; text: s
           <strong>{where}</strong> {text}
         </span>
       </button>
+      {fix && (
+        <button type="button" className="button tiny" onClick={fix.act}>
+          {fix.title}
+        </button>
+      )}
     </li>
   );
 }

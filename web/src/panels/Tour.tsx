@@ -4,7 +4,7 @@ import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 
 /** Four steps on a first visit. */
-export function Tour() {
+export default function Tour() {
   const [at, setAt] = useState(0);
   const { steps } = t.tour;
   const last = at === steps.length - 1;

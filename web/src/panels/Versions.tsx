@@ -6,7 +6,7 @@ import { closeDialog, complain } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 
-export function Versions() {
+export default function Versions() {
   const name = useTab((tab) => tab.stored);
   const [versions, setVersions] = useState<readonly api.Version[]>([]);
   useEffect(() => {

@@ -34,6 +34,7 @@ interface Shown {
   readonly dialog: Dialog | null;
   readonly theme: Theme;
   readonly minimap: boolean;
+  readonly onChange: boolean;
   readonly messages: readonly Message[];
   readonly said: string;
 }
@@ -49,6 +50,7 @@ export const useView = create<Shown>(() => ({
   dialog: null,
   theme: remembered("theme", "system", ["system", "dark", "light"]),
   minimap: remembered("minimap", "on", ["on", "off"]) === "on",
+  onChange: false,
   messages: [],
   said: "",
 }));

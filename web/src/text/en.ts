@@ -37,6 +37,8 @@ export const en = {
     runTo: "Run to here",
     title: "Run this workflow",
     queued: "Added to the queue",
+    onChange: "Runs on every change",
+    notOnChange: "Runs when asked to",
     failed: "The run failed",
     cancelled: "The run was cancelled",
     done: (pictures: number) => (pictures > 0 ? `Done: ${many(pictures, "picture", "pictures")}` : "Done"),
@@ -166,6 +168,7 @@ export const en = {
     runFirst: "Run before everything else",
     runTo: "Run to the selected nodes",
     stop: "Stop the run",
+    onChange: "Run on every change: on or off",
     undo: "Undo",
     redo: "Redo",
     copy: "Copy",
@@ -275,6 +278,11 @@ export const en = {
     outputs: "Outputs",
     timeline: "Time of each node",
     warnings: "Warnings",
+  },
+  fixes: {
+    use: (value: string) => `Use ${value}`,
+    drop: (port: string) => `Remove ${port}`,
+    add: (type: string) => `Add a node that gives ${type}`,
   },
   form: {
     empty: "This workflow shows no inputs here yet.",

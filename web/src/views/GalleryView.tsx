@@ -14,7 +14,7 @@ const PAGE = 60;
 const PAUSE = 200;
 
 /** Every picture that was made: searched by the words of its prompt, starred, compared, opened again. */
-export function GalleryView() {
+export default function GalleryView() {
   const [query, setQuery] = useState("");
   const [starred, setStarred] = useState(false);
   const [model, setModel] = useState("");
