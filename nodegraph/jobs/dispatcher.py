@@ -68,6 +68,8 @@ class Worker:
     job: Job | None = None
     started: float = 0.0
     deaths: int = 0
+    died_of: str | None = None
+    """How its last process ended."""
     done: int = 0
     keeps: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
 
@@ -230,6 +232,7 @@ class Dispatcher:
             if self._closing:
                 return
             worker.deaths += 1
+            worker.died_of = how
             log.warning("worker %d (process %d) died: %s", worker.number, worker.process.pid, how)
             if worker.job is not None:
                 self._killed(worker, how)

@@ -44,6 +44,8 @@ class Search(NamedTuple):
     since: float | None = None
     until: float | None = None
     job: str | None = None
+    width: int | None = None
+    height: int | None = None
     before: int | None = None
     limit: int = 50
 
@@ -82,7 +84,7 @@ class Gallery:
         for condition, value in (
             ("model = ?", wanted.model), ("workflow = ?", wanted.workflow), ("starred = ?", wanted.starred),
             ("created >= ?", wanted.since), ("created < ?", wanted.until), ("job = ?", wanted.job),
-            ("number < ?", wanted.before),
+            ("width = ?", wanted.width), ("height = ?", wanted.height), ("number < ?", wanted.before),
         ):  # fmt: skip
             if value is not None:
                 where.append(condition)

@@ -98,6 +98,7 @@ class WorkerView(View):
     job: str | None
     done: int
     deaths: int
+    died_of: str | None
 
 
 class WorkersView(View):
@@ -251,7 +252,7 @@ async def workers(site: Site) -> WorkersView:
     listed = [
         WorkerView(
             number=w.number, device=w.device, process=w.process.pid if w.process else None, ready=w.ready,
-            job=w.job.id if w.job else None, done=w.done, deaths=w.deaths,
+            job=w.job.id if w.job else None, done=w.done, deaths=w.deaths, died_of=w.died_of,
         )
         for w in site.dispatcher.workers
     ]  # fmt: skip

@@ -22,6 +22,7 @@ from .site import Site
 
 ResultId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Words = Annotated[str, Field(max_length=500)]
+Pixels = Annotated[int, Field(ge=1, le=2**31)]
 CHUNK = 2**16
 
 
@@ -89,6 +90,8 @@ async def list_results(
     since: float | None = None,
     until: float | None = None,
     job: JobId | None = None,
+    width: Pixels | None = None,
+    height: Pixels | None = None,
     before: Before | None = None,
     limit: Limit = 50,
 ) -> ResultPage:
@@ -97,7 +100,7 @@ async def list_results(
     `q` are beginnings of words of the prompt, the model, the workflow or the file's name; all must occur. `since` and
     `until` are seconds since 1970. `next` is what `before` is for the page behind.
     """
-    wanted = Search(q, model, workflow, starred, since, until, job, before, limit)
+    wanted = Search(q, model, workflow, starred, since, until, job, width, height, before, limit)
     results = site.store.gallery.search(wanted)
     return ResultPage(results=[view(r) for r in results], next=results[-1].number if len(results) == limit else None)
 

@@ -79,6 +79,8 @@ def test_a_saved_picture_is_shown_and_its_workflow_opens_again(service: Service)
     (id,) = job["results"]
     result = service.get(f"/api/results/{id}").json
     assert (result["width"], result["height"], result["workflow"]) == (40, 30, "Copy")
+    assert id in ids(service, "width=40&height=30")
+    assert id not in ids(service, "width=30&height=40")
     image = service.get(result["url"])
     assert image.headers["Content-Type"] == "image/png"
     assert image.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"

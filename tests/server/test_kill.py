@@ -135,6 +135,8 @@ def test_a_job_that_kills_its_worker_twice_is_given_up(start: Callable[..., Serv
     assert ended["state"] == "failed"
     assert ended["error"].startswith("killed its worker 2 times (the last: SIGKILL)")
     assert service.submit(slow(2, steps=2))["state"] == "done"
+    (worker,) = service.get("/api/workers").json["workers"]
+    assert (worker["deaths"], worker["died_of"]) == (2, "SIGKILL")
 
 
 def test_a_stopped_server_puts_its_job_back_and_ends_well(start: Callable[..., Service]) -> None:
