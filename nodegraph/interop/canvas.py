@@ -7,6 +7,7 @@ cannot run without them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,6 +17,8 @@ from ..problems import InvalidWorkflow, Problem
 from .classes import CONTROLS, UPLOAD, known_classes
 from .prompt import MOST_NODES, Item, Wire
 
+SEEDS = {"fixed": "fixed", "randomize": "random", "increment": "next", "decrement": "next"}
+"""How a seed goes on, as our editor calls it."""
 NOTES = frozenset({"Note", "MarkdownNote"})
 VIRTUAL = frozenset({"Reroute", "PrimitiveNode", "GetNode", "SetNode"})
 MUTED, BYPASSED = 2, 4
@@ -41,6 +44,7 @@ class Drawn:
 
     items: dict[str, Item] = field(default_factory=dict)
     places: dict[str, Point] = field(default_factory=dict)
+    looks: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[Frame] = field(default_factory=list)
     groups: list[Frame] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -339,6 +343,7 @@ def _place(scope: _Scope, offset: Point, drawn: Drawn) -> None:
             drawn.notes.append(Frame(text, here, _pair(node.get("size"))))
         else:
             drawn.places[scope.name(id)] = here
+            drawn.looks[scope.name(id)] = _look(node)
             if node.get("mode") == MUTED and node["type"] not in VIRTUAL:
                 message = f"{node['type']} is muted, so it is left away"
                 drawn.problems.append(Problem("muted", scope.name(id), None, message))
@@ -353,6 +358,22 @@ def _place(scope: _Scope, offset: Point, drawn: Drawn) -> None:
             drawn.groups.append(
                 Frame(title if isinstance(title, str) else "", at, (float(bounds[2]), float(bounds[3])))
             )
+
+
+def _look(node: Mapping[str, Any]) -> dict[str, Any]:
+    """How a node is drawn, and how its seed goes on, as our editor says it."""
+    values = _list(node.get("widgets_values"))
+    colour, title = node.get("bgcolor"), _title(node)
+    made: dict[str, Any] = {}
+    if title and title != node["type"]:
+        made["title"] = title
+    if isinstance(colour, str) and re.fullmatch(r"#[0-9a-fA-F]{3,8}", colour):
+        made["colour"] = colour
+    if _mapping(node.get("flags")).get("collapsed") is True:
+        made["collapsed"] = True
+    if mode := next((SEEDS[v] for v in values if isinstance(v, str) and v in SEEDS), None):
+        made["seed"] = mode
+    return made
 
 
 def _title(node: Mapping[str, Any]) -> str:

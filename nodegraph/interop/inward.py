@@ -277,6 +277,11 @@ class _Conversion:
                     return how.value
                 value = _own(source, how.path if isinstance(how, Take) else how)
                 return how.here(value) if isinstance(how, Take) and not isinstance(value, Wire) else value
+            name, _, deeper = rest.partition(".")
+            inner = part.values.get(name) if deeper else None
+            if isinstance(inner, str):
+                wire, rest = source.inputs.get(inner), deeper
+                continue
             wire = source.inputs.get(part.passes) if part.passes else None
         return None
 
@@ -353,7 +358,7 @@ def _unread(prompt: Prompt, book: _Book, refused: Mapping[str, str]) -> Iterable
 def _reads(book: _Book, item: Item, name: str, part: Part) -> bool:
     """Whether a node can take `part` apart, which is linked to its input `name`. What only passes on is no matter."""
     if item.type in PARTS:
-        return PARTS[item.type].passes == name
+        return name == PARTS[item.type].passes or name in PARTS[item.type].values.values()
     entry = book.entry(item)
     if entry is None or not part.values:
         return not part.values
@@ -392,7 +397,8 @@ def _layout(drawn: Drawn, ids: Mapping[str, str]) -> dict[str, Any]:
     nodes = {ids[theirs]: list(at) for theirs, at in drawn.places.items() if theirs in ids}
     notes = [{"id": f"note_{n}", "text": f.text, **_frame(f)} for n, f in enumerate(drawn.notes, 1)]
     groups = [{"id": f"group_{n}", "title": f.text, **_frame(f)} for n, f in enumerate(drawn.groups, 1)]
-    made = {"nodes": nodes, "notes": notes, "groups": groups}
+    looks = {ids[theirs]: look for theirs, look in drawn.looks.items() if theirs in ids and look}
+    made = {"nodes": nodes, "looks": looks, "notes": notes, "groups": groups}
     return {name: value for name, value in made.items() if value}
 
 

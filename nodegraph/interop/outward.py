@@ -13,7 +13,7 @@ from ..workflow import FOREIGN, Ref, Workflow
 from .classes import known_classes
 from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id
 from .prompt import Item, Wire, write_prompt
-from .table import ENTRIES, HERE_ALONE, LAST_STEP, MAX_STEP, SHOWN, Entry, Take, upscales
+from .table import AUTO, ENTRIES, HERE_ALONE, LAST_STEP, MAX_STEP, SHOWN, Entry, Take, upscales
 from .wording import only_here
 
 MASKED = "SetLatentNoiseMask"
@@ -201,6 +201,18 @@ class _Export:
         if not step.inputs.get("whole_batch") or not step.inputs.get("comfyui"):
             message = "draws noise and begins in its own way, so the picture is another; set whole_batch and comfyui"
             self.note("changed", id, None, message)
+        for name, usual in AUTO.items():
+            if step.inputs.get(name) == "auto":
+                inputs["sampler_name" if name == "sampler" else "scheduler"] = usual
+                self.note("changed", id, name, f"'auto' is written as {usual!r}")
+        node = self.registry.get("Sample")
+        guidance = step.inputs.get("guidance")
+        told = node.inputs["guidance"].default if node is not None else None
+        alone = step.inputs.get("negative") is None and step.inputs.get("cfg") == 1
+        if "positive" in inputs and isinstance(guidance, int | float) and (guidance != told or alone):
+            same = inputs["negative"] == inputs["positive"]
+            inputs["positive"] = self._part("FluxGuidance", {"conditioning": inputs["positive"], "guidance": guidance})
+            inputs["negative"] = inputs["positive"] if same else inputs["negative"]
         if step.inputs.get("rescale"):
             self.note("changed", id, "rescale", "is left away")
 
@@ -253,7 +265,7 @@ class _Export:
         for name, value in step.inputs.items():
             if name in entry.inputs or name in entry.fixed or node is None or name not in node.inputs:
                 continue
-            written = ("mask", "rescale") if entry.type in ("EncodeImage", "Sample") else ()
+            written = ("mask", "rescale", "guidance") if entry.type in ("EncodeImage", "Sample") else ()
             if value not in (None, node.inputs[name].default) and name not in written:
                 self.note("changed", id, name, f"{value!r} has no place in ComfyUI and is left away")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 REASONS: tuple[tuple[str, str], ...] = (
-    (r"Lora|Hypernetwork", "adapters are not carried yet; what uses it needs the model linked directly"),
+    (r"Lora|Hypernetwork",
+     "it changes the model alone, and ApplyLora wants its text encoder too; put ApplyLora in its place"),
     (r"ControlNet|GLIGEN|StyleModel|T2I|PhotoMaker|ModelPatch|IPAdapter",
-     "control by pictures or boxes is not carried yet"),
+     "control by pictures or boxes acts on the model here; put ApplyControlNet before Sample"),
     (r"CLIPVision|unCLIP|ImageOnlyCheckpoint", "prompts that are pictures are not carried yet"),
     (r"^(UNETLoader|VAELoader|.*CLIPLoader|CheckpointLoader|DiffusersLoader|Unet.*GGUF)$",
      "parts of models in files of their own are not carried yet; LoadModel opens whole models"),

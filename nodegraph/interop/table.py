@@ -147,6 +147,17 @@ def _at_most(limit: int, beyond: int) -> tuple[Callable[[Any], Any], Callable[[A
     )
 
 
+def _rest(value: Any) -> Any:
+    """What is missing from 1."""
+    return round(1 - value, 9) if isinstance(value, int | float) else value
+
+
+def _whole_area(item: Item, prompt: Prompt) -> str | None:
+    if _literal(item, "set_cond_area", "default") != "default":
+        return "it asks the model about the part within the mask's bounds alone, and RestrictToMask about the whole"
+    return None
+
+
 def _minus(value: Any) -> Any:
     return -value if isinstance(value, int) else value
 
@@ -252,8 +263,10 @@ def _box(item: Item, prompt: Prompt) -> str | None:
 FILTER = Take("upscale_method", *_words(**{"nearest-exact": "nearest"}))
 CROP = Take("crop", *_words(disabled="stretch", center="fill"))
 STEP_END = _at_most(MAX_STEP, LAST_STEP)
-HERE_ALONE = ("unipc", "linspace", "leading", "trailing")
+HERE_ALONE = ("unipc", "linspace", "leading", "trailing", "native")
 """Of Sample's samplers and schedules those that ComfyUI does not have."""
+AUTO = {"sampler": "dpmpp_2m", "schedule": "karras"}
+"""What "auto" most often means."""
 AS_THERE = {"whole_batch": True, "comfyui": True}
 """Of Sample: noise and steps as ComfyUI has them."""
 TILES = dict.fromkeys(
@@ -263,8 +276,10 @@ LATENTS = {"width": "width", "height": "height", "batch": "batch_size"}
 WALK: Mapping[str, How] = {
     "seed": "noise_seed", "steps": "steps", "cfg": "cfg", "sampler": Take("sampler_name", _sampler),
     "schedule": "scheduler", "model": "model", "positive": "positive", "negative": "negative",
+    "guidance": "positive.guidance",
 }  # fmt: skip
 CUSTOM: Mapping[str, How] = {
+    "guidance": "guider.positive.guidance",
     "model": "guider.model", "positive": "guider.positive", "negative": "guider.negative", "cfg": "guider.cfg",
     "seed": "noise.seed", "latent": "latent_image", "sampler": "sampler.sampler", "schedule": "sigmas.schedule",
     "steps": "sigmas.steps", "strength": "sigmas.strength", "start_step": "sigmas.start", "end_step": "sigmas.end",
@@ -273,12 +288,46 @@ CUSTOM: Mapping[str, How] = {
 ENTRIES: Mapping[str, Entry] = {
     # models
     "CheckpointLoaderSimple": Entry("LoadModel", {"source": "ckpt_name"}, ("model", "text_encoder", "vae")),
+    "LoraLoader": Entry(
+        "ApplyLora",
+        {
+            "model": "model",
+            "text_encoder": "clip",
+            "source": "lora_name",
+            "strength": "strength_model",
+            "text_strength": "strength_clip",
+        },
+        ("model", "text_encoder"),
+    ),
     # prompts
     "CLIPTextEncode": Entry(
         "EncodePrompt",
         {"text_encoder": "clip", "text": Take("text", _text(from_comfyui), _text(to_comfyui)), "layer": "clip.layer"},
         ("conditioning",),
     ),
+    "ConditioningCombine": Entry(
+        "CombinePrompts", {"prompts": ("conditioning_1", "conditioning_2")}, ("conditioning",)
+    ),
+    "ConditioningConcat": Entry(
+        "ConcatenatePrompts", {"prompts": ("conditioning_to", "conditioning_from")}, ("conditioning",)
+    ),
+    "ConditioningAverage": Entry(
+        "AveragePrompts",
+        {
+            "first": "conditioning_to",
+            "second": "conditioning_from",
+            "amount": Take("conditioning_to_strength", _rest, _rest),
+        },
+        ("conditioning",),
+    ),
+    "ConditioningSetMask": Entry(
+        "RestrictToMask",
+        {"prompt": "conditioning", "mask": "mask", "weight": "strength"},
+        ("conditioning",),
+        ignored={"set_cond_area": "it is default"},
+        refuse=_whole_area,
+    ),
+    "ConditioningZeroOut": Entry("ZeroPrompt", {"prompt": "conditioning"}, ("conditioning",)),
     # latents
     "EmptyLatentImage": Entry("EmptyLatent", LATENTS, ("latent",)),
     "EmptySD3LatentImage": Entry("EmptyLatent", LATENTS, ("latent",)),
@@ -311,6 +360,7 @@ ENTRIES: Mapping[str, Entry] = {
             "negative": "negative",
             "cfg": "cfg",
             "seed": "noise_seed",
+            "guidance": "positive.guidance",
         },
         ("latent", "latent"),
         AS_THERE,
@@ -376,6 +426,7 @@ ENTRIES: Mapping[str, Entry] = {
 WHOLE_WAY = {"start": Fixed(0), "end": Fixed(MAX_STEP)}
 PARTS: Mapping[str, Part] = {
     "CLIPSetLastLayer": Part({"layer": Take("stop_at_clip_layer", _minus, _minus)}, passes="clip"),
+    "FluxGuidance": Part({"guidance": "guidance"}, passes="conditioning"),
     "MaskToImage": Part(passes="mask"),
     "KSamplerSelect": Part({"sampler": Take("sampler_name", _sampler)}),
     "BasicScheduler": Part({"schedule": "scheduler", "steps": "steps", "strength": "denoise", **WHOLE_WAY}),

@@ -181,14 +181,19 @@ def test_subgraphs_that_hold_themselves_are_refused() -> None:
 def test_layout_titles_groups_and_notes_come_along() -> None:
     raw = canvas(
         [
-            drawn(4, "CLIPTextEncode", (), (), ["a cat"], title="Positive prompt"),
+            drawn(4, "CLIPTextEncode", (), (), ["a cat"], title="Positive prompt", bgcolor="#353"),
+            drawn(6, "KSampler", (), (), [3, "randomize", 20], title="KSampler", flags={"collapsed": True}),
             drawn(5, "MarkdownNote", (), (), ["Read *this*"]),
         ],
         [],
         groups=[{"title": "Prompts", "bounding": [0, -5, 300, 200], "color": "#3f789e"}],
     )
     layout = opened(raw).workflow.layout
-    assert layout.nodes == {"positive_prompt_4": (40.0, 5.0)}
+    assert layout.nodes == {"positive_prompt_4": (40.0, 5.0), "k_sampler_6": (60.0, 5.0)}
+    assert layout.looks == {
+        "positive_prompt_4": {"title": "Positive prompt", "colour": "#353"},
+        "k_sampler_6": {"collapsed": True, "seed": "random"},
+    }
     assert layout.notes == [{"id": "note_1", "text": "Read *this*", "at": [50.0, 5.0], "size": [200.0, 100.0]}]
     assert layout.groups == [{"id": "group_1", "title": "Prompts", "at": [0.0, -5.0], "size": [300.0, 200.0]}]
 

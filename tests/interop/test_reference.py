@@ -43,7 +43,7 @@ def test_parts_name_what_is_there(name: str) -> None:
 
 def test_every_part_that_an_entry_reads_is_said_by_some() -> None:
     said = {name for part in PARTS.values() for name in part.values}
-    read = {path.partition(".")[2] for entry in ENTRIES.values() for path in entry.paths if "." in path}
+    read = {path.rpartition(".")[2] for entry in ENTRIES.values() for path in entry.paths if "." in path}
     assert read <= said
 
 

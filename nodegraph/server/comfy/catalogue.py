@@ -96,7 +96,7 @@ def _spec(site: Site, class_type: str, port: Port) -> list[Any]:
     schema: Mapping[str, Any] = own.schema() if own is not None else {}
     if port.type == "COMBO":
         there = how.there if isinstance(how, Take) else str
-        values = [there(value) for value in schema.get("enum", [port.default]) if value not in HERE_ALONE]
+        values = [there(value) for value in schema.get("enum", [port.default]) if value not in (*HERE_ALONE, "auto")]
         return [list(dict.fromkeys([*values, port.default])), options]
     for name, theirs in (("minimum", "min"), ("maximum", "max")):
         if isinstance(schema.get(name), int | float) and not isinstance(how, Take):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 CATEGORY = "ComfyUI"
 MULTIPLE = 8
 """Pictures that are encoded there have sides that are multiples of this."""
-INPAINTING = 9
 Side = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
 Amount = Annotated[int, Field(ge=1, le=64), Widget("number", step=1)]
 Factor = Annotated[float, Field(ge=0.01, le=8), Widget("number", step=0.01)]
@@ -229,7 +228,7 @@ def _grown(hole: Floats, width: int) -> Floats:
 
 
 def _inpaints(vae: Vae) -> bool:
-    return vae.checkpoint.in_channels == INPAINTING
+    return vae.hides
 
 
 def _encode(ctx: Context, vae: Vae, image: Image) -> Floats:

@@ -1,0 +1,59 @@
+"""Classes that change prompts and models, there and back."""
+
+from __future__ import annotations
+
+import json
+
+import nodegraph_diffusion.comfyui
+from interop.test_wirings import trees
+from interop.wirings import Prompt, checkpoint, decoded, empty, node, sampler, text
+from nodegraph import Registry
+from nodegraph.interop import export, open_document
+
+REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)
+PROMPT: Prompt = {
+    "1": checkpoint("demo"),
+    "2": node(
+        "LoraLoader", lora_name="a.safetensors", strength_model=0.8, strength_clip=0.5, model_="1.0", clip_="1.1"
+    ),
+    "3": text("2.1", "a cat"),
+    "4": text("2.1", "a dog"),
+    "5": node("ConditioningAverage", conditioning_to_="3.0", conditioning_from_="4.0", conditioning_to_strength=0.7),
+    "6": node("ConditioningConcat", conditioning_to_="5.0", conditioning_from_="4.0"),
+    "7": node("SolidMask", value=1.0, width=64, height=64),
+    "8": node("ConditioningSetMask", conditioning_="6.0", mask_="7.0", strength=0.9, set_cond_area="default"),
+    "10": node("ConditioningCombine", conditioning_1_="8.0", conditioning_2_="3.0"),
+    "11": node("FluxGuidance", guidance=2.5, conditioning_="10.0"),
+    "12": node("ConditioningZeroOut", conditioning_="3.0"),
+    "13": empty(64),
+    "14": sampler("2.0", "11.0", "12.0", "13.0", 5, 4, 3.0, "euler"),
+    **decoded("14.0", "1.2", "15", "16"),
+}
+
+
+def test_there_and_back() -> None:
+    opened = open_document(json.dumps(PROMPT).encode(), REGISTRY)
+    assert opened.notes == ()
+    nodes = opened.workflow.nodes
+    assert nodes["k_sampler_14"].inputs["guidance"] == 2.5
+    assert nodes["conditioning_average_5"].inputs["amount"] == 0.3
+    assert nodes["lora_loader_2"].type == "ApplyLora@1"
+    made = export(opened.workflow, REGISTRY)
+    assert made.whole
+    assert trees(made.prompt) == trees(PROMPT)
+
+
+def test_what_is_meant_otherwise_stays_a_placeholder() -> None:
+    bounds = {**PROMPT, "8": node("ConditioningSetMask", conditioning_="6.0", mask_="7.0", set_cond_area="mask bounds")}
+    opened = open_document(json.dumps(bounds).encode(), REGISTRY)
+    assert [(n.code, n.node) for n in opened.notes] == [("not_carried", "conditioning_set_mask_8")]
+
+
+def test_auto_is_written_as_what_it_most_often_means() -> None:
+    opened = open_document(json.dumps(PROMPT).encode(), REGISTRY)
+    raw = opened.workflow.to_dict()
+    raw["nodes"]["k_sampler_14"]["inputs"] |= {"sampler": "auto", "schedule": "auto"}
+    made = export(open_document(json.dumps(raw).encode(), REGISTRY).workflow, REGISTRY)
+    inputs = made.prompt["14"]["inputs"]
+    assert (inputs["sampler_name"], inputs["scheduler"]) == ("dpmpp_2m", "karras")
+    assert [(n.code, n.port) for n in made.notes] == [("changed", "sampler"), ("changed", "schedule")]
