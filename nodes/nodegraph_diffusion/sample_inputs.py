@@ -101,3 +101,9 @@ def hole_of(model: Model, latent: Latent) -> Any:
     edges = (0, width - latent.width, 0, height - latent.height)
     assert model.family.hole is not None
     return model.family.hole(functional.pad(hard, edges, mode="replicate"), hidden)
+
+
+def attention_of(network: Any) -> str:
+    """What computes a network's attention, by the names of its processors."""
+    processors = getattr(network, "attn_processors", {})
+    return ", ".join(sorted({type(processor).__name__ for processor in processors.values()})) or "its own"

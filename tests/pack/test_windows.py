@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from nodegraph import NodeError
+from nodegraph.standalone import Standalone
 from nodegraph_diffusion.decode import decode
 from nodegraph_diffusion.empty_latent import empty_latent
 from nodegraph_diffusion.encode_image import encode_image
 from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.layout import layout, layout_area
 from nodegraph_diffusion.load_model import load_model
+from nodegraph_diffusion.prompt_nodes import restrict_to_box
 from nodegraph_diffusion.sample import sample
 from nodegraph_diffusion.values import Image, Mask
 from nodegraph_diffusion.windows import _span
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
     from nodegraph_diffusion.values import Floats, Latent
 
 MODEL, TEXT_ENCODER, VAE = load_model("demo")
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Standalone):
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def note(self, **facts: str) -> None:
+        self.notes.update(facts)
 
 
 def made(positive: Any, latent: Latent, **more: Any) -> Floats:
@@ -108,3 +119,14 @@ def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(NodeError, match="a layout has windows of its own; set tile to 0") as caught:
         made(asked, empty_latent(128, 64), tile=64)
     assert caught.value.port == "tile"
+    boxed = restrict_to_box(encode_prompt(TEXT_ENCODER, "a cat"))
+    with pytest.raises(NodeError, match="prompts restricted to a part of the picture go with it") as caught:
+        made(boxed, empty_latent(128, 64), tile=64)
+    assert caught.value.port == "tile"
+    assert made(boxed, empty_latent(64, 64), steps=1, tile=64).shape == (1, 4, 16, 16)
+
+
+def test_the_receipt_tells_dtype_and_attention() -> None:
+    context = Noted("sample")
+    sample.fn(context, MODEL, encode_prompt(TEXT_ENCODER, "a cat"), empty_latent(64, 64), steps=1)
+    assert context.notes == {"dtype": "float32", "attention": "AttnProcessor2_0"}
