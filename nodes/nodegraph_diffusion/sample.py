@@ -13,7 +13,7 @@ from .families import Job
 from .handles import Model
 from .layouts import Layout
 from .params import Guidance, Seed, Steps, Unit
-from .sample_inputs import attention, check_width, check_windows, hole_of, mask_of, network_prompts, start_of
+from .sample_inputs import attention_of, check_width, check_windows, hole_of, mask_of, network_prompts, start_of
 from .sampling_state import plain, resumed
 from .values import Conditioning, Image, Latent
 from .windows import windows
@@ -143,7 +143,7 @@ def sample(
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
     with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
         start = start.to(model.denoiser.device)
-        ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention(network))
+        ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and (comfyui or not inpainting)
         if in_windows:

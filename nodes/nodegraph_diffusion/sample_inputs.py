@@ -37,12 +37,6 @@ def check_windows(prompts: Iterable[Conditioning], inpainting: bool, controlled:
         raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 
 
-def attention(network: Any) -> str:
-    """What computes a network's attention, by the names of its processors."""
-    processors = getattr(network, "attn_processors", {})
-    return ", ".join(sorted({type(processor).__name__ for processor in processors.values()})) or "its own"
-
-
 def network_prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:
     """What is asked, with masks at the size of the latent."""
     import torch
@@ -119,3 +113,9 @@ def hole_of(model: Model, latent: Latent) -> Any:
     edges = (0, width - latent.width, 0, height - latent.height)
     assert model.family.hole is not None
     return model.family.hole(functional.pad(hard, edges, mode="replicate"), hidden)
+
+
+def attention_of(network: Any) -> str:
+    """What computes a network's attention, by the names of its processors."""
+    processors = getattr(network, "attn_processors", {})
+    return ", ".join(sorted({type(processor).__name__ for processor in processors.values()})) or "its own"
