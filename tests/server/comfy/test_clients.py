@@ -20,7 +20,7 @@ def run(script: str, service: Service, prompt: Prompt, folder: Path) -> str:
     address = f"{service.host}:{service.port}"
     made = subprocess.run(
         [sys.executable, "-c", script, address, str(file)],
-        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     return made.stdout
@@ -87,6 +87,6 @@ asyncio.run(main())
 
 
 def test_comfyui_utils_follows_progress(service: Service, tmp_path: Path) -> None:
-    lines = run(UTILS, service, seeded(23, 40), tmp_path).splitlines()
+    lines = run(UTILS, service, seeded(23, 120), tmp_path).splitlines()
     assert "fetched b'\\x89PNG'" in lines
     assert lines[-1] == "steps True"
