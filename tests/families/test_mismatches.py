@@ -188,5 +188,10 @@ def test_as_a_process_it_is_quick_and_without_torch(folder: Path, tmp_path: Path
 def test_what_is_known_is_shown(made: Engine, folder: Path) -> None:
     plan = made.compile(made.read({"nodes": document("flux_dev", negative=False)}))
     assert dict(plan.calls["decode"].facts["image"]) == {"width": 64, "height": 64, "batch": 1}
-    assert dict(plan.calls["model"].facts["vae"]) == {"latent space": "flux1", "channels": 16}
+    vae = plan.facts["model.vae"]
+    assert dict(vae.without("weights")) == {"latent space": "flux1", "channels": 16}
+    assert plan.weights("decode") == vae["weights"] == 4 * sum(p.numel() for p in models.flux_dev().vae.parameters())
+    planned = {p.node: p.weights for p in made.plan(made.read({"nodes": document("flux_dev", negative=False)}))}
+    assert planned["sample"] == 4 * sum(p.numel() for p in models.flux_dev().transformer.parameters())
+    assert (planned["decode"], planned["latent"]) == (vae["weights"], 0)
     assert plan.calls["sample"].facts["latent"]["latent space"] == "flux1"
