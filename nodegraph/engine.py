@@ -42,12 +42,18 @@ from .workflow import Workflow
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What would become of one node. `state` is "run", "memory", "disk", "unneeded" or "always"."""
+    """What would become of one node.
+
+    Args:
+        state: "run", "memory", "disk", "unneeded" or "always".
+        weights: Bytes of models that it would lease, as they are stored.
+    """
 
     node: str
     type: str
     state: str
     why: str
+    weights: int = 0
 
 
 class Result(Mapping[str, Any]):
@@ -343,8 +349,9 @@ def _planned(plan: Plan, id: str, states: Mapping[str, str], needed: set[str]) -
         return Planned(id, call.type, "unneeded", "what it feeds is cached")
     if state in ("memory", "disk"):
         return Planned(id, call.type, state, f"its result is kept ({state})")
+    weights = plan.weights(id)
     if state == "always":
-        return Planned(id, call.type, state, "runs every time")
+        return Planned(id, call.type, state, "runs every time", weights)
     fresh = [s for s in sorted(call.sources) if states[s] in ("run", "always")]
     why = f"{', '.join(fresh)} will run" if fresh else "no result is kept for these inputs"
-    return Planned(id, call.type, state, why)
+    return Planned(id, call.type, state, why, weights)

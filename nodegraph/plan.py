@@ -65,6 +65,20 @@ class Plan:
     problems: tuple[Problem, ...]
     """What is wrong with nodes that no target needs. They do not run, so they do not stand in the way."""
 
+    @property
+    def facts(self) -> dict[str, Facts]:
+        """What is known of outputs before anything runs, by `node.port`."""
+        calls = self.calls.items()
+        return {f"{id}.{port}": facts for id, call in calls for port, facts in call.facts.items() if facts}
+
+    def weights(self, id: str) -> int:
+        """Bytes of weights that a call on a device leases, as far as the facts of its inputs say (`weights`)."""
+        if self.calls[id].node.lane != "gpu":
+            return 0
+        links = {(edge.source, edge.port) for edges in self.calls[id].edges.values() for edge in edges}
+        known = [self.calls[source].facts.get(port, NONE) for source, port in links]
+        return sum(facts.size("weights") or 0 for facts in known)
+
 
 def compile(
     workflow: Workflow, registry: Registry, folders: Folders | None = None, targets: Iterable[str] | None = None

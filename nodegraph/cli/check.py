@@ -7,13 +7,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from ..facts import Facts
 from ..pack import Registry
 from ..plan import Plan
 from ..ports import exposed, value
 from ..problems import InvalidWorkflow
 from ..workflow import Workflow
-from .console import fail_problems, table
+from .console import fail_problems, size, table
 from .setup import assignments, common, document, engine, folders_of
 
 
@@ -45,19 +44,15 @@ def run(options: argparse.Namespace) -> int:
             return fail_problems(problems)
         if options.json:
             plan = [asdict(p) for p in made.plan(workflow, given)] if options.plan else None
-            known = {port: dict(facts) for port, facts in _facts(checked).items()}
+            known = {port: dict(facts) for port, facts in checked.facts.items()}
             print(json.dumps({"problems": [], "facts": known, **({"plan": plan} if options.plan else {})}, indent=1))
         elif options.plan:
-            rows = [(p.node, p.type, p.state, p.why) for p in made.plan(workflow, given)]
-            table(("node", "type", "state", "why"), rows)
+            rows = [(p.node, p.type, p.state, p.why, size(p.weights) if p.weights else "")
+                    for p in made.plan(workflow, given)]  # fmt: skip
+            table(("node", "type", "state", "why", "weights"), rows)
         else:
             _describe(made.registry, workflow, checked, options.file)
     return 0
-
-
-def _facts(checked: Plan) -> dict[str, Facts]:
-    """What is known of each output, by `node.port`."""
-    return {f"{id}.{port}": facts for id, call in checked.calls.items() for port, facts in call.facts.items() if facts}
 
 
 def _describe(registry: Registry, workflow: Workflow, checked: Plan, file: str) -> None:
@@ -67,5 +62,5 @@ def _describe(registry: Registry, workflow: Workflow, checked: Plan, file: str) 
         rows = [(f"--set {n}=", str(known[n].type) if n in known else "?", json.dumps(value(workflow, n)), i.title)
                 for n, i in workflow.inputs.items()]  # fmt: skip
         table(("input", "type", "now", "title"), rows)
-    if known_facts := _facts(checked):
+    if known_facts := checked.facts:
         table(("output", "what is known of it"), [(port, str(facts)) for port, facts in known_facts.items()])

@@ -32,16 +32,18 @@ class PlannedView(View):
     type: str
     state: str
     why: str
+    weights: int
 
 
 class Checked(View):
     problems: list[ProblemView]
+    facts: dict[str, dict[str, str | int | float | bool]] = Field(default_factory=dict)
     plan: list[PlannedView] | None = None
 
 
 @post("/api/check", scope="view")
 async def check(site: Site, body: Check) -> Checked:
-    """Say everything that is wrong with a document and, if asked, what a run would do with each node."""
+    """Say everything that is wrong with a document, what is known of its outputs and, if asked, what a run would do."""
     return await asyncio.to_thread(_check, site, body)
 
 
@@ -50,12 +52,16 @@ def _check(site: Site, body: Check) -> Checked:
         workflow = site.documents.read(body.document, body.inputs)
         problems = site.documents.check(workflow, body.targets)
         made: list[dict[str, Any]] | None = None
+        facts: dict[str, dict[str, Any]] = {}
+        if not problems:
+            known = site.engine.compile(workflow, targets=body.targets or None).facts
+            facts = {port: dict(each) for port, each in known.items()}
         if body.plan and not problems:
             made = [asdict(p) for p in site.engine.plan(workflow, targets=body.targets or None)]
     except InvalidWorkflow as error:
-        problems, made = error.problems, None
+        problems, made, facts = error.problems, None, {}
     plan = None if made is None else [PlannedView(**p) for p in made]
-    return Checked(problems=[view(p) for p in problems], plan=plan)
+    return Checked(problems=[view(p) for p in problems], facts=facts, plan=plan)
 
 
 def view(problem: Problem) -> ProblemView:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
+from nodegraph import Choices, Context, Fact, Facts, Folders, Known, NodeError, choices, node
 
 from .checkpoint import DEMO, Checkpoint, ModelError, list_models, open_model
 from .checkpoint.spaces import space
@@ -132,15 +132,29 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         known.refuse("vae_from", f"{pictures.name} is {FAMILIES[pictures.family].title}, whose latents "
                      f"{found.name}, {family.title}, does not read; name a model with its VAE")  # fmt: skip
     latent = latent_space(family, pictures)
-    refines = True if family.refines else None
-    return {
-        "model": Facts({"family": family.name, "latent space": latent, "prompt": prompt, "channels": at.channels,
-                        "prompt width": family.width(found.denoiser.config), "prediction": found.prediction,
-                        "refines": refines, "inpaints": family.inpaints(found.denoiser.config) or None}),
-        "text_encoder": Facts({"family": family.name, "prompt": prompt,
-                               "token widths": text_widths([part.config for part in texts.text_encoders])}),
-        "vae": Facts({"latent space": latent, "channels": at.channels}),
-    }  # fmt: skip
+    model: dict[str, Fact | None] = {
+        "family": family.name,
+        "latent space": latent,
+        "channels": at.channels,
+        "prompt": prompt,
+        "prompt width": family.width(found.denoiser.config),
+        "prediction": found.prediction,
+        "refines": family.refines or None,
+        "inpaints": family.inpaints(found.denoiser.config) or None,
+        "weights": found.denoiser.bytes,
+    }
+    text_encoder: dict[str, Fact | None] = {
+        "family": family.name,
+        "prompt": prompt,
+        "token widths": text_widths([part.config for part in texts.text_encoders]),
+        "weights": sum(part.bytes for part in texts.text_encoders),
+    }
+    vae: dict[str, Fact | None] = {
+        "latent space": latent,
+        "channels": at.channels,
+        "weights": pictures.autoencoder.bytes,
+    }
+    return {"model": Facts(model), "text_encoder": Facts(text_encoder), "vae": Facts(vae)}
 
 
 def latent_space(family: Family, found: Checkpoint) -> str:

@@ -163,11 +163,11 @@ def test_as_a_process_it_is_quick_and_without_torch(folder: Path, tmp_path: Path
     nodes, ports, _ = cases(folder)["an SD 1 VAE on a Flux latent"]
     (tmp_path / "document.json").write_text(json.dumps({"format": "nodegraph/1", "nodes": nodes}))
     code = (
-        "import sys, time; start = time.perf_counter()\n"
+        "import sys, time; start = time.process_time()\n"
         "from nodegraph.cli import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit as end: print('\\nstatus', end.code)\n"
-        "print(time.perf_counter() - start, *sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+        "print(time.process_time() - start, *sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
     )
     arguments = ["check", str(tmp_path / "document.json"), "--models", str(folder), "--json", "--no-cache"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -181,12 +181,17 @@ def test_as_a_process_it_is_quick_and_without_torch(folder: Path, tmp_path: Path
     assert {f"{p['node']}.{p['port']}" for p in json.loads(text)["problems"]} == ports
     status, *timing = rest.split()
     assert (status, timing[1:]) == ("1", [])
-    # 0.6 s on an idle machine; three times that where others work on it too.
-    assert min(float(done.stdout.split()[-1]) for done in runs) < 1.8
+    # Of the processor, since others may work on this machine; 0.3 s on an idle one.
+    assert min(float(done.stdout.split()[-1]) for done in runs) < 0.6
 
 
 def test_what_is_known_is_shown(made: Engine, folder: Path) -> None:
     plan = made.compile(made.read({"nodes": document("flux_dev", negative=False)}))
     assert dict(plan.calls["decode"].facts["image"]) == {"width": 64, "height": 64, "batch": 1}
-    assert dict(plan.calls["model"].facts["vae"]) == {"latent space": "flux1", "channels": 16}
+    vae = plan.facts["model.vae"]
+    assert dict(vae.without("weights")) == {"latent space": "flux1", "channels": 16}
+    assert plan.weights("decode") == vae["weights"] == 4 * sum(p.numel() for p in models.flux_dev().vae.parameters())
+    planned = {p.node: p.weights for p in made.plan(made.read({"nodes": document("flux_dev", negative=False)}))}
+    assert planned["sample"] == 4 * sum(p.numel() for p in models.flux_dev().transformer.parameters())
+    assert (planned["decode"], planned["latent"]) == (vae["weights"], 0)
     assert plan.calls["sample"].facts["latent"]["latent space"] == "flux1"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .folder import files_of, read_json
 from .header import Header, ModelError, Tensor, digest, read_header
-from .original import shipped
+from .original import count, shipped
 from .value import Checkpoint, Component
 
 if TYPE_CHECKING:
@@ -90,6 +90,14 @@ def _config(header: Header) -> dict[str, Any]:
         "cross_attention_dim": width,
         "use_linear_projection": bool(projections) and len(projections[0]) == 2,
     }
+    if "transformer_layers_per_block" in made:
+        trunk = block.rpartition(".0.in_layers" if stride > 1 else ".resnets.0")[0]
+        inside = ".1.transformer_blocks" if stride > 1 else ".attentions.0.transformer_blocks"
+        found = [
+            count(header, re.escape(trunk.format(start + stride * i) + inside) + r"\.(\d+)\.")
+            for i in range(len(widths))
+        ]
+        made["transformer_layers_per_block"] = [depth or 1 for depth in found]
     if labelled in names:
         made["projection_class_embeddings_input_dim"] = header.shape(labelled)[1]
     if unet.get("use_linear_projection"):
