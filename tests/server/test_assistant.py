@@ -21,7 +21,7 @@ from mcp.client.stdio import StdioServerParameters
 
 
 def talk(service: Service, arguments: dict[str, Any]) -> tuple[Any, Any, list[tuple[float, float | None]]]:
-    """The tools, the answer of `copier`, and the progress on the way."""
+    """The tools, the answer of `as_a_tool`, and the progress on the way."""
     command = [
         "-c",
         "from nodegraph.cli import main; main()",
@@ -37,7 +37,7 @@ def talk(service: Service, arguments: dict[str, Any]) -> tuple[Any, Any, list[tu
     async def scenario() -> tuple[Any, Any]:
         async with Client(StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))) as client:
             tools = (await client.list_tools()).tools
-            answer = await client.call_tool("copier", arguments, progress_callback=heard)
+            answer = await client.call_tool("as_a_tool", arguments, progress_callback=heard)
             return tools, answer
 
     tools, answer = asyncio.run(asyncio.wait_for(scenario(), 60))
@@ -47,7 +47,7 @@ def talk(service: Service, arguments: dict[str, Any]) -> tuple[Any, Any, list[tu
 def test_a_stored_workflow_is_a_tool_that_gives_pictures(service: Service) -> None:
     picture = png(7, 5)
     upload = send(service, picture)
-    service.ask("PUT", "/api/workflows/copier", {"document": saving(upload)})
+    service.ask("PUT", "/api/workflows/as_a_tool", {"document": saving(upload)})
     tools, answer, progress = talk(service, {"file": upload})
     known = {tool.name: tool for tool in tools}
     assert known["txt2img"].input_schema["properties"]["seed"]["type"] == "integer"
@@ -61,7 +61,7 @@ def test_a_stored_workflow_is_a_tool_that_gives_pictures(service: Service) -> No
 
 
 def test_what_a_server_refuses_is_told(service: Service) -> None:
-    service.ask("PUT", "/api/workflows/copier", {"document": saving(send(service, png(7, 5)))})
+    service.ask("PUT", "/api/workflows/as_a_tool", {"document": saving(send(service, png(7, 5)))})
     _, answer, _ = talk(service, {"file": "/etc/passwd"})
     assert answer.is_error
     assert "needs the name of an upload" in answer.content[0].text
