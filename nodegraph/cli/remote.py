@@ -1,4 +1,4 @@
-"""`nodegraph submit` and `nodegraph jobs`: work for a server, and what becomes of it."""
+"""`nodegraph submit`, `nodegraph jobs` and `nodegraph mcp`: work for a server, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ def add_to(commands: Any) -> None:
     jobs.add_argument("--json", action="store_true", help="print JSON")
     _server(jobs)
     jobs.set_defaults(run=partial(_told, _jobs))
+    mcp = commands.add_parser("mcp", help="offer a server's workflows as tools to an assistant (MCP, standard input)")
+    _server(mcp)
+    mcp.set_defaults(run=partial(_told, _mcp))
 
 
 def _server(parser: argparse.ArgumentParser) -> None:
@@ -129,6 +132,19 @@ def _one(server: Client, options: argparse.Namespace) -> dict[str, Any]:
     else:
         made = server.job(options.id)
     return made
+
+
+def _mcp(options: argparse.Namespace) -> int:
+    import asyncio
+
+    try:
+        from ..assistant import serve
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("mcp"):
+            raise
+        return fail("needs the package mcp: pip install 'nodegraph[mcp]'")
+    asyncio.run(serve(client(options)))
+    return 0
 
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ from .store import Store
 
 log = logging.getLogger("nodegraph.jobs")
 
+ANSWER = 5.0
+"""Seconds that a worker has to say whether it remembers something."""
 DEADLY = 2
 """Workers that a job may kill before it is given up."""
 NODE_STATES: Mapping[str, str] = {
@@ -192,7 +194,10 @@ class Dispatcher:
                 asked.append(asyncio.get_running_loop().create_future())
                 worker.keeps[number] = asked[-1]
                 worker.process.send({"do": "keep", "request": number, "document": document, "node": node})
-        return any(await asyncio.gather(*asked))
+        if not asked:
+            return False
+        answered, _ = await asyncio.wait(asked, timeout=ANSWER)
+        return any(waiting.result() for waiting in answered)
 
     # Workers.
 
