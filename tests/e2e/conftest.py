@@ -58,3 +58,4 @@ def editor(browser: Browser, server: Server) -> Iterator[Editor]:
     yield opened
     context.close()
     assert opened.errors == []
+    assert opened.undescribed() == []

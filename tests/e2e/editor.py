@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -15,8 +17,26 @@ class Editor:
         self.page = page
         self.server = server
         self.errors: list[str] = []
+        self.asked: set[tuple[str, str]] = set()
+        """Method and path of every request of the page to the API."""
+        page.on("request", lambda request: self._asks(request.method, urlsplit(request.url).path))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "warning" else None)
+
+    def _asks(self, method: str, path: str) -> None:
+        if path.startswith("/api/"):
+            self.asked.add((method.lower(), path))
+
+    def undescribed(self) -> list[tuple[str, str]]:
+        """The requests of this page that the server's OpenAPI document does not know."""
+        known = [
+            (method, re.compile(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(path)) + "$"))
+            for path, item in self.server.get("/api/openapi.json")["paths"].items()
+            for method in item
+        ]
+        return sorted(
+            (method, path) for method, path in self.asked if not any(method == m and p.match(path) for m, p in known)
+        )
 
     def open(self) -> None:
         self.page.goto(self.server.url)

@@ -184,3 +184,25 @@ def test_what_is_undone_is_said(editor: Editor) -> None:
     editor.page.keyboard.press("Delete")
     editor.page.keyboard.press("Control+z")
     expect(editor.page.get_by_role("status")).to_have_text("Undone: delete")
+
+
+def test_the_editor_speaks_german_where_the_browser_does_and_english_when_asked(
+    browser: Browser, server: Server
+) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="de-DE", reduced_motion="reduce")
+    page = context.new_page()
+    editor = Editor(page, server)
+    editor.open()
+    expect(page.get_by_role("dialog", name="Eine kurze Führung")).to_be_visible()
+    page.get_by_role("button", name="Überspringen").click()
+    expect(page.get_by_role("button", name="Ausführen", exact=True)).to_be_visible()
+    assert page.evaluate("document.documentElement.lang") == "de"
+    start, to = editor.spot(editor.output("model", "vae")), editor.spot(editor.input("sample", "model"))
+    editor.drag(start, to, drop=False)
+    expect(page.locator(".refusal")).to_have_text("sample.model: braucht Model, aber model.vae gibt Vae")
+    page.mouse.up()
+    page.get_by_role("button", name="Menü").click()
+    page.get_by_role("radio", name="English").click()
+    expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
+    context.close()
+    assert editor.errors == []

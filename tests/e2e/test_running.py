@@ -55,6 +55,17 @@ def test_what_did_not_change_is_shown_as_cached_and_not_run_again(editor: Editor
     assert "sample" not in states
 
 
+def test_what_a_node_gives_is_looked_at_on_the_node(editor: Editor) -> None:
+    editor.run()
+    editor.node("decode").locator(".node-title").click()
+    editor.page.keyboard.press("i")
+    editor.page.get_by_role("checkbox", name="Show the picture").check()
+    picture = editor.node("decode").get_by_role("button", name="Picture of Decode").locator("img")
+    expect(picture).to_have_js_property("naturalWidth", 64)
+    picture.click()
+    expect(editor.page.get_by_role("dialog", name="Picture of Decode")).to_be_visible()
+
+
 def test_the_queue_is_held_put_in_order_and_let_go(editor: Editor) -> None:
     page = editor.page
     page.keyboard.press("q")

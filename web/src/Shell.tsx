@@ -14,7 +14,7 @@ import { follow, useRuns } from "./state/runs";
 import { useTab } from "./state/session";
 import { complain, dismiss, openDialog, useView } from "./state/view";
 import { TopBar } from "./TopBar";
-import { t } from "./text";
+import { language, t } from "./text";
 import { Chooser } from "./ui/Chooser";
 import { IconButton } from "./ui/IconButton";
 import { AppView } from "./views/AppView";
@@ -70,6 +70,7 @@ export function Shell() {
 
   useEffect(() => {
     document.documentElement.dataset.theme = theme;
+    document.documentElement.lang = language();
   }, [theme]);
   useEffect(() => {
     document.title = `${name} · ${t.app.name}`;

@@ -7,7 +7,7 @@ import { newWorkflow, pickFile, save } from "./state/files";
 import { cancel, useRuns } from "./state/runs";
 import { closeTab, isChanged, showTab, useSession, useTab } from "./state/session";
 import { openDialog, setTheme, show, type Theme, togglePanel, useView, type View } from "./state/view";
-import { t } from "./text";
+import { LANGUAGES, type Language, language, setLanguage, t } from "./text";
 import { Icon, type IconName } from "./ui/Icon";
 import { IconButton } from "./ui/IconButton";
 
@@ -94,6 +94,15 @@ function Menu() {
             <label key={name}>
               <input type="radio" name="theme" checked={theme === name} onChange={() => setTheme(name)} />
               <span>{t.menu.themes[name]}</span>
+            </label>
+          ))}
+        </fieldset>
+        <fieldset className="menu-theme">
+          <legend>{t.menu.language}</legend>
+          {(Object.keys(LANGUAGES) as Language[]).map((name) => (
+            <label key={name} lang={name}>
+              <input type="radio" name="language" checked={language() === name} onChange={() => setLanguage(name)} />
+              <span>{LANGUAGES[name]}</span>
             </label>
           ))}
         </fieldset>

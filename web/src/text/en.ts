@@ -23,6 +23,7 @@ export const en = {
     export: "Export…",
     theme: "Appearance",
     themes: { system: "As the system", dark: "Dark", light: "Light" },
+    language: "Language",
     help: "Keyboard shortcuts",
     tour: "A short tour",
   },
