@@ -1,5 +1,8 @@
 """Layout to picture, judged: is what each box asks for in that box?
 
+Asked for are objects that the demo model draws right when they are alone (with another seed): what it never learned no
+layout can place.
+
 The judge is a classifier trained on the icons themselves and never on generated pictures. It is trained in the folder
 given (which then holds the icons too, fetched with npm) unless it is there: `python tests/slow/layouts.py FOLDER`.
 """
@@ -13,7 +16,9 @@ from random import Random
 import torch
 
 from nodegraph import Engine, Folders
+from nodegraph_diffusion.checkpoint import ASSETS
 from nodegraph_diffusion.training.autoencoder import to_tensor
+from nodegraph_diffusion.training.evaluation import generate
 from nodegraph_diffusion.training.grammar import article
 from nodegraph_diffusion.training.icons import load_sprites
 from nodegraph_diffusion.training.judge import Classifier, cut
@@ -39,15 +44,26 @@ def judge(folder: Path) -> tuple[Classifier, tuple[str, ...]]:
     return classifier.eval(), tuple(scenes.names)
 
 
+def known(classifier: Classifier, names: tuple[str, ...]) -> list[str]:
+    """The objects that the demo model draws right alone."""
+    prompts = [f"{article(name)} {name} on a {COLOURS[i % len(COLOURS)]} background" for i, name in enumerate(names)]
+    squares = [cut(picture, SQUARE, DEMO.judge.side) for picture in generate(ASSETS / "demo", prompts, 1000)]
+    with torch.inference_mode():
+        seen = [names[index] for index in classifier(to_tensor(squares)).argmax(1)]
+    return [name for name, found in zip(names, seen, strict=True) if name == found]
+
+
 def main(folder: Path) -> int:
     classifier, names = judge(folder)
+    drawn = known(classifier, names)
+    print(f"of {len(names)} objects the model draws {len(drawn)} right alone")
     right = boxes = 0
     with Engine(folders=Folders(base=WORKFLOWS)) as engine:
         workflow = engine.load(WORKFLOWS / "layout.json")
         for number in range(LAYOUTS):
             random = Random(number)
             colour = COLOURS[number % len(COLOURS)]
-            asked = dict(zip(random.sample(list(BOXES), 2 + number % 2), random.sample(names, 4), strict=False))
+            asked = dict(zip(random.sample(list(BOXES), 2 + number % 2), random.sample(drawn, 4), strict=False))
             lines = [
                 f"{BOXES[place]} 0.5 0.5: {article(name)} {name} on a {colour} background"
                 for place, name in asked.items()
