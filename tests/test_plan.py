@@ -230,3 +230,9 @@ def test_problems_of_definitions() -> None:
     assert "did you mean 'picture'" in text
     codes, text = check(lambda r: r["definitions"]["render"]["inputs"]["text"].update(to=["promt.text"]))
     assert "dangling_exposed" in codes
+
+
+def test_what_lies_outside_of_the_graph_must_be_said_in_it(bench: Bench) -> None:
+    nodes = {"read": step("Read@1", file="a.txt"), "model": step("LoadModel@1", source=link("read.str"))}
+    (bench.engine.folders.base / "a.txt").write_text("toy")
+    assert bench.problems(nodes) == [("not_a_link", "model", "source")]
