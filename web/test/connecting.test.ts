@@ -50,6 +50,18 @@ describe("connection rules", () => {
     });
   });
 
+  it("prefers a required port to an exact one that is optional", () => {
+    const type = known.get("Sample") ?? never();
+    const [model, positive] = type.inputs;
+    if (!model || !positive) throw new Error("Sample has lost its ports");
+    const union = { ...positive, type: "Conditioning | Layout" };
+    const negative = { ...positive, name: "negative", required: false };
+    const table = {
+      Conditioning: { ...fits.Conditioning, "Conditioning | Layout": { how: "same", mapped: false, lifted: false } },
+    };
+    expect(bestInput({ ...type, inputs: [model, negative, union] }, "Conditioning", table)).toBe("positive");
+  });
+
   it("prefers an exact, free, required port", () => {
     expect(bestInput(known.get("Decode") ?? never(), "Latent", fits)).toBe("latent");
     expect(bestInput(known.get("Sample") ?? never(), "int", fits)).toBe("seed");

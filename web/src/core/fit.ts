@@ -104,14 +104,14 @@ export function pathBetween(graph: Graph, from: string, to: string): string[] | 
   return null;
 }
 
-/** The port of `type` that a link of this kind from outside fits best: an exact type first, then required, then any. */
+/** The port of `type` that a link of this kind from outside fits best: a required one first, then an exact type, then any. */
 export function bestInput(type: NodeType, gives: string, fits: Fits, taken: ReadonlySet<string> = new Set()) {
   let best: { port: string; score: number } | undefined;
   for (const input of type.inputs) {
     const fit = fitOf(fits, gives, input.type);
     if (!fit) continue;
-    const exact = input.type === gives ? 8 : fit.how === "same" && !VARIABLE.test(input.type) ? 4 : 0;
-    const score = exact + (input.required ? 2 : 0) + (input.widget ? 0 : 1) - (taken.has(input.name) ? 6 : 0);
+    const exact = input.type === gives ? 6 : fit.how === "same" && !VARIABLE.test(input.type) ? 4 : 0;
+    const score = exact + (input.required ? 4 : 0) + (input.widget ? 0 : 1) - (taken.has(input.name) ? 6 : 0);
     if (!best || score > best.score) best = { port: input.name, score };
   }
   return best?.port;

@@ -10,18 +10,30 @@ interface Kept {
 
 const DELAY = 400;
 
-/** Take the lowest free place among the windows of this browser, so that two of them do not write over each other. */
+const PLACE = "nodegraph.place";
+/** How long a page that is loaded anew waits for its predecessor to be gone. */
+const PATIENCE = 2000;
+
+/** The place of this window among those of the browser, so that two of them do not write over each other: the one it
+ * had before it was loaded anew, or else the lowest that is free. */
 async function place(): Promise<number> {
   if (!navigator.locks) return 0;
-  for (let n = 0; ; n++) {
-    const free = await new Promise<boolean>((resolve) => {
-      void navigator.locks.request(`nodegraph-window-${n}`, { ifAvailable: true }, (lock) => {
-        resolve(lock !== null);
-        return lock === null ? undefined : new Promise(() => {}); // held until the window is gone
-      });
+  const before = sessionStorage.getItem(PLACE);
+  if (before !== null && (await take(Number(before), { signal: AbortSignal.timeout(PATIENCE) }))) return Number(before);
+  let free = 0;
+  while (!(await take(free, { ifAvailable: true }))) free++;
+  sessionStorage.setItem(PLACE, String(free));
+  return free;
+}
+
+function take(n: number, options: LockOptions): Promise<boolean> {
+  return new Promise((resolve) => {
+    const held = navigator.locks.request(`nodegraph-window-${n}`, options, (lock) => {
+      resolve(lock !== null);
+      return lock === null ? undefined : new Promise(() => {}); // held until the window is gone
     });
-    if (free) return n;
-  }
+    held.catch(() => resolve(false));
+  });
 }
 
 /** Bring back the tabs of this window, and keep them from now on. Returns whether there were any. */

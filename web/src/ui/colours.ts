@@ -16,7 +16,7 @@ const HUES: Readonly<Record<string, number>> = {
 };
 
 export function hueOf(type: string): number {
-  const name = type.replace(/^list\[|\]$/g, "");
+  const name = type.replace(/^list\[|\]$/g, "").replace(/ \|.*/, ""); // of a union, its first
   const known = HUES[name];
   if (known !== undefined) return known;
   let sum = 7;
