@@ -68,9 +68,11 @@ class Editor:
         return self.node(node).locator(f'.react-flow__handle.target[data-handleid="{port}"]')
 
     def spot(self, of: Locator) -> tuple[float, float]:
-        """The middle of something on the page, once what was asked before has been drawn."""
-        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        box = of.bounding_box()
+        """The middle of something on the page, once it stands still."""
+        before, box = None, of.bounding_box()
+        while box != before:
+            self.page.wait_for_timeout(60)
+            before, box = box, of.bounding_box()
         assert box is not None
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
@@ -86,6 +88,7 @@ class Editor:
         """Draw a link from an output to an input, both as `node.port`."""
         out, into = source.split("."), target.split(".")
         self.drag(self.spot(self.output(*out)), self.spot(self.input(*into)))
+        expect(self.page.get_by_label(f"Link from {source} to {target}", exact=True)).to_have_count(1)
 
     def pick(self, text: str) -> None:
         """Type into the list that is open and take what it finds first."""
