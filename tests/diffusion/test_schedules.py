@@ -101,6 +101,7 @@ def test_spacings_are_those_of_diffusers(solver: str, theirs: Any, steps: int, s
 )
 @example("linspace", 1000, "deis", False)
 @example("leading", 1000, "dpmpp_2m", True)
+@example("ddim_uniform", 1000, "dpm_2", False)
 def test_every_schedule_descends_to_zero(name: str, steps: int, solver: str, zero: bool) -> None:
     table = NoiseTable.from_config({"rescale_betas_zero_snr": zero})
     schedule = SOLVERS[solver].schedule(name, steps, table)

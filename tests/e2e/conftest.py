@@ -35,7 +35,7 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is there, Playwright has an event loop running in this thread
 def browser() -> Iterator[Browser]:
     found = chromium()
     if found is None:

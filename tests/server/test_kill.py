@@ -162,6 +162,7 @@ def test_a_job_that_was_being_cancelled_is_not_begun_again(start: Callable[..., 
     assert service.until_state(job, "cancelled", "done")["state"] == "cancelled"
 
 
+@pytest.mark.timeout(400)  # three processes load torch, one after the other
 def test_sampling_goes_on_from_its_last_step_in_another_worker(start: Callable[..., Service], tmp_path: Path) -> None:
     service = start("--checkpoint", "0")
     document = service.get("/api/workflows/txt2img").json["document"]

@@ -279,7 +279,7 @@ def _simple(steps: int, table: Table) -> Array:
 
 
 def _ddim_uniform(steps: int, table: Table) -> Array:
-    return table.sigmas[1 :: len(table.sigmas) // steps][::-1]
+    return table.sigmas[1 :: max(1, len(table.sigmas) // steps)][::-1]
 
 
 def _beta(steps: int, table: Table) -> Array:
