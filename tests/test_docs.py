@@ -58,3 +58,10 @@ def test_the_node_that_is_written_on_the_page(tmp_path: Path) -> None:
     assert posterise is not None
     image = Image(np.linspace(0, 1, 30, dtype=np.float32).reshape(1, 3, 2, 5))
     assert set(np.unique(posterise(image, levels=3).pixels)) == {0, 0.5, 1}
+
+
+@pytest.mark.parametrize("page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
