@@ -39,6 +39,9 @@ class Post:
 
     def progress(self, node: str, fields: dict[str, Any]) -> None:
         with self._changed:
+            waiting = self._progress.get(node, {})
+            if "preview" in waiting:  # not every report has a picture: the last one is not lost to the next without
+                fields = {"preview": waiting["preview"], **fields}
             self._progress[node] = fields
             self._changed.notify()
 
