@@ -107,7 +107,7 @@ def _open(
         raise InvalidWorkflow([Problem("too_large", "", None, message)])
     nodes: dict[int | str, Mapping[str, Any]] = {}
     for node in _list(raw.get("nodes")):
-        if isinstance(node, dict) and isinstance(node.get("id"), int | str) and isinstance(node.get("type"), str):
+        if isinstance(node, dict) and _is_id(node.get("id")) and isinstance(node.get("type"), str):
             nodes[node["id"]] = node
     count[0] += len(nodes)
     if count[0] > MOST_NODES:
@@ -121,6 +121,11 @@ def _open(
     return scope
 
 
+def _is_id(value: Any) -> bool:
+    """`true` is none, though Python takes it for 1."""
+    return isinstance(value, int | str) and not isinstance(value, bool)
+
+
 def _links(raw: Mapping[str, Any]) -> Iterator[tuple[Any, tuple[Any, int, Any, int]]]:
     for link in _list(raw.get("links")):
         if isinstance(link, dict):
@@ -130,7 +135,7 @@ def _links(raw: Mapping[str, Any]) -> Iterator[tuple[Any, tuple[Any, int, Any, i
         else:
             continue
         id, origin, origin_slot, target, target_slot = values
-        plain = isinstance(id, int | str) and isinstance(origin, int | str) and isinstance(target, int | str)
+        plain = _is_id(id) and _is_id(origin) and _is_id(target)
         if plain and isinstance(origin_slot, int) and isinstance(target_slot, int):
             yield id, (origin, origin_slot, target, target_slot)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -221,6 +221,15 @@ def damaged(draw: st.DrawFn) -> Any:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(
+    {
+        "nodes": [
+            {"id": True, "type": "CheckpointLoaderSimple", "outputs": [{"type": "MODEL"}], "widgets_values": ["x"]},
+            {"id": 3, "type": "KSampler", "inputs": [{"name": "model", "type": "MODEL", "link": 1}]},
+        ],
+        "links": [[1, 1, 0, 3, 0, "MODEL"]],
+    }
+)
 @given(damaged())
 def test_damage_gives_a_document_or_reasons(raw: Any) -> None:
     try:
