@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 
-from nodegraph import Context, NodeError, Report, Widget, node
+from nodegraph import Context, NodeError, Widget, node
 
 from .checkpoint import ModelError
+from .file_weights import FileWeights
 from .params import Unit
 from .values import Image
 
@@ -24,43 +24,6 @@ WITHHELD = 0.5
 BLUR = 8
 """A blurred picture keeps about this many patches across."""
 SHIPPED_SIZE = 6 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class CheckerWeights:
-    """A checker, to be leased."""
-
-    file: Path | None
-    place: str
-    size: int
-    modified: int
-
-    @property
-    def key(self) -> Hashable:
-        return self
-
-    @property
-    def name(self) -> str:
-        return f"safety checker {self.file.parent.name}" if self.file else "safety checker"
-
-    def capacity(self) -> int:
-        import torch
-
-        from .diffusion.devices import memory
-
-        return memory(torch.device(self.place))
-
-    def load(self, report: Report) -> Checker:
-        import torch
-
-        from .diffusion.safety import load_checker
-
-        made = load_checker(self.file, torch.device(self.place))
-        report(self.size, self.size)
-        return made
-
-    def drop(self, value: Checker) -> None:
-        """Its memory goes with it."""
 
 
 class Checked(NamedTuple):
@@ -102,9 +65,7 @@ def safety_check(
     from .diffusion.devices import choose_device
 
     try:
-        stat = checker.stat() if checker else None
-        size, modified = (stat.st_size, stat.st_mtime_ns) if stat else (SHIPPED_SIZE, 0)
-        with ctx.lease(CheckerWeights(checker, str(choose_device()), size, modified)) as judge:
+        with ctx.lease(_weights(checker, str(choose_device()))) as judge:
             scores = judge(torch.from_numpy(image.pixels.copy()), suggestive).numpy()
     except (ModelError, OSError) as error:
         raise NodeError(str(error), "checker") from error
@@ -118,6 +79,17 @@ def safety_check(
         pixels[unfit] = _blurred(pixels[unfit]) if action == "blur" else WITHHELD
         made = Image(pixels)
     return Checked(made, not len(unfit), round(float(scores.max()), 4))
+
+
+def _weights(checker: Path | None, place: str) -> FileWeights[Checker]:
+    """The checker that ships, or that of a file. Raises `OSError`."""
+    from .diffusion.safety import load_checker
+
+    read = partial(load_checker, checker)
+    if checker is None:
+        return FileWeights("safety checker", None, 0, place, SHIPPED_SIZE, read)
+    stat = checker.stat()
+    return FileWeights(f"safety checker {checker.parent.name}", checker, stat.st_mtime_ns, place, stat.st_size, read)
 
 
 def _blurred(pixels: Floats) -> Floats:

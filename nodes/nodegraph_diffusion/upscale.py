@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from nodegraph import Context, NodeError, Report, Widget, node
+from nodegraph import Context, NodeError, Widget, node
 
 from .checkpoint import ModelError
 from .checkpoint.header import read_header
+from .file_weights import FileWeights
 from .resampling import resampled
 from .sizes import check_size
 from .values import Image
@@ -26,49 +26,6 @@ if TYPE_CHECKING:
 Factor = Annotated[float, Field(ge=1, le=16), Widget("number", step=0.5)]
 Own = Annotated[Path | None, Widget("file", suffix=".safetensors")]
 FLOAT32 = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Upscaler:
-    """The weights of a network, to be leased."""
-
-    file: Path
-    place: str
-    size: int
-    modified: int
-
-    @property
-    def key(self) -> Hashable:
-        return self
-
-    @property
-    def name(self) -> str:
-        return f"upscaler {self.file.stem}"
-
-    def capacity(self) -> int:
-        import torch
-
-        from .diffusion.devices import memory
-
-        return memory(torch.device(self.place))
-
-    def load(self, report: Report) -> Network:
-        import torch
-
-        from .diffusion.upscale.loading import load_network
-
-        made = load_network(self.file, torch.device(self.place))
-        report(self.size, self.size)
-        return made
-
-    def drop(self, value: Network) -> None:
-        """Its memory goes with it."""
-
-    @classmethod
-    def of(cls, file: Path, place: str) -> Upscaler:
-        """Raises `ModelError` for what is no safetensors file."""
-        elements = sum(tensor.elements for tensor in read_header(file).tensors.values())
-        return cls(file, place, elements * FLOAT32, file.stat().st_mtime_ns)
 
 
 @node(version=1, lane="gpu", category="image")
@@ -109,7 +66,7 @@ def upscale(
     pictures = torch.from_numpy(image.pixels.copy())
     try:
         with ExitStack() as leases, torch.inference_mode():
-            networks = [leases.enter_context(ctx.lease(Upscaler.of(each, str(device)))) for each in files]
+            networks = [leases.enter_context(ctx.lease(_weights(each, str(device)))) for each in files]
             chain = passes(networks, factor)
             scales = [math.prod(network.scale for network in chain[:i]) for i in range(len(chain) + 1)]
             check_size(image.width * scales[-1], image.height * scales[-1], image.batch, "factor")
@@ -124,3 +81,12 @@ def upscale(
         raise NodeError(str(error), "file") from error
     made = pictures.numpy()
     return Image(made if made.shape[2:] == (height, width) else resampled(made, width, height, "lanczos"))
+
+
+def _weights(file: Path, place: str) -> FileWeights[Network]:
+    """The upscaler in `file`. Raises `ModelError` for what is no safetensors file."""
+    from .diffusion.upscale.loading import load_network
+
+    elements = sum(tensor.elements for tensor in read_header(file).tensors.values())
+    modified = file.stat().st_mtime_ns
+    return FileWeights(f"upscaler {file.stem}", file, modified, place, elements * FLOAT32, partial(load_network, file))
