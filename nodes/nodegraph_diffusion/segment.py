@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from nodegraph import Context, NodeError, Report, Widget, node
+from nodegraph import Context, NodeError, Widget, node
 
+from .file_weights import FileWeights
 from .resampling import resampled
 from .values import Image, Mask
 
 if TYPE_CHECKING:
+    import torch
+
     from .values import Floats
 
 Side = Annotated[int, Field(ge=32, le=4096), Widget("number", step=32)]
@@ -26,48 +28,6 @@ RANGES = {
     "-1..1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "0..255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Segmenter:
-    """An ONNX network, to be leased."""
-
-    file: Path
-    size: int
-    modified: int
-    place: str = "cpu"
-
-    @property
-    def key(self) -> Hashable:
-        return self
-
-    @property
-    def name(self) -> str:
-        return f"segmenter {self.file.stem}"
-
-    def capacity(self) -> int:
-        import torch
-
-        from .diffusion.devices import memory
-
-        return memory(torch.device(self.place))
-
-    def load(self, report: Report) -> Any:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            message = "reading an ONNX network needs onnxruntime; run `pip install 'nodegraph[segmentation]'`"
-            raise NodeError(message, "model") from error
-        try:
-            made = onnxruntime.InferenceSession(str(self.file), providers=["CPUExecutionProvider"])
-        except Exception as error:  # its own classes, one for each thing that can be wrong with a file
-            message = f"{str(self.file)!r} is no ONNX network that can be run ({error}); give another file"
-            raise NodeError(message, "model") from error
-        report(self.size, self.size)
-        return made
-
-    def drop(self, value: Any) -> None:
-        """Its memory goes with it."""
 
 
 @node(version=1, lane="gpu", category="mask")
@@ -92,8 +52,23 @@ def segment(
         side: Width and height that the picture gets for the network, where the file leaves them open.
     """
     stat = model.stat()
-    with ctx.lease(Segmenter(model, stat.st_size, stat.st_mtime_ns)) as session:
+    name, read = f"segmenter {model.stem}", partial(_session, model)
+    with ctx.lease(FileWeights(name, model, stat.st_mtime_ns, "cpu", stat.st_size, read)) as session:
         return Mask(np.stack([_found(session, picture, class_index, range, side) for picture in image.pixels]))
+
+
+def _session(file: Path, device: torch.device) -> Any:
+    """The ONNX network in `file`; it runs on the CPU, whatever the device."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        message = "reading an ONNX network needs onnxruntime; run `pip install 'nodegraph[segmentation]'`"
+        raise NodeError(message, "model") from error
+    try:
+        return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own classes, one for each thing that can be wrong with a file
+        message = f"{str(file)!r} is no ONNX network that can be run ({error}); give another file"
+        raise NodeError(message, "model") from error
 
 
 def _found(session: Any, picture: Floats, class_index: int, range: str, side: int) -> Floats:
