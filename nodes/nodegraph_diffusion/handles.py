@@ -347,10 +347,12 @@ class Vae(_Handle):
     Args:
         multiple: Of how many pixels the denoiser wants width and height to be multiples.
         hides: Whether the denoiser reads a picture with a hole, which is then encoded too.
+        enlarges: Whether the denoiser makes a large picture of a small one.
     """
 
     multiple: int = 1
     hides: bool = False
+    enlarges: bool = False
 
     @property
     def autoencoder(self) -> Weights[Any]:

@@ -70,7 +70,7 @@ def load_model(
     return LoadedModel(
         Model(found, dtype, device, space(pictures.autoencoder)),
         TextEncoder(texts, dtype, device),
-        Vae(pictures, dtype, device, family.multiple, family.inpaints(found.denoiser.config)),
+        Vae(pictures, dtype, device, family.multiple, family.inpaints(found.denoiser.config), family.enlarges),
     )
 
 
@@ -88,7 +88,7 @@ def _opened(
     found = opened(source, "source")
     text_model = opened(texts, "text_encoder_from") if texts else found
     picture_model = opened(pictures, "vae_from") if pictures else found
-    if not text_model.text_encoders:
+    if _family(found).encoders and not text_model.text_encoders:
         message = f"{text_model.name} holds no text encoders; name a model that has those of {_family(found).title}"
         raise NodeError(message, "text_encoder_from")
     if picture_model.vae is None:
@@ -141,17 +141,19 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         "prediction": found.prediction,
         "refines": family.refines or None,
         "inpaints": family.inpaints(found.denoiser.config) or None,
+        "enlarges": at.cell if family.enlarges else None,
         "weights": found.denoiser.bytes,
     }
     text_encoder: dict[str, Fact | None] = {
         "family": family.name,
         "prompt": prompt,
-        "token widths": text_widths([part.config for part in texts.text_encoders]),
+        "token widths": text_widths([part.config for part in texts.text_encoders]) or None,
         "weights": sum(part.bytes for part in texts.text_encoders),
     }
     vae: dict[str, Fact | None] = {
         "latent space": latent,
         "channels": at.channels,
+        "enlarges": at.cell if family.enlarges else None,
         "weights": pictures.autoencoder.bytes,
     }
     return {"model": Facts(model), "text_encoder": Facts(text_encoder), "vae": Facts(vae)}

@@ -9,11 +9,21 @@ from pydantic import Field
 
 from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
+from .encode_low_res import SMALL
 from .families import Job
 from .handles import Model
 from .layouts import Layout
 from .params import Guidance, Seed, Steps, Unit
-from .sample_inputs import attention_of, check_width, check_windows, hole_of, mask_of, network_prompts, start_of
+from .sample_inputs import (
+    attention_of,
+    check_width,
+    check_windows,
+    hole_of,
+    low_res_of,
+    mask_of,
+    network_prompts,
+    start_of,
+)
 from .sampling_state import plain, resumed
 from .values import Conditioning, Image, Latent
 from .windows import windows
@@ -147,8 +157,13 @@ def sample(
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and (comfyui or not inpainting)
         if in_windows:
-            check_windows((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
+            everything = (*prompts, *([negative] if negative else []))
+            check_windows(everything, inpainting, bool(controls), family.enlarges)
+        draw = Draw(seed, tuple(start.shape), whole_batch)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
+        if family.enlarges:
+            low_res, level = low_res_of(model, latent, draw)
+            job = replace(job, low_res=low_res.to(start.device), noise_level=level)
         longer = comfyui and 0 < strength < 1
         whole_steps = int(steps / strength) if longer else steps
         try:
@@ -190,7 +205,7 @@ def sample(
                 solver,
                 whole,
                 start,
-                Draw(seed, tuple(start.shape), whole_batch),
+                draw,
                 strength=1.0 if longer else strength,
                 start_step=max(start_step, len(whole) - steps) if longer else start_step,
                 end_step=end_step,
@@ -221,13 +236,16 @@ def _facts(known: Known) -> dict[str, Facts]:
     known.agree("latent space", "model", "latent", hint="encode the picture with the VAE of the same model")
     content = latent.get("content")
     for name, whole in (("strength", 1), ("start_step", 0)):
-        if content == "nothing" and known.value(name) not in (None, whole):
+        if content in ("nothing", SMALL) and known.value(name) not in (None, whole):
             message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set"
             known.refuse(name, f"{message} it to {whole}")
     if content == "nothing" and model.get("refines"):
         message = "the model is a refiner, which goes on from another model's latents, but the latent is empty"
         known.refuse("latent", f"{message}; sample it with the base model first")
         known.refuse("model", "a refiner cannot be first: the latent is empty; sample with the base model before it")
+    if model.get("enlarges") and content is not None and content != SMALL:
+        known.refuse("latent", "the model is one that enlarges, which needs a small picture; link EncodeLowRes, with "
+                     "this model's VAE and an image")  # fmt: skip
     if model.get("inpaints") and content in ("nothing", "a picture"):
         known.refuse("latent", "the model is one for inpainting, which needs a picture with a hole; link EncodeImage, "
                      "with this model's VAE, an image and a mask")  # fmt: skip

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .diffusion.denoiser import Prompt
+    from .diffusion.noise import Draw
 
 
 def check_width(model: Model, prompt: Conditioning, port: str) -> None:
@@ -26,11 +27,13 @@ def check_width(model: Model, prompt: Conditioning, port: str) -> None:
             raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
 
 
-def check_windows(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool) -> None:
+def check_windows(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool, enlarging: bool) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     whole = "set tile to 0 and link a plain prompt"
     if inpainting:
         raise NodeError(f"an inpainting model looks at the whole picture; {whole}", "model")
+    if enlarging:
+        raise NodeError(f"an upscaling model looks at the whole small picture; {whole}", "model")
     if controlled:
         raise NodeError(f"a ControlNet looks at the whole picture; {whole}", "model")
     if any(part.mask is not None for prompt in prompts for part in prompt.parts):
@@ -113,6 +116,19 @@ def hole_of(model: Model, latent: Latent) -> Any:
     edges = (0, width - latent.width, 0, height - latent.height)
     assert model.family.hole is not None
     return model.family.hole(functional.pad(hard, edges, mode="replicate"), hidden)
+
+
+def low_res_of(model: Model, latent: Latent, draw: Draw) -> tuple[Tensor, int]:
+    """What an upscaling model reads beside the latent: the small picture (B, 3, h, w), -1..1, and its noise level."""
+    import torch
+
+    from .diffusion.low_res import augmented
+
+    if latent.low_res is None:
+        message = "is an upscaling model, which needs a small picture"
+        raise NodeError(f"{message}; link EncodeLowRes, with this model's VAE and an image, to latent", "latent")
+    scheduler = model.checkpoint.low_res_scheduler
+    return augmented(torch.from_numpy(latent.low_res.copy()), scheduler, latent.noise_level, draw)
 
 
 def attention_of(network: Any) -> str:

@@ -130,6 +130,60 @@ def ldm(folder: Path) -> Any:
     )
 
 
+@cache
+def sd_x4() -> Any:
+    """A UNet of seven channels, told the noise level as a class, beside an autoencoder of cells of four pixels."""
+    small = config(
+        "sd21", "unet", in_channels=7, num_class_embeds=1000, block_out_channels=[32, 64, 64, 64],
+        attention_head_dim=2, cross_attention_dim=64, sample_size=16, only_cross_attention=[True, True, True, False],
+        down_block_types=["DownBlock2D", *["CrossAttnDownBlock2D"] * 3],
+        up_block_types=[*["CrossAttnUpBlock2D"] * 3, "UpBlock2D"],
+    )  # fmt: skip
+    narrow = config(
+        "sd21", "vae", block_out_channels=[32, 32, 64], sample_size=64, scaling_factor=0.08333,
+        down_block_types=["DownEncoderBlock2D"] * 3, up_block_types=["UpDecoderBlock2D"] * 3,
+    )  # fmt: skip
+    with seeded(15):
+        unet = ready(diffusers.UNet2DConditionModel.from_config(small), ("attn2", "class_embedding"))
+        vae = ready(diffusers.AutoencoderKL.from_config(narrow))
+    noise = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "scaled_linear"}
+    return quiet(
+        diffusers.StableDiffusionUpscalePipeline(
+            vae=vae,
+            text_encoder=clip(act="gelu"),
+            tokenizer=clip_tokenizer("!"),
+            unet=unet,
+            low_res_scheduler=diffusers.DDPMScheduler(**noise),
+            scheduler=diffusers.DDIMScheduler(
+                **noise, prediction_type="v_prediction", clip_sample=False, steps_offset=1
+            ),
+        )
+    )
+
+
+@cache
+def ldm_sr() -> Any:
+    with seeded(16):
+        unet = ready(
+            diffusers.UNet2DModel(
+                in_channels=6, out_channels=3, block_out_channels=(32, 32, 64, 64), layers_per_block=1,
+                down_block_types=("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+                up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"), attention_head_dim=32,
+            )
+        )  # fmt: skip
+        vqvae = ready(
+            diffusers.VQModel(
+                block_out_channels=(32, 32, 64), latent_channels=3, num_vq_embeddings=64,
+                down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+            )
+        )  # fmt: skip
+        vqvae.quantize.embedding.weight.data.normal_()
+    scheduler = diffusers.DDIMScheduler(
+        beta_start=0.0015, beta_end=0.0155, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1
+    )
+    return quiet(diffusers.LDMSuperResolutionPipeline(vqvae=vqvae, unet=unet, scheduler=scheduler))
+
+
 def control_net(family: str, seed: int = 12) -> Any:
     """A ControlNet of a family's true architecture that changes what its denoiser gives."""
     with seeded(seed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,8 @@ def test_same_inputs_give_the_same_outputs_and_are_left_alone(type_id: str, tmp_
     elif type_id == "Segment":
         pytest.importorskip("onnxruntime")
         kwargs["model"] = write_network(tmp_path / "network.onnx", "Identity", (1, 3, 64, 64))
+    elif type_id == "EncodeLowRes":
+        kwargs["vae"] = replace(kwargs["vae"], enlarges=True)
     if type_id in ADAPTERS:
         kwargs["source"] = ADAPTERS[type_id](tmp_path)
     before = [a.copy() for v in kwargs.values() for a in arrays(v)]

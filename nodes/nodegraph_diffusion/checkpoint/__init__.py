@@ -36,7 +36,11 @@ __all__ = [
 ]
 
 DEMO = "demo"
-CHANNELS = {5: "a depth-to-image model", 7: "the x4 upscaler", 8: "an InstructPix2Pix model"}
+CHANNELS = {
+    5: "a depth-to-image model",
+    7: "the x4 upscaler (supported as a diffusers folder)",
+    8: "an InstructPix2Pix model",
+}
 
 
 def open_model(
@@ -65,7 +69,8 @@ def open_model(
 
 def _check(root: Path, found: Checkpoint, family: Family) -> None:
     """Refuse what is of a family and yet something else, or put together of different models."""
-    if family.denoiser[0] == "unet" and found.in_channels not in (4, 9) and not family.inpaints(found.denoiser.config):
+    usual = family.enlarges or family.inpaints(found.denoiser.config) or found.in_channels == 4
+    if family.denoiser[0] == "unet" and not usual:
         what = CHANNELS.get(found.in_channels, "of another kind")
         raise ModelError(
             f"{root}: its denoiser reads {found.in_channels} channels, needed 4, or 9 for inpainting. It is {what}, "
@@ -185,6 +190,7 @@ def _folder(root: Path, families: Sequence[Family], *, demo: bool) -> Checkpoint
         text_encoders=found.text_encoders,
         vae=found.vae,
         revision=digest(weights, found.configs, mtime=not demo),
+        low_res_scheduler=found.low_res_scheduler,
     )
 
 

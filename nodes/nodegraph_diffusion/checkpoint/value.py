@@ -76,6 +76,8 @@ class Checkpoint:
     vae: Component | None
     revision: str
     """Changes when the files do. Enters cache keys."""
+    low_res_scheduler: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Of an upscaling model: the noise under which it was shown small pictures; empty where it saw them clear."""
 
     @property
     def root(self) -> Path:

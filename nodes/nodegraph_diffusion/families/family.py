@@ -77,6 +77,8 @@ class Job:
         width, height: Of the picture in pixels.
         guidance: What a model distilled from guidance is told instead of it.
         hole: For inpainting networks, what the family's `hole` made.
+        low_res: For networks that enlarge, the small picture (B, 3, h, w), -1..1, at the size of the latent.
+        noise_level: How much noise that picture has, as a timestep of its own scheduler.
         residuals: Further arguments of the network, such as those that ControlNets add.
     """
 
@@ -84,6 +86,8 @@ class Job:
     height: int
     guidance: float = 3.5
     hole: Any = None
+    low_res: Tensor | None = None
+    noise_level: int = 0
     residuals: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -145,6 +149,8 @@ class Family:
         adapted: `adapted(name, config)`: the modules of the denoiser, by diffusers' names, that one of the original
             code is, or is fused of. Dots of the name may be underscores.
         control: How its ControlNets are asked, if there are any.
+        enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
+        vae_config: What its autoencoder is configured as, whatever its file says.
         refines: Whether it only goes on from another model's latents.
         rank: Families of a lower rank are asked first whether a model is theirs.
     """
@@ -175,5 +181,7 @@ class Family:
     adapts: Callable[[Header], bool] = lambda header: False
     adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()
     control: Control | None = None
+    enlarges: bool = False
+    vae_config: Mapping[str, Any] = field(default_factory=dict)
     refines: bool = False
     rank: int = 1

@@ -54,7 +54,9 @@ FAMILY: Family = replace(
     name="sd2",
     title="Stable Diffusion 2.x",
     owns=lambda configs: (
-        configs["text_encoder"].get("hidden_act") == "gelu" and not configs["unet"].get("addition_embed_type")
+        configs["text_encoder"].get("hidden_act") == "gelu"
+        and not configs["unet"].get("addition_embed_type")
+        and not configs["unet"].get("num_class_embeds")
     ),
     recognise=_recognise,
     read=_read,
