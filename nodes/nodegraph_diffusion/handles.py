@@ -12,6 +12,7 @@ from nodegraph import Context, NodeError, Report
 
 from .checkpoint import Checkpoint, Component, ModelError
 from .checkpoint.adapters import Adapter
+from .checkpoint.controls import T2I
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
 from .checkpoint.words import Word
 from .families import FAMILIES, Family
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from .diffusion.control import Control
+    from .diffusion.control import Control, Features
     from .diffusion.guidance import Combine
     from .diffusion.lora import Parts
     from .diffusion.prompts import PromptEncoder
@@ -146,7 +147,7 @@ class Lora:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ControlHint:
-    """A ControlNet and the picture, or its latent, that it holds to (1 or B, C, H, W).
+    """A ControlNet or T2I-Adapter and the picture, or its latent, that it holds to (1 or B, C, H, W).
 
     Args:
         start, end: The part of the way from noise to picture on which it acts, 0..1.
@@ -285,20 +286,24 @@ class Model(_Handle):
             yield network
 
     @contextmanager
-    def controlled(self, ctx: Context, size: tuple[int, int], like: Tensor) -> Iterator[list[Control]]:
-        """Its ControlNets, ready to be asked about latents like `like` of pictures of `size` (height, width)."""
-        from .diffusion.control import ready
+    def controlled(self, ctx: Context, size: tuple[int, int], like: Tensor) -> Iterator[list[Control | Features]]:
+        """Its ControlNets and T2I-Adapters, ready to be asked about latents like `like` of pictures of `size` (height,
+        width)."""
+        from .diffusion.control import features, ready
 
         family = self.family
         with ExitStack() as leases:
-            made = []
+            made: list[Control | Features] = []
             for each in self.controls:
                 weights = self._weights(each.checkpoint.denoiser)
                 weights = replace(weights, checkpoint=each.checkpoint)
                 network = leases.enter_context(ctx.lease(weights))
-                assert family.control is not None
                 try:
-                    made.append(ready(family.control, network, each, size, like))
+                    if each.checkpoint.denoiser.cls == T2I:
+                        made.append(features(network, each, size, len(like)))
+                    else:
+                        assert family.control is not None
+                        made.append(ready(family.control, network, each, size, like))
                 except ValueError as error:
                     raise NodeError(str(error), "model") from error
             yield made

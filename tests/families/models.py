@@ -206,6 +206,19 @@ def control_net(family: str, seed: int = 12) -> Any:
         return ready(made)
 
 
+def t2i_adapter(family: str, seed: int = 17, channels: int = 3, kind: str = "") -> Any:
+    """A T2I-Adapter that changes what its UNet gives."""
+    kinds = {"sd1": ("full_adapter", [32, 64, 64, 64], 8), "sdxl": ("full_adapter_xl", [64, 64, 128, 128], 16)}
+    usual, widths, factor = kinds[family]
+    with seeded(seed):
+        return ready(
+            diffusers.T2IAdapter(
+                in_channels=channels, channels=widths[:3] if kind else widths, num_res_blocks=1,
+                downscale_factor=factor, adapter_type=kind or usual,
+            )
+        )  # fmt: skip
+
+
 @cache
 def sdxl() -> Any:
     small = config(

@@ -114,6 +114,15 @@ def control(folder: Path) -> str:
     return str(folder / "control")
 
 
+def t2i_adapter(folder: Path) -> str:
+    """A T2I-Adapter for the demo model."""
+    from diffusers import T2IAdapter
+
+    widths = json.loads((ASSETS / "demo" / "unet" / "config.json").read_text())["block_out_channels"]
+    T2IAdapter(channels=widths).save_pretrained(folder / "adapter")
+    return str(folder / "adapter")
+
+
 def word(folder: Path) -> str:
     """A textual inversion for the demo model."""
     from safetensors.numpy import save_file
@@ -122,7 +131,7 @@ def word(folder: Path) -> str:
     return str(folder / "word.safetensors")
 
 
-ADAPTERS = {"ApplyLora": lora, "ApplyControlNet": control, "TeachWord": word}
+ADAPTERS = {"ApplyLora": lora, "ApplyControlNet": control, "ApplyT2iAdapter": t2i_adapter, "TeachWord": word}
 
 
 def call(node: Node[..., Any], kwargs: dict[str, Any]) -> Any:

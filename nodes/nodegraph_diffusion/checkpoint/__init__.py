@@ -32,6 +32,7 @@ __all__ = [
     "find_file",
     "list_files",
     "list_models",
+    "list_parts",
     "open_model",
 ]
 
@@ -99,6 +100,16 @@ def list_files(folders: Sequence[Path]) -> list[str]:
     for base in folders:
         names |= dict.fromkeys(sorted(name for name in _below(base) if name.endswith(".safetensors")))
     return list(names)
+
+
+def list_parts(folders: Sequence[Path]) -> list[str]:
+    """Folders with the configuration of one component, two levels deep below `folders`, outside of whole models."""
+    return [
+        config.parent.relative_to(base).as_posix()
+        for base in folders
+        for config in sorted(base.glob("*/config.json")) + sorted(base.glob("*/*/config.json"))
+        if not (config.parent.parent / "model_index.json").is_file()
+    ]
 
 
 def find(source: str, folders: Sequence[Path]) -> Path:

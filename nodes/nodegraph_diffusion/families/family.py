@@ -149,6 +149,7 @@ class Family:
         adapted: `adapted(name, config)`: the modules of the denoiser, by diffusers' names, that one of the original
             code is, or is fused of. Dots of the name may be underscores.
         control: How its ControlNets are asked, if there are any.
+        guides: Whether a T2I-Adapter of this configuration is for the family.
         enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
         vae_config: What its autoencoder is configured as, whatever its file says.
         refines: Whether it only goes on from another model's latents.
@@ -181,6 +182,7 @@ class Family:
     adapts: Callable[[Header], bool] = lambda header: False
     adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()
     control: Control | None = None
+    guides: Callable[[Mapping[str, Any]], bool] = lambda config: False
     enlarges: bool = False
     vae_config: Mapping[str, Any] = field(default_factory=dict)
     refines: bool = False

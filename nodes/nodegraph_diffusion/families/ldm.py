@@ -31,6 +31,7 @@ FAMILY: Family = replace(
     recognise=lambda header: False,
     read=None,
     convert=None,
+    guides=lambda config: False,
     adapts=lambda header: False,
     control=None,
     rank=2,

@@ -60,5 +60,6 @@ FAMILY = Family(
     control=unets.control(
         lambda config: config["cross_attention_dim"] != 1024 and not config.get("addition_embed_type")
     ),
+    guides=lambda config: config["adapter_type"] in ("full_adapter", "light_adapter"),
     rank=0,
 )

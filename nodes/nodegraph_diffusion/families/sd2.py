@@ -63,5 +63,6 @@ FAMILY: Family = replace(
     control=unets.control(
         lambda config: config["cross_attention_dim"] == 1024 and not config.get("addition_embed_type")
     ),
+    guides=lambda config: False,
     adapts=lambda header: "sd2" in unets.adapts(header),
 )
