@@ -5,6 +5,7 @@ from nodegraph import Pack
 from . import (
     apply_control_net,
     apply_guidance,
+    apply_ip_adapter,
     apply_lora,
     apply_t2i_adapter,
     attention_maps,
@@ -52,6 +53,7 @@ pack = Pack.of(
     "",
     apply_control_net,
     apply_guidance,
+    apply_ip_adapter,
     apply_lora,
     apply_t2i_adapter,
     attention_maps,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from nodegraph import Context, NodeError, Report
 from .checkpoint import Checkpoint, Component, ModelError
 from .checkpoint.adapters import Adapter
 from .checkpoint.controls import T2I
+from .checkpoint.ip_adapters import IpAdapter
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
 from .checkpoint.words import Word
 from .families import FAMILIES, Family
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from .diffusion.control import Control, Features
     from .diffusion.guidance import Combine
-    from .diffusion.lora import Parts
+    from .diffusion.ip_adapter import Attended
     from .diffusion.prompts import PromptEncoder
 
 T = TypeVar("T")
@@ -83,7 +84,8 @@ class Weights(Generic[T]):
 
     @property
     def name(self) -> str:
-        part = "denoiser" if self.component is self.checkpoint.denoiser else self.component.name.replace("_", " ")
+        name = self.component.name
+        part = "denoiser" if name == FAMILIES[self.checkpoint.family].denoiser[0] else name.replace("_", " ")
         return f"{part} of {self.checkpoint.name}"
 
     @property
@@ -163,6 +165,28 @@ class ControlHint:
         object.__setattr__(self, "hint", frozen(self.hint, 4, "ControlHint.hint (batch, channel, height, width)"))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ImagePrompt:
+    """An IP-Adapter and what its image encoder sees in pictures, and in none (N, T, D).
+
+    Args:
+        start, end: The part of the way from noise to picture on which it acts, 0..1.
+    """
+
+    adapter: IpAdapter
+    seen: Floats
+    unseen: Floats
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("seen", "unseen"):
+            object.__setattr__(
+                self, name, frozen(getattr(self, name), 3, f"ImagePrompt.{name} (picture, token, width)")
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Taught:
     """A word that a text encoder was taught, as prompts write it."""
@@ -171,11 +195,21 @@ class Taught:
     word: Word
 
 
-@dataclass(frozen=True, slots=True)
-class LoraWeights:
-    """The weights of a LoRA on a device in a dtype, to be leased."""
+A = TypeVar("A", Adapter, IpAdapter)
 
-    adapter: Adapter
+
+@dataclass(frozen=True, slots=True)
+class AdapterWeights(Generic[A, T]):
+    """The weights of a small file beside a model, on a device in a dtype, to be leased.
+
+    Args:
+        what: Its kind, as people call it.
+        read: Makes it from its file.
+    """
+
+    what: str
+    adapter: A
+    read: Callable[[Path, torch.dtype, torch.device], T]
     dtype: torch.dtype
     device: torch.device
 
@@ -185,7 +219,7 @@ class LoraWeights:
 
     @property
     def name(self) -> str:
-        return f"LoRA {self.adapter.name}"
+        return f"{self.what} {self.adapter.name}"
 
     @property
     def place(self) -> str:
@@ -200,17 +234,15 @@ class LoraWeights:
 
         return memory(self.device)
 
-    def load(self, report: Report) -> Parts:
-        from .diffusion import lora
-
+    def load(self, report: Report) -> T:
         try:
-            made = lora.read(Path(self.adapter.path), self.dtype, self.device)
+            made = self.read(Path(self.adapter.path), self.dtype, self.device)
         except (ModelError, OSError) as error:
             raise NodeError(str(error)) from error
         report(self.size, self.size)
         return made
 
-    def drop(self, value: Parts) -> None:
+    def drop(self, value: T) -> None:
         """Its memory goes with it."""
 
 
@@ -236,7 +268,8 @@ class _Handle:
             used = []
             for each in loras:
                 if each.strength and part in each.adapter.parts:
-                    parts = leases.enter_context(ctx.lease(LoraWeights(each.adapter, weights.dtype, weights.device)))
+                    wanted = AdapterWeights("LoRA", each.adapter, lora.read, weights.dtype, weights.device)
+                    parts = leases.enter_context(ctx.lease(wanted))
                     used.append((each.adapter.name, parts[part], each.strength))
             try:
                 adapted = lora.applied(module, used, lambda name: self.family.adapted(name, component.config))
@@ -263,7 +296,8 @@ class Model(_Handle):
     Args:
         space: Of the latents it works on.
         loras: In the order in which they were applied.
-        controls: ControlNets with the pictures that they hold to.
+        controls: ControlNets and T2I-Adapters with the pictures that they hold to.
+        images: IP-Adapters with the pictures that they show.
         options: How it is run.
         guider: How outputs are combined; None leaves it to the family.
     """
@@ -271,6 +305,7 @@ class Model(_Handle):
     space: Space = STABLE_DIFFUSION
     loras: tuple[Lora, ...] = ()
     controls: tuple[ControlHint, ...] = ()
+    images: tuple[ImagePrompt, ...] = ()
     options: Options = AS_IT_COMES
     guider: Guider | None = None
 
@@ -307,6 +342,27 @@ class Model(_Handle):
                 except ValueError as error:
                     raise NodeError(str(error), "model") from error
             yield made
+
+    @contextmanager
+    def shown(self, ctx: Context, network: Any) -> Iterator[Attended]:
+        """What its IP-Adapters show to `network`, its denoiser, for the length of a `with` block."""
+        from torch import from_numpy
+
+        from .diffusion import ip_adapter
+
+        like = self.denoiser
+        with ExitStack() as leases:
+            made = []
+            for each in self.images:
+                wanted = AdapterWeights("IP-Adapter", each.adapter, ip_adapter.read, like.dtype, like.device)
+                weights = leases.enter_context(ctx.lease(wanted))
+                seen, unseen = (from_numpy(array.copy()) for array in (each.seen, each.unseen))
+                made.append(ip_adapter.shown(weights, seen, unseen, each.strength, each.start, each.end))
+            try:
+                names = [each.adapter.name for each in self.images]
+                yield leases.enter_context(ip_adapter.attending(network, made, names))
+            except ModelError as error:
+                raise NodeError(str(error), "model") from error
 
 
 @dataclass(frozen=True, slots=True)

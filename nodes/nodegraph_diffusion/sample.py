@@ -151,7 +151,11 @@ def sample(
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
     start = start_of(model, latent)
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
-    with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
+    with (
+        model.leased(ctx) as network,
+        model.controlled(ctx, size, start) as controls,
+        model.shown(ctx, network) as shown,
+    ):
         start = start.to(model.denoiser.device)
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
@@ -173,16 +177,17 @@ def sample(
             forget_steps(network)
 
             def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
-                acting = [control for control in controls if control.acts(*whole.walked(float(time)))]
+                walked = whole.walked(float(time))
+                acting = [control for control in controls if control.acts(*walked)]
                 residuals = together([control.ask(x, time, prompt, job) for control in acting])
-                with remembering(network, f"prompt {id(prompt)}"):
+                with remembering(network, f"prompt {id(prompt)}"), shown.during(prompt, len(x), *walked):
                     return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
 
             def build(prompt: Conditioning) -> GuidedDenoiser:
                 return GuidedDenoiser(
                     ask,
                     network_prompts(prompt, 6.0, start),
-                    None if negative is None else network_prompts(negative, 2.5, start),
+                    None if negative is None else network_prompts(negative, 2.5, start, negative=True),
                     prediction=checkpoint.prediction,
                     cfg=cfg,
                     rescale=rescale,

@@ -40,7 +40,7 @@ def check_windows(prompts: Iterable[Conditioning], inpainting: bool, controlled:
         raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 
 
-def network_prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:
+def network_prompts(given: Conditioning, score: float, like: Tensor, negative: bool = False) -> list[Prompt]:
     """What is asked, with masks at the size of the latent."""
     import torch
     from torch.nn import functional
@@ -53,7 +53,7 @@ def network_prompts(given: Conditioning, score: float, like: Tensor) -> list[Pro
                 torch.from_numpy(part.mask.copy())[:, None], size=like.shape[-2:], mode="area"
             )
         prompt = network_prompt(part, score)
-        made.append(replace(prompt, weight=part.weight, mask=mask, start=part.start, end=part.end))
+        made.append(replace(prompt, weight=part.weight, mask=mask, start=part.start, end=part.end, negative=negative))
     return made
 
 

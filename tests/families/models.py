@@ -20,6 +20,8 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
@@ -204,6 +206,56 @@ def control_net(family: str, seed: int = 12) -> Any:
             if weights.abs().sum() == 0 and weights.ndim > 1:  # the layers that training starts from nothing
                 weights.data += 0.1 * torch.randn(weights.shape)
         return ready(made)
+
+
+def image_encoder() -> Any:
+    small = CLIPVisionConfig(
+        hidden_size=64, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2, image_size=32, patch_size=16,
+        projection_dim=32,
+    )  # fmt: skip
+    with seeded(20):
+        return ready(CLIPVisionModelWithProjection(small))
+
+
+def ip_adapter(unet: Any, kind: str, seed: int = 21) -> dict[str, torch.Tensor]:
+    """An IP-Adapter in the layout of its authors."""
+    width, eyes = unet.config.cross_attention_dim, image_encoder().config
+    state: dict[str, torch.Tensor] = {}
+    with seeded(seed):
+
+        def linear(name: str, out: int, into: int, bias: bool = True) -> None:
+            state[f"{name}.weight"] = torch.randn(out, into) / into**0.5
+            if bias:
+                state[f"{name}.bias"] = torch.randn(out) / 4
+
+        def norm(name: str, size: int) -> None:
+            state[f"{name}.weight"], state[f"{name}.bias"] = 1 + torch.randn(size) / 4, torch.randn(size) / 4
+
+        if kind == "plain":
+            linear("image_proj.proj", 4 * width, eyes.projection_dim)
+            norm("image_proj.norm", width)
+        elif kind == "full":
+            linear("image_proj.proj.0", eyes.hidden_size, eyes.hidden_size)
+            linear("image_proj.proj.2", width, eyes.hidden_size)
+            norm("image_proj.proj.3", width)
+        else:
+            state["image_proj.latents"] = torch.randn(1, 5, 64)
+            linear("image_proj.proj_in", 64, eyes.hidden_size)
+            linear("image_proj.proj_out", width, 64)
+            norm("image_proj.norm_out", width)
+            for layer in range(4):
+                at = f"image_proj.layers.{layer}"
+                for each in ("0.norm1", "0.norm2", "1.0"):
+                    norm(f"{at}.{each}", 64)
+                for each, out in (("0.to_q", 64), ("0.to_kv", 128), ("0.to_out", 64)):
+                    linear(f"{at}.{each}", out, 64, bias=False)
+                linear(f"{at}.1.1", 256, 64, bias=False)
+                linear(f"{at}.1.3", 64, 256, bias=False)
+        layers = [module for name, module in unet.named_modules() if name.endswith("attn2")]
+        for index, layer in enumerate(layers):
+            for each in "kv":
+                linear(f"ip_adapter.{2 * index + 1}.to_{each}_ip", layer.to_q.weight.shape[0], width, bias=False)
+    return state
 
 
 def t2i_adapter(family: str, seed: int = 17, channels: int = 3, kind: str = "") -> Any:

@@ -123,6 +123,19 @@ def t2i_adapter(folder: Path) -> str:
     return str(folder / "adapter")
 
 
+def ip_adapter(folder: Path) -> str:
+    """An IP-Adapter for the demo model, with its image encoder beside it."""
+    from diffusers import UNet2DConditionModel
+    from safetensors.torch import save_file
+
+    from families import models
+
+    models.image_encoder().save_pretrained(folder / "image_encoder")
+    unet = UNet2DConditionModel.from_pretrained(ASSETS / "demo" / "unet")
+    save_file(models.ip_adapter(unet, "plain"), folder / "ip.safetensors")
+    return str(folder / "ip.safetensors")
+
+
 def word(folder: Path) -> str:
     """A textual inversion for the demo model."""
     from safetensors.numpy import save_file
@@ -131,7 +144,13 @@ def word(folder: Path) -> str:
     return str(folder / "word.safetensors")
 
 
-ADAPTERS = {"ApplyLora": lora, "ApplyControlNet": control, "ApplyT2iAdapter": t2i_adapter, "TeachWord": word}
+ADAPTERS = {
+    "ApplyLora": lora,
+    "ApplyControlNet": control,
+    "ApplyIpAdapter": ip_adapter,
+    "ApplyT2iAdapter": t2i_adapter,
+    "TeachWord": word,
+}
 
 
 def call(node: Node[..., Any], kwargs: dict[str, Any]) -> Any:

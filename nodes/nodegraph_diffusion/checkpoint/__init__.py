@@ -103,11 +103,12 @@ def list_files(folders: Sequence[Path]) -> list[str]:
 
 
 def list_parts(folders: Sequence[Path]) -> list[str]:
-    """Folders with the configuration of one component, two levels deep below `folders`, outside of whole models."""
+    """Folders with the configuration of one component, up to three levels below `folders`, outside of models."""
     return [
         config.parent.relative_to(base).as_posix()
         for base in folders
-        for config in sorted(base.glob("*/config.json")) + sorted(base.glob("*/*/config.json"))
+        for pattern in ("*/config.json", "*/*/config.json", "*/*/*/config.json")
+        for config in sorted(base.glob(pattern))
         if not (config.parent.parent / "model_index.json").is_file()
     ]
 

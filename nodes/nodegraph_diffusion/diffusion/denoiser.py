@@ -36,6 +36,7 @@ class Prompt:
         weight: How much it counts beside others.
         mask: (1, 1, h, w), at the size of the latent: where it counts; None is everywhere.
         start, end: The part of all steps on which it counts.
+        negative: Whether it says what a picture should not show.
     """
 
     tokens: Tensor
@@ -46,6 +47,7 @@ class Prompt:
     mask: Tensor | None = None
     start: float = 0.0
     end: float = 1.0
+    negative: bool = False
 
     @property
     def restricted(self) -> bool:
