@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .diffusion.control import Control, Features
-    from .diffusion.guidance import Combine
+    from .diffusion.guidance import Combine, Memory
     from .diffusion.ip_adapter import Attended
     from .diffusion.prompts import PromptEncoder
+    from .diffusion.weakening import Weakened
 
 T = TypeVar("T")
 
@@ -40,13 +41,37 @@ class Guider:
     kind: str
     eta: float
     limit: float
+    momentum: float = 0.0
 
-    def combine(self) -> Combine:
+    def memory(self) -> Memory | None:
+        """What a run remembers of its steps, if it does."""
+        from .diffusion.guidance import Memory
+
+        return Memory(self.momentum) if self.kind == "projected" and self.momentum else None
+
+    def combine(self, memory: Memory | None = None) -> Combine:
         from .diffusion import guidance
 
         if self.kind == "projected":
-            return guidance.projected(self.eta, self.limit)
+            return guidance.projected(self.eta, self.limit, memory)
         return {"zero_star": guidance.zero_star, "tangential": guidance.tangential}[self.kind]()
+
+
+@dataclass(frozen=True, slots=True)
+class Weakening:
+    """How a denoiser is made worse, so that its output can be moved away from what it then says.
+
+    Args:
+        layers: Which layers are changed, see `diffusion.weakening`.
+        scale: How far the output is moved.
+        start, end: The part of the steps on which that is done, 0..1.
+    """
+
+    kind: Literal["perturbed", "skip_layer"]
+    layers: str
+    scale: float
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +325,7 @@ class Model(_Handle):
         images: IP-Adapters with the pictures that they show.
         options: How it is run.
         guider: How outputs are combined; None leaves it to the family.
+        weakening: What worse version of itself it is guided away from, if any.
     """
 
     space: Space = STABLE_DIFFUSION
@@ -308,6 +334,7 @@ class Model(_Handle):
     images: tuple[ImagePrompt, ...] = ()
     options: Options = AS_IT_COMES
     guider: Guider | None = None
+    weakening: Weakening | None = None
 
     @property
     def denoiser(self) -> Weights[Any]:
@@ -342,6 +369,18 @@ class Model(_Handle):
                 except ValueError as error:
                     raise NodeError(str(error), "model") from error
             yield made
+
+    @contextmanager
+    def weakened(self, network: Any) -> Iterator[Weakened | None]:
+        """`network`, its denoiser, ready to be made worse, for the length of a `with` block."""
+        from .diffusion.weakening import weakened
+
+        how = self.weakening
+        with ExitStack() as hooks:
+            try:
+                yield hooks.enter_context(weakened(network, **asdict(how))) if how is not None else None
+            except ValueError as error:
+                raise NodeError(str(error), "model") from error
 
     @contextmanager
     def shown(self, ctx: Context, network: Any) -> Iterator[Attended]:

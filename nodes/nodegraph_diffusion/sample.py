@@ -137,6 +137,7 @@ def sample(
     kept: list[Tensor] = []
     kept_noisy: list[Tensor] = []
     reached = (0, steps)
+    memory = model.guider.memory() if model.guider else None
 
     def report(done: int, total: int, state: State) -> None:
         nonlocal reached
@@ -145,7 +146,7 @@ def sample(
         if keep_steps:
             kept.append(x0.cpu())
             kept_noisy.append((state.x / state.x.std(dim=(1, 2, 3), keepdim=True).clamp(min=1)).cpu())
-        ctx.checkpoint(lambda: plain(state, kept, kept_noisy))
+        ctx.checkpoint(lambda: plain(state, kept, kept_noisy, memory))
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
@@ -155,14 +156,14 @@ def sample(
         model.leased(ctx) as network,
         model.controlled(ctx, size, start) as controls,
         model.shown(ctx, network) as shown,
+        model.weakened(network) as weakened,
     ):
         start = start.to(model.denoiser.device)
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and (comfyui or not inpainting)
         if in_windows:
-            everything = (*prompts, *([negative] if negative else []))
-            check_windows(everything, inpainting, bool(controls), family.enlarges)
+            check_windows(model, (*prompts, *([negative] if negative else [])))
         draw = Draw(seed, tuple(start.shape), whole_batch)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         if family.enlarges:
@@ -192,8 +193,9 @@ def sample(
                     cfg=cfg,
                     rescale=rescale,
                     together=family.together,
-                    combine=model.guider.combine() if model.guider else family.combine,
+                    combine=model.guider.combine(memory) if model.guider else family.combine,
                     dtype=network.dtype,
+                    weakened=weakened,
                     walked=whole.walked,
                 )
 
@@ -218,7 +220,7 @@ def sample(
                 mask=mask_of(latent, start, middle=comfyui) if blended else None,
                 keep=comfyui,
                 on_step=report,
-                resume=resumed(ctx, start, kept, kept_noisy),
+                resume=resumed(ctx, start, kept, kept_noisy, memory),
             )
         except ValueError as error:
             raise NodeError(str(error)) from error

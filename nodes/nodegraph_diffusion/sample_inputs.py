@@ -27,15 +27,18 @@ def check_width(model: Model, prompt: Conditioning, port: str) -> None:
             raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
 
 
-def check_windows(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool, enlarging: bool) -> None:
+def check_windows(model: Model, prompts: Iterable[Conditioning]) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     whole = "set tile to 0 and link a plain prompt"
-    if inpainting:
-        raise NodeError(f"an inpainting model looks at the whole picture; {whole}", "model")
-    if enlarging:
-        raise NodeError(f"an upscaling model looks at the whole small picture; {whole}", "model")
-    if controlled:
-        raise NodeError(f"a ControlNet looks at the whole picture; {whole}", "model")
+    looking = {
+        "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
+        "an upscaling model looks at the whole small picture": model.family.enlarges,
+        "a ControlNet or T2I-Adapter looks at the whole picture": bool(model.controls),
+        "guidance with momentum remembers the whole picture": model.guider is not None and model.guider.momentum,
+    }
+    for what, is_so in looking.items():
+        if is_so:
+            raise NodeError(f"{what}; {whole}", "model")
     if any(part.mask is not None for prompt in prompts for part in prompt.parts):
         raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 

@@ -149,6 +149,24 @@ def test_several_are_a_sum(made: Engine) -> None:
     close(twice, run(made, adapted(document("sdxl"), ("sdxl.safetensors", 0.8, 0.0))))
 
 
+def test_the_model_alone(made: Engine) -> None:
+    """Without a text encoder it is the LoRA at no text strength, and its own output must not be linked."""
+    expected = run(made, adapted(document("sdxl"), ("sdxl.safetensors", 0.8, 0.0)))
+    nodes = document("sdxl")
+    nodes["lora"] = step("ApplyLora@1", model=link("model.model"), source="sdxl.safetensors", strength=0.8)
+    nodes["sample"]["inputs"]["model"] = link("lora.model")
+    events: list[Event] = []
+    wanted = {"image": link("decode.image")}
+    found = made.run(made.read({"nodes": nodes, "outputs": wanted}), on_event=events.append)
+    assert np.array_equal(found["image"].pixels[0].transpose(1, 2, 0), expected)
+    (warned,) = [e for e in events if isinstance(e, Warned)]
+    assert "changes the text encoder and text encoder 2 too; link text_encoder" in warned.message
+    nodes["prompt"]["inputs"]["text_encoder"] = link("lora.text_encoder")
+    (problem,) = made.check(made.read({"nodes": nodes}))
+    assert (problem.code, problem.where) == ("absent", "prompt.text_encoder")
+    assert "lora.text_encoder gives nothing: no text encoder is linked to this node" in str(problem)
+
+
 # -- layouts ----------------------------------------------------------------------------------------------------------
 
 
@@ -258,5 +276,5 @@ def test_what_is_no_lora(folder: Path) -> None:
             open_adapter(folder / f"{name}.safetensors")
     model, text_encoder, _ = load_model(str(folder / "sdxl"))
     with pytest.raises(NodeError, match=r"no model 'gone\.safetensors'") as caught:
-        apply_lora(model, text_encoder, "gone.safetensors")
+        apply_lora(model, "gone.safetensors", text_encoder)
     assert caught.value.port == "source"
