@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from .context import Folders, NodeError
 from .expand import Flat, FlatStep, expand
 from .facts import NONE, Facts, Known
+from .garbage import collector_paused
 from .node import Input, Node
 from .pack import Registry, nearest
 from .problems import InvalidWorkflow, Problem
@@ -80,6 +81,7 @@ class Plan:
         return sum(facts.size("weights") or 0 for facts in known)
 
 
+@collector_paused()
 def compile(
     workflow: Workflow, registry: Registry, folders: Folders | None = None, targets: Iterable[str] | None = None
 ) -> Plan:

@@ -23,12 +23,11 @@ from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
 from ..checkpoint import ASSETS, Checkpoint, Component, ModelError
 from ..families import FAMILIES
+from .mapped import read_ahead
 from .progress import Report, silent
 from .prompts import PromptEncoder
 
 M = TypeVar("M", bound=nn.Module)
-
-PAGE = 4096
 
 
 def load_denoiser(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, report: Report = silent) -> Any:
@@ -212,8 +211,7 @@ def _place(stored: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
         stored = stored.clone()
     placed = stored.to(device, dtype if stored.is_floating_point() else stored.dtype).contiguous()
     if placed.data_ptr() == stored.data_ptr():
-        # Touch every page, so that the disk is read now, with progress, and not within the first step.
-        placed.flatten()[:: PAGE // placed.element_size()].sum()
+        read_ahead(placed)  # so that the disk is read now, with progress, and not within the first step
     return placed
 
 
