@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from . import lone
 from .folder import read_folder
 from .header import CONVERT, PICKLES, ModelError, digest, read_header
 from .original import recognise
@@ -34,6 +35,8 @@ __all__ = [
     "list_models",
     "list_parts",
     "open_model",
+    "with_text_encoders",
+    "with_vae",
 ]
 
 DEMO = "demo"
@@ -66,6 +69,43 @@ def open_model(
             raise ModelError(f"{root}: a flow model, which predicts neither epsilon nor v. Leave prediction at 'auto'")
         found = _predicting(found, predicts, "the input")
     return found
+
+
+def with_vae(found: Checkpoint, source: str, folders: Sequence[Path] = ()) -> Checkpoint:
+    """The model whose VAE `source` names for `found`: another model, or `found` with the VAE of a file that holds one.
+
+    Raises:
+        ModelError: There is no such thing, or it does not fit.
+    """
+    from ..families import FAMILIES
+
+    path = ASSETS / DEMO if source == DEMO else _find(source, folders)
+    part = lone.vae(path, FAMILIES[found.family]) if path.is_file() else None
+    if part is None:
+        return open_model(source, folders)
+    return replace(found, vae=part, revision=f"{found.revision} {digest([path], [], mtime=True)}")
+
+
+def with_text_encoders(found: Checkpoint, source: str, folders: Sequence[Path] = ()) -> Checkpoint:
+    """The model whose text encoders `source` names for `found`: another model, or `found` with those of files that hold
+    one each, with commas between their names.
+
+    Raises:
+        ModelError: There is no such thing, or it does not fit.
+    """
+    from ..families import FAMILIES
+
+    sources = [each.strip() for each in source.split(",")] if "," in source else [source]
+    paths = [ASSETS / DEMO if each == DEMO else _find(each, folders) for each in sources]
+    files = [path for path in paths if path.is_file()]
+    parts = lone.text_encoders(files, FAMILIES[found.family]) if len(files) == len(paths) else None
+    if parts is None:
+        if len(sources) > 1:
+            raise ModelError(
+                f"{source}: needed files with one text encoder each, but not all of them are. Name one model"
+            )
+        return open_model(source, folders)
+    return replace(found, text_encoders=parts, revision=f"{found.revision} {digest(files, [], mtime=True)}")
 
 
 def _check(root: Path, found: Checkpoint, family: Family) -> None:

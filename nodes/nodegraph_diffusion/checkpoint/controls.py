@@ -35,7 +35,7 @@ def open_control(path: Path) -> Checkpoint:
         header = read_header(path)
         config, prefixes = _config(header), _prefixes(header)
         tensors = header.under(*prefixes)
-        part = Component.of("controlnet", "ControlNetModel", (path.name,), config, tensors, prefixes)
+        part = Component.of("controlnet", "ControlNetModel", (path.name,), config, tensors, prefixes, original=True)
         revision = digest([path], [], mtime=True)
     return _checkpoint(path, part, _owner(path, part.cls, part.config, families), revision)
 

@@ -23,7 +23,7 @@ class Component:
     cls: str
     """Its class in diffusers or transformers."""
     files: tuple[str, ...]
-    """Relative to the model's root. Several where the weights are split."""
+    """Relative to the model's root, or absolute. Several where the weights are split."""
     config: Mapping[str, Any] = field(hash=False)
     """As diffusers and transformers write it in `config.json`."""
     elements: int
@@ -33,6 +33,8 @@ class Component:
     """The dtype most of it is stored in, as safetensors names it: "F16", "F32"."""
     prefixes: tuple[str, ...] = ("",)
     """What the names of its tensors start with, in a file that holds more than it."""
+    original: bool = False
+    """Whether its tensors have the names of the model's original code, and not those of diffusers."""
 
     @classmethod
     def of(
@@ -43,6 +45,7 @@ class Component:
         config: Mapping[str, Any],
         tensors: Mapping[str, Tensor],
         prefixes: tuple[str, ...] = ("",),
+        original: bool = False,
     ) -> Component:
         stored: dict[str, int] = {}
         for tensor in tensors.values():
@@ -50,7 +53,7 @@ class Component:
                 stored[tensor.dtype] = stored.get(tensor.dtype, 0) + tensor.bytes
         elements = sum(stored[dtype] * 8 // BITS[dtype] for dtype in stored)
         dtype = max(stored, key=lambda d: stored[d], default="F32")
-        return cls(name, kind, files, config, elements, sum(stored.values()), dtype, prefixes)
+        return cls(name, kind, files, config, elements, sum(stored.values()), dtype, prefixes, original)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def load(
     """One component of a model, frozen, in evaluation mode. Raises `ModelError` as `load_denoiser` does."""
     weights = _read(checkpoint, part)
     convert = FAMILIES[checkpoint.family].convert
-    if checkpoint.kind == "file" and convert is not None:
+    if part.original and convert is not None:
         try:
             weights = convert(part, weights)
         except (KeyError, AttributeError) as error:  # a partner of a tensor that is there is not
@@ -71,7 +71,7 @@ def load(
 
 def load_tokenizer(checkpoint: Checkpoint, part: Component) -> PreTrainedTokenizerBase:
     """The tokenizer that stands in the model's folder; for a single file the shipped one of CLIP or T5."""
-    if checkpoint.kind != "file":
+    if not part.original:
         family = FAMILIES[checkpoint.family]
         folder = next(encoder.tokenizer for encoder in family.encoders if encoder.name == part.name)
         where = str(checkpoint.root / folder)

@@ -144,6 +144,7 @@ class Family:
         width: How wide the prompts are that a denoiser of this configuration reads.
         recognise: Whether a single file is of this family.
         read: What a single file that was recognised holds. Raises `ModelError`.
+        shipped: The folder of configurations that comes with the pack, for files that hold one part alone.
         convert: `convert(part, weights)`: the tensors of one component of a single file, by diffusers' names.
         adapts: Whether a LoRA may be one for this family, from its names and shapes.
         adapted: `adapted(name, config)`: the modules of the denoiser, by diffusers' names, that one of the original
@@ -178,6 +179,7 @@ class Family:
     hole: Callable[[Tensor, Tensor], Any] | None = None
     recognise: Callable[[Header], bool] = lambda header: False
     read: Callable[[Header], Parts] | None = None
+    shipped: str = ""
     convert: Callable[[Component, dict[str, Tensor]], dict[str, Tensor]] | None = None
     adapts: Callable[[Header], bool] = lambda header: False
     adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()

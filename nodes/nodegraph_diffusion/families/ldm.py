@@ -30,6 +30,7 @@ FAMILY: Family = replace(
     owns=lambda configs: True,
     recognise=lambda header: False,
     read=None,
+    shipped="",
     convert=None,
     guides=lambda config: False,
     adapts=lambda header: False,

@@ -53,6 +53,7 @@ FAMILY = Family(
     inpaints=unets.is_inpainting,
     hole=unets.hole,
     recognise=_recognise,
+    shipped="sd15",
     read=_read,
     convert=unets.converted,
     adapts=lambda header: "sd1" in unets.adapts(header),

@@ -59,6 +59,7 @@ FAMILY: Family = replace(
         and not configs["unet"].get("num_class_embeds")
     ),
     recognise=_recognise,
+    shipped="sd21",
     read=_read,
     control=unets.control(
         lambda config: config["cross_attention_dim"] == 1024 and not config.get("addition_embed_type")

@@ -40,6 +40,7 @@ FAMILY: Family = replace(
     multiple=4,
     recognise=lambda header: False,
     read=None,
+    shipped="",
     adapts=lambda header: False,
     control=None,
     enlarges=True,

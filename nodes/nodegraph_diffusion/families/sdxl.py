@@ -95,6 +95,7 @@ FAMILY = Family(
     inpaints=unets.is_inpainting,
     hole=unets.hole,
     recognise=_recognise,
+    shipped="sdxl",
     read=_read,
     convert=unets.converted,
     adapts=lambda header: "sdxl" in unets.adapts(header),
