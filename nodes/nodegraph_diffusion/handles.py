@@ -119,7 +119,7 @@ class Weights(Generic[T]):
 
     @property
     def size(self) -> int:
-        return self.component.elements * self.dtype.itemsize
+        return self.component.bytes if self.component.quantised else self.component.elements * self.dtype.itemsize
 
     def capacity(self) -> int:
         from .diffusion.devices import memory

@@ -1,8 +1,8 @@
 """Look at a model and say what it is, from headers and configurations alone: no torch, no weights, milliseconds.
 
 A source is `"demo"` (the shipped model), an absolute path, or a path relative to a folder of models. It names a
-diffusers folder or a single `.safetensors` file in the layout of a family's original code. Which families there are
-stands in `families`.
+diffusers folder or a single `.safetensors` or `.gguf` file in the layout of a family's original code. Which families
+there are stands in `families`.
 """
 
 from __future__ import annotations
@@ -174,6 +174,8 @@ def find_file(source: str, folders: Sequence[Path]) -> Path:
     path = _find(source, folders, list_files)
     if path.is_dir():
         raise ModelError(f"{path}: needed a .safetensors file, got a folder. Name the file in it")
+    if path.suffix.lower() == ".gguf":
+        raise ModelError(f"{path}: needed a .safetensors file, got a GGUF file. Only LoadModel reads those")
     return path
 
 
@@ -190,7 +192,7 @@ def _below(base: Path) -> Iterator[str]:
         seen.add(real)
         inner[:] = [name for name in inner if not name.startswith(".")]
         for file in files:
-            if file.endswith(".safetensors") and not file.startswith("."):
+            if file.endswith((".safetensors", ".gguf")) and not file.startswith("."):
                 yield (where / file).relative_to(base).as_posix()
 
 
@@ -220,9 +222,9 @@ def _find(source: str, folders: Sequence[Path], known: Callable[[Sequence[Path]]
         raise ModelError(
             f"{path}: a pickle ({path.suffix}) can run code when it is opened, so it is refused. {CONVERT}"
         )
-    if path.is_file() and path.suffix.lower() != ".safetensors":
+    if path.is_file() and path.suffix.lower() not in (".safetensors", ".gguf"):
         raise ModelError(
-            f"{path}: needed a .safetensors file or a diffusers folder, got a file of type {path.suffix!r}"
+            f"{path}: needed a .safetensors or .gguf file or a diffusers folder, got a file of type {path.suffix!r}"
         )
     return path
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .header import BITS, FLOATS, ModelError, Tensor
+from .header import FLOATS, QUANTISED, ModelError, Tensor
 
 ASSETS = Path(__file__).parent.parent / "assets"
 
@@ -36,6 +36,11 @@ class Component:
     original: bool = False
     """Whether its tensors have the names of the model's original code, and not those of diffusers."""
 
+    @property
+    def quantised(self) -> bool:
+        """Whether most of it stays in blocks of a few bits while it is used."""
+        return self.dtype in QUANTISED
+
     @classmethod
     def of(
         cls,
@@ -51,7 +56,7 @@ class Component:
         for tensor in tensors.values():
             if tensor.dtype in FLOATS:
                 stored[tensor.dtype] = stored.get(tensor.dtype, 0) + tensor.bytes
-        elements = sum(stored[dtype] * 8 // BITS[dtype] for dtype in stored)
+        elements = sum(tensor.elements for tensor in tensors.values() if tensor.dtype in FLOATS)
         dtype = max(stored, key=lambda d: stored[d], default="F32")
         return cls(name, kind, files, config, elements, sum(stored.values()), dtype, prefixes, original)
 

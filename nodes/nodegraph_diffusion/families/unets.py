@@ -225,7 +225,7 @@ def adapts(header: Header) -> frozenset[str]:
     widths = {
         tensor.shape[1]
         for name, tensor in header.tensors.items()
-        if re.search(r"attn2[._]to_k\b.*(down|lora_A)", name) and len(tensor.shape) > 1
+        if re.search(r"attn2[._]to_k\b.*(down|lora_A|hada_w1_b)", name) and len(tensor.shape) > 1
     }
     told = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
     return frozenset(told[width] for width in widths & told.keys()) or frozenset(told.values())
