@@ -82,11 +82,15 @@ class Options:
         attention: The backend of diffusers that computes attention.
         step_cache: A change of the first block, relative to its output, below which the others are not asked.
         offload: Whether layers stay in the memory of the CPU and come to the device one group at a time.
+        compile: Whether PyTorch compiles the blocks that repeat.
+        float8: Whether layers are kept in float8 and widened while they are used.
     """
 
     attention: str = "auto"
     step_cache: float = 0.0
     offload: bool = False
+    compile: bool = False
+    float8: bool = False
 
 
 AS_IT_COMES = Options()
@@ -119,7 +123,9 @@ class Weights(Generic[T]):
 
     @property
     def size(self) -> int:
-        return self.component.bytes if self.component.quantised else self.component.elements * self.dtype.itemsize
+        if self.component.quantised:
+            return self.component.bytes
+        return self.component.elements * (1 if self.options.float8 else self.dtype.itemsize)
 
     def capacity(self) -> int:
         from .diffusion.devices import memory
@@ -144,16 +150,23 @@ class Weights(Generic[T]):
         import torch
 
         from .diffusion import loading, running
+        from .diffusion.running import UnsupportedOption
 
         options = self.options
         where = torch.device("cpu") if options.offload else self.device
         made = loading.load(self.checkpoint, self.component, self.dtype, where, report)
         if options.attention != "auto":
             running.set_attention(made, options.attention)
+        if options.float8:
+            running.keep_in_float8(made, self.dtype)
         if options.step_cache:
             running.enable_step_cache(made, options.step_cache)
         if options.offload:
             running.offload(made, self.device)
+        if options.compile:
+            if options.offload or options.step_cache:
+                raise UnsupportedOption("compiled blocks go with neither step_cache nor offload; turn one of them off")
+            running.compile_blocks(made, self.device)
         return made
 
     def drop(self, value: T) -> None:
@@ -338,12 +351,16 @@ class Model(_Handle):
 
     @property
     def denoiser(self) -> Weights[Any]:
-        return replace(self._weights(self.checkpoint.denoiser), options=self.options)
+        hooked = bool(self.loras or self.images or self.weakening)  # which compiled blocks would not see
+        options = replace(self.options, compile=self.options.compile and not hooked)
+        return replace(self._weights(self.checkpoint.denoiser), options=options)
 
     @contextmanager
     def leased(self, ctx: Context) -> Iterator[Any]:
         """The denoiser with its adapters, for the length of a `with` block."""
         part = self.checkpoint.denoiser
+        if self.options.compile and not self.denoiser.options.compile:
+            ctx.warn("runs without compiling: compiled blocks do not see LoRAs, IP-Adapters and perturbed layers")
         with ctx.lease(self.denoiser) as network, self._changed(ctx, network, part, self.loras, "denoiser"):
             yield network
 
