@@ -18,6 +18,7 @@ from ..expand import expand, fill
 from ..interop import open_raw
 from ..node import Choices, Input
 from ..pack import nearest
+from ..policy import Policy
 from ..ports import port
 from ..problems import InvalidWorkflow, Problem
 from ..workflow import Graph, Ref, Step, Workflow
@@ -40,10 +41,11 @@ class Documents:
     Args:
         uploads: Folder of uploads: what file names are relative to.
         examples: Folder of the shipped examples.
+        policy: What pictures pass before they leave.
     """
 
-    def __init__(self, engine: Engine, uploads: Path, examples: Path) -> None:
-        self.engine, self.uploads, self.examples = engine, uploads, examples
+    def __init__(self, engine: Engine, uploads: Path, examples: Path, policy: Policy | None = None) -> None:
+        self.engine, self.uploads, self.examples, self.policy = engine, uploads, examples, policy
         self._choices: dict[str, tuple[float, Mapping[str, str]]] = {}
 
     @property
@@ -75,12 +77,17 @@ class Documents:
         except InvalidWorkflow as error:
             return error.problems
 
-    def demand(self, workflow: Workflow, targets: list[str] | None = None) -> None:
-        """Raises `InvalidWorkflow` if a document that was read cannot run."""
+    def demand(self, workflow: Workflow, targets: list[str] | None = None) -> Workflow:
+        """What runs when a document that was read is queued: itself, its pictures behind what the policy asks for.
+
+        Raises:
+            InvalidWorkflow: It cannot run.
+        """
         outside = list(self._outside(workflow))
         if outside:
             raise InvalidWorkflow(outside)
-        self.engine.compile(workflow, targets=targets or None)
+        plan = self.engine.compile(workflow, targets=targets or None)
+        return workflow if self.policy is None else self.policy.enforce(workflow, plan)
 
     def choices(self, name: str) -> Mapping[str, str]:
         """The values behind `Choices(name)`."""
