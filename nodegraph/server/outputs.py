@@ -14,7 +14,6 @@ from pydantic import Field, JsonValue
 from ..expand import expand
 from ..policy import Policy
 from ..problems import InvalidWorkflow
-from ..workflow import Workflow
 from .errors import Refused, not_found
 from .queueing import JobId, found
 from .routing import get
@@ -45,20 +44,15 @@ async def read_output(site: Site, id: JobId, node: NodeId, port: Port, index: In
         raise Refused(404, "not_kept", f"{node!r} of this job ({job.state}) has no output here; {reason}")
     if port not in outputs:
         raise not_found("output", f"{node}.{port}")
-    if (
-        policy is not None
-        and policy.strict
-        and not _passed(policy, site.engine.read(raw), node)
-        and _shows(outputs[port])
-    ):
+    if policy is not None and policy.strict and _shows(outputs[port]) and not _passed(policy, site, raw, node):
         message = f"pictures leave this server only behind its {policy.type.partition('@')[0]}"
         raise Refused(403, "policy", f"{message}, which {node!r} is not; look at what was saved")
     return await asyncio.to_thread(_response, outputs[port], index)
 
 
-def _passed(policy: Policy, workflow: Workflow, node: str) -> bool:
+def _passed(policy: Policy, site: Site, raw: Any, node: str) -> bool:
     """Whether pictures of a node have passed the policy; of one inside a definition, `node` reads `instance/node`."""
-    step = expand(workflow).steps[node]
+    step = expand(site.engine.read(raw)).steps[node]
     return policy.passed(step.type, step.inputs)
 
 
