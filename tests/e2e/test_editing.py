@@ -93,6 +93,28 @@ def test_a_subgraph_is_entered_changed_and_left_and_still_runs(editor: Editor) -
     assert "subgraph/sample" in job["nodes"]
 
 
+def test_a_bypassed_node_lets_through_and_a_muted_one_stops_what_needs_it(editor: Editor) -> None:
+    page = editor.page
+    editor.node("enlarge").locator(".node-title").click()
+    page.keyboard.press("Control+b")
+    expect(editor.node("enlarge").locator(".node-state")).to_have_text("Bypassed")
+    assert editor.document()["nodes"]["enlarge"]["mode"] == "bypass"
+    job = editor.run()
+    assert (job["state"], "enlarge" in job["nodes"]) == ("done", False), job
+    saved = editor.server.get("/api/results?limit=1")["results"][0]
+    assert (saved["job"], saved["width"]) == (job["id"], 64)
+
+    page.keyboard.press("Control+b")
+    page.keyboard.press("m")
+    expect(editor.node("enlarge").locator(".node-state")).to_have_text("Muted")
+    expect(editor.node("save").locator(".node-state")).to_have_text("not running")
+    editor.node("save").locator(".node-title").click()
+    page.keyboard.press("i")
+    expect(page.locator(".about")).to_contain_text("does not run: needs enlarge, which is muted")
+    page.get_by_role("radio", name="Muted").press("ArrowLeft")
+    assert editor.document()["nodes"]["save"]["mode"] == "bypass"
+
+
 def test_a_graph_seen_from_afar_keeps_its_nodes_and_lets_them_be_chosen(editor: Editor) -> None:
     page = editor.page
     spot = editor.spot(editor.node("sample"))

@@ -15,7 +15,7 @@ export interface Problem {
 export interface Planned {
   readonly node: string;
   readonly type: string;
-  readonly state: "run" | "memory" | "disk" | "unneeded" | "always";
+  readonly state: "run" | "memory" | "disk" | "unneeded" | "always" | "still";
   readonly why: string;
 }
 

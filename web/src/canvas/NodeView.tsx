@@ -43,6 +43,7 @@ function Known({ id, step, selected }: { id: string; step: Step; selected: boole
     selected && "selected",
     kept && "kept",
     planned === "unneeded" && "unneeded",
+    step.mode ?? (planned === "still" && "still"),
     troubled && "troubled",
     state === "running" && "running",
     state === "failed" && "failed",
@@ -81,7 +82,7 @@ function Known({ id, step, selected }: { id: string; step: Step; selected: boole
             <Icon name="enter" size={13} />
           </button>
         )}
-        <NodeStatus id={key} planned={planned} />
+        <NodeStatus id={key} planned={planned} mode={step.mode} />
       </div>
       {shape.rows.map((row) => (
         <RowView

@@ -11,6 +11,8 @@ export interface Scene {
   readonly boxes: ReadonlyMap<string, Box>;
   readonly bodies: Path2D;
   readonly heads: Path2D;
+  /** Of nodes that are bypassed or muted. */
+  readonly faint: Path2D;
   readonly links: ReadonlyMap<number, Path2D>;
   readonly straight: ReadonlyMap<number, Path2D>;
   readonly groups: readonly Group[];
@@ -23,11 +25,15 @@ export function scene(graph: Graph, document: Workflow, live: (id: string) => bo
   const all = boxes(graph, document, live);
   const bodies = new Path2D();
   const heads = new Path2D();
+  const faint = new Path2D();
   const titles: { text: string; x: number; y: number }[] = [];
   for (const [id, b] of all) {
-    bodies.roundRect(b.x, b.y, b.width, b.height, 8);
-    heads.roundRect(b.x, b.y, b.width, Math.min(HEAD, b.height), 8);
     const step = graph.nodes[id];
+    if (step?.mode) faint.roundRect(b.x, b.y, b.width, b.height, 8);
+    else {
+      bodies.roundRect(b.x, b.y, b.width, b.height, 8);
+      heads.roundRect(b.x, b.y, b.width, Math.min(HEAD, b.height), 8);
+    }
     const title = graph.layout?.looks?.[id]?.title ?? (step ? typeOfStep(step, document).title : id);
     titles.push({ text: title, x: b.x + b.width / 2, y: b.y + b.height / 2 });
   }
@@ -62,7 +68,7 @@ export function scene(graph: Graph, document: Workflow, live: (id: string) => bo
       }
     }
   }
-  return { boxes: all, bodies, heads, links, straight, groups: graph.layout?.groups ?? [], titles };
+  return { boxes: all, bodies, heads, faint, links, straight, groups: graph.layout?.groups ?? [], titles };
 }
 
 function offset(graph: Graph, document: Workflow, id: string, port: string, side: "input" | "output"): number {
@@ -111,6 +117,10 @@ export function paint(
   on.lineWidth = Math.max(1, 1 / zoom);
   on.strokeStyle = colour("--node-edge");
   on.stroke(drawn.bodies);
+  on.globalAlpha = 0.45;
+  on.fill(drawn.faint);
+  on.stroke(drawn.faint);
+  on.globalAlpha = 1;
   for (const [id, b] of drawn.boxes) {
     const now = state(id);
     const chosen = selection.has(id);

@@ -8,6 +8,7 @@ import {
   type Group,
   type Look,
   linksOf,
+  type Mode,
   type Note,
   type Point,
   type Step,
@@ -29,6 +30,7 @@ export const groupId = (id: string) => (id.startsWith(GROUP) ? id.slice(GROUP.le
 interface Drawn {
   readonly shape: Shape;
   readonly look: Look | undefined;
+  readonly mode: Mode | undefined;
   readonly point: Point;
   readonly selected: boolean;
   readonly node: Node;
@@ -87,6 +89,7 @@ function drawStep(
   const same = old && (old.shape === shape || sameShape(old.shape, shape));
   if (
     same &&
+    old.mode === step.mode &&
     old.look?.title === look?.title &&
     old.point[0] === point[0] &&
     old.point[1] === point[1] &&
@@ -100,7 +103,11 @@ function drawStep(
     type: "step",
     position: { x: point[0], y: point[1] },
     data: {},
-    ariaLabel: t.node.label(look?.title || typeOfStep(step, document).title, id, ""),
+    ariaLabel: t.node.label(
+      look?.title || typeOfStep(step, document).title,
+      id,
+      step.mode === undefined ? "" : t.modes[step.mode],
+    ),
     selected,
     width,
     height,
@@ -108,7 +115,7 @@ function drawStep(
     handles: same ? (old.node.handles ?? handles(shape)) : handles(shape),
     zIndex: selected ? 10 : 1,
   };
-  return { shape, look, point, selected, node };
+  return { shape, look, mode: step.mode, point, selected, node };
 }
 
 function sameShape(a: Shape, b: Shape): boolean {

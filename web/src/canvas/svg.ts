@@ -22,6 +22,7 @@ export function graphSvg(): string {
     if (!at) continue;
     const type = typeOfStep(step, document);
     const shape = shapeOfStep(step, graph.layout?.looks?.[id], document, false);
+    bodies.push(step.mode ? '<g opacity="0.45">' : "<g>");
     bodies.push(`<rect x="${at.x}" y="${at.y}" width="${at.width}" height="${at.height}" rx="8" class="node"/>`);
     bodies.push(
       `<text x="${at.x + 12}" y="${at.y + 20}" class="title">${escaped(graph.layout?.looks?.[id]?.title ?? type.title)}</text>`,
@@ -52,6 +53,7 @@ export function graphSvg(): string {
         );
       }
     }
+    bodies.push("</g>");
   }
   const view = [box.x - MARGIN, box.y - MARGIN, box.width + MARGIN * 2, box.height + MARGIN * 2].map(Math.round);
   return [

@@ -4,7 +4,7 @@ import { groupId, noteId } from "../canvas/flow";
 import { isLive } from "../canvas/live";
 import * as canvas from "../canvas/state";
 import { copy, paste } from "../core/clipboard";
-import { type Graph, graphAt, type Point, tidy, type Workflow, wireOf, withGraph } from "../core/document";
+import { type Graph, graphAt, type Mode, type Point, tidy, type Workflow, wireOf, withGraph } from "../core/document";
 import * as edits from "../core/edits";
 import { arranged } from "../core/layout";
 import { ended } from "../core/runs";
@@ -62,6 +62,8 @@ export const COMMANDS: readonly Command[] = [
   graphCommand("edit", t.actions.duplicate, ["Mod+d"], duplicate),
   graphCommand("edit", t.actions.remove, ["Delete", "Backspace"], remove),
   graphCommand("edit", t.actions.dissolve, ["Mod+Delete", "Mod+Backspace"], dissolve),
+  graphCommand("edit", t.actions.bypass, ["Mod+b"], () => setMode("bypass")),
+  graphCommand("edit", t.actions.mute, ["m"], () => setMode("mute")),
   graphCommand("edit", t.actions.selectAll, ["Mod+a"], selectAll),
   graphCommand("edit", t.actions.selectUp, ["Alt+ArrowLeft"], () => reach("up")),
   graphCommand("edit", t.actions.selectDown, ["Alt+ArrowRight"], () => reach("down")),
@@ -290,6 +292,14 @@ function dissolve(): void {
   const ids = chosenNodes();
   edit(t.edits.dissolve, (graph, document) => edits.dissolve(graph, ids, document, known(), fits()));
   select([]);
+}
+
+function setMode(mode: Mode): void {
+  const ids = chosenNodes();
+  if (ids.length === 0) return;
+  edit(t.edits[mode], (graph) => edits.toggleMode(graph, ids, mode));
+  const now = currentGraph().nodes[ids[0] ?? ""]?.mode;
+  announce(now === undefined ? t.modes.run : t.modes[now]);
 }
 
 function selectAll(): void {

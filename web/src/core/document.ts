@@ -8,7 +8,10 @@ export type Point = readonly [number, number];
 export interface Step {
   readonly type: string;
   readonly inputs?: Readonly<Record<string, Value>>;
+  readonly mode?: Mode;
 }
+/** A node that does not run: what comes in passes through it, or what needs it does not run either. */
+export type Mode = "bypass" | "mute";
 
 export interface Exposed {
   readonly to: readonly string[];

@@ -14,6 +14,7 @@ import {
   type Look,
   link,
   linksOf,
+  type Mode,
   type Note,
   type Point,
   type Step,
@@ -155,6 +156,23 @@ export function withLook(graph: Graph, ids: Iterable<string>, look: Partial<Look
     else delete looks[id];
   }
   return withLayout(graph, { looks });
+}
+
+/** Bypass or mute nodes, or let them run where all of them are in that mode. */
+export function toggleMode(graph: Graph, ids: readonly string[], mode: Mode): Graph {
+  const off = ids.every((id) => graph.nodes[id]?.mode === mode);
+  return withMode(graph, ids, off ? undefined : mode);
+}
+
+export function withMode(graph: Graph, ids: readonly string[], mode: Mode | undefined): Graph {
+  const nodes: Record<string, Step> = { ...graph.nodes };
+  for (const id of ids) {
+    const step = nodes[id];
+    if (!step || step.mode === mode) continue;
+    const { mode: _, ...rest } = step;
+    nodes[id] = mode === undefined ? rest : { ...rest, mode };
+  }
+  return { ...graph, nodes };
 }
 
 export function withLayout(graph: Graph, layout: Partial<Layout>): Graph {

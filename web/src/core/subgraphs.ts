@@ -130,7 +130,8 @@ export function unfold(document: Workflow, path: readonly string[], id: string) 
     return link({ node: names[node] ?? node, port });
   };
   for (const [inner, step] of Object.entries(definition.nodes)) {
-    nodes[names[inner] ?? inner] = relinked(step, renamed);
+    const mode = instance.mode ?? step.mode;
+    nodes[names[inner] ?? inner] = { ...relinked(step, renamed), ...(mode && { mode }) };
   }
   for (const [socket, exposed] of Object.entries(definition.inputs ?? {})) {
     const value = instance.inputs?.[socket];

@@ -1,6 +1,6 @@
 import type { NodeType } from "../core/catalogue";
 import { link } from "../core/document";
-import { expose, exposedName, hide, removeOutput, renameNode, setOutput, withLook } from "../core/edits";
+import { expose, exposedName, hide, removeOutput, renameNode, setOutput, withLook, withMode } from "../core/edits";
 import { typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { pictureOutput } from "../state/geometry";
@@ -8,6 +8,8 @@ import { edit, graphOf, select, useTab } from "../state/session";
 import { t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Dot } from "./Palette";
+
+const MODES = [undefined, "bypass", "mute"] as const;
 
 /** About the selected node: what it is, how it looks, and which of its inputs the app shows. */
 export function NodePanel() {
@@ -36,6 +38,19 @@ function About({ id, type }: { id: string; type: NodeType }) {
           {planned.why && `: ${planned.why}`}
         </p>
       )}
+      <fieldset className="segments" aria-label={t.modes.label}>
+        {MODES.map((mode) => (
+          <label key={mode ?? "run"}>
+            <input
+              type="radio"
+              name="mode"
+              checked={graph.nodes[id]?.mode === mode}
+              onChange={() => edit(t.edits[mode ?? "mode"], (g) => withMode(g, [id], mode))}
+            />
+            <span>{t.modes[mode ?? "run"]}</span>
+          </label>
+        ))}
+      </fieldset>
       <label className="stacked">
         <span>{t.panel.title}</span>
         <input

@@ -51,6 +51,7 @@ export const de: Text = {
     stop: "Anhalten",
   },
   states: {
+    still: "ruht",
     pending: "wartet",
     running: "läuft",
     done: "fertig",
@@ -66,7 +67,9 @@ export const de: Text = {
     disk: "auf der Platte gemerkt",
     unneeded: "nicht gebraucht",
     always: "läuft immer",
+    still: "läuft nicht",
   },
+  modes: { label: "Nimmt teil", run: "Läuft", bypass: "Umgangen", mute: "Stumm" },
   node: {
     label: (title, id, state) => `${title}, ${id}${state ? `, ${state}` : ""}`,
     collapse: "Zuklappen",
@@ -137,6 +140,9 @@ export const de: Text = {
   find: { label: "In diesem Graphen suchen", placeholder: "Knoten und Werte suchen" },
   help: { label: "Tastenkürzel", close: "Schließen" },
   edits: {
+    mode: "laufen lassen",
+    bypass: "umgehen",
+    mute: "stummschalten",
     add: "hinzufügen",
     connect: "verbinden",
     disconnect: "eine Verbindung lösen",
@@ -180,6 +186,8 @@ export const de: Text = {
     duplicate: "Verdoppeln",
     remove: "Löschen",
     dissolve: "Löschen und die Verbindungen schließen",
+    bypass: "Umgehen: was hineingeht, geht hindurch",
+    mute: "Stummschalten: dies und was es braucht, läuft nicht",
     selectAll: "Alles wählen",
     selectUp: "Wählen, wovon dies gespeist wird",
     selectDown: "Wählen, was hiervon gespeist wird",

@@ -50,6 +50,7 @@ export const en = {
     stop: "Stop",
   },
   states: {
+    still: "not running",
     pending: "waiting",
     running: "running",
     done: "done",
@@ -65,7 +66,9 @@ export const en = {
     disk: "kept on disk",
     unneeded: "not needed",
     always: "always runs",
+    still: "does not run",
   },
+  modes: { label: "Takes part", run: "Runs", bypass: "Bypassed", mute: "Muted" },
   node: {
     label: (title: string, id: string, state: string) => `${title}, ${id}${state ? `, ${state}` : ""}`,
     collapse: "Collapse",
@@ -136,6 +139,9 @@ export const en = {
   find: { label: "Find in this graph", placeholder: "Search nodes and values" },
   help: { label: "Keyboard shortcuts", close: "Close" },
   edits: {
+    mode: "let run",
+    bypass: "bypass",
+    mute: "mute",
     add: "add",
     connect: "link",
     disconnect: "cut a link",
@@ -179,6 +185,8 @@ export const en = {
     duplicate: "Duplicate",
     remove: "Delete",
     dissolve: "Delete and heal the links",
+    bypass: "Bypass: what comes in passes through",
+    mute: "Mute: this and what needs it do not run",
     selectAll: "Select all",
     selectUp: "Select what feeds this",
     selectDown: "Select what this feeds",
