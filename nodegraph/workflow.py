@@ -106,6 +106,8 @@ class Layout(Strict):
     """Of a node: its own title, its colour, whether it is collapsed, how its seed goes on."""
     notes: list[JsonValue] = []
     groups: list[JsonValue] = []
+    reroutes: dict[str, list[tuple[float, float]]] = {}
+    """Points that a link is led over, by `node.port>node.port`."""
 
 
 class Graph(Strict):

@@ -129,6 +129,62 @@ def test_a_graph_seen_from_afar_keeps_its_nodes_and_lets_them_be_chosen(editor: 
     expect(editor.node("sample")).to_be_visible()
 
 
+def test_links_are_led_and_cut_and_copies_dragged(editor: Editor) -> None:
+    page = editor.page
+    page.keyboard.press("f")
+    half = """path => {
+        const at = path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(path.getScreenCTM());
+        return [at.x, at.y];
+    }"""
+    link = page.get_by_label("Link from decode.image to enlarge.image", exact=True).locator("path.link")
+    x, y = link.evaluate(half)
+    page.mouse.dblclick(x, y)
+    point = page.get_by_label("Point of the link from decode.image to enlarge.image", exact=True)
+    expect(point).to_be_visible()
+    editor.drag(editor.spot(point), (x + 10, y - 90))
+    name = "decode.image>enlarge.image"
+    (before,) = editor.document()["layout"]["reroutes"][name]
+    page.keyboard.press("Shift+ArrowUp")
+    (after,) = editor.document()["layout"]["reroutes"][name]
+    assert after == [before[0], before[1] - 12]
+    page.keyboard.press("Delete")
+    assert "reroutes" not in editor.document()["layout"]
+
+    x, y = editor.spot(editor.node("decode").locator(".node-title"))
+    places = editor.document()["layout"]["nodes"]
+    page.keyboard.down("Alt")
+    editor.drag((x, y), (x + 20, y + 260))
+    page.keyboard.up("Alt")
+    expect(editor.node("decode_2")).to_be_visible()
+    document = editor.document()
+    assert {id: at for id, at in document["layout"]["nodes"].items() if id in places} == places
+    assert document["nodes"]["decode_2"]["inputs"] == document["nodes"]["decode"]["inputs"]
+
+    x, y = link.evaluate(half)
+    page.keyboard.down("Control")
+    page.keyboard.down("Shift")
+    editor.drag((x, y - 60), (x, y + 60))
+    page.keyboard.up("Shift")
+    page.keyboard.up("Control")
+    expect(link).to_have_count(0)
+    assert "decode.image > enlarge.image" not in editor.links()
+    page.keyboard.press("Control+z")
+    expect(link).to_have_count(1)
+
+
+def test_a_dragged_node_is_held_in_line_with_another(editor: Editor) -> None:
+    page = editor.page
+    places = editor.document()["layout"]["nodes"]
+    x, y = editor.spot(editor.node("enlarge").locator(".node-title"))
+    other = editor.spot(editor.node("decode").locator(".node-title"))
+    editor.drag((x, y), (x + 30, other[1] + 2), drop=False)
+    expect(page.locator(".guide").first).to_be_attached()
+    page.mouse.up()
+    expect(page.locator(".guide")).to_have_count(0)
+    after = editor.document()["layout"]["nodes"]
+    assert after["enlarge"][1] == places["decode"][1]
+
+
 def test_numbers_are_dragged(editor: Editor) -> None:
     x, y = editor.spot(editor.field("sample", "steps"))
     editor.drag((x - 60, y), (x - 60 + 90, y))

@@ -1,11 +1,12 @@
 /** A whole graph on one canvas: the view from afar, and the minimap. */
 
+import { pieces } from "../core/curve";
 import { end, type Graph, type Group, linksOf, type Workflow } from "../core/document";
+import { pointsOf } from "../core/reroutes";
 import { portTop } from "../core/sizes";
 import { typeOfStep } from "../state/catalogue";
 import { type Box, boxes, shapeOfStep } from "../state/geometry";
 import { hueOf, NODE_COLOURS } from "../ui/colours";
-import { controls } from "./curve";
 
 export interface Scene {
   readonly boxes: ReadonlyMap<string, Box>;
@@ -54,17 +55,18 @@ export function scene(graph: Graph, document: Workflow, live: (id: string) => bo
         const maker = graph.nodes[source.node];
         if (!from || !maker) continue;
         const type = typeOfStep(maker, document).outputs.find((o) => o.name === source.port)?.type ?? "?";
-        const y1 = from.y + offset(graph, document, source.node, source.port, "output");
-        const y2 = to.y + offset(graph, document, id, port, "input");
-        const x1 = from.x + from.width;
-        const [a, b] = controls(x1, to.x);
+        const begin = from.y + offset(graph, document, source.node, source.port, "output");
+        const finish = to.y + offset(graph, document, id, port, "input");
+        const over = pointsOf(graph, `${$from}>${id}.${port}`);
         const hue = hueOf(type);
         const line = path(links, hue);
-        line.moveTo(x1, y1);
-        line.bezierCurveTo(a, y1, b, y2, to.x, y2);
         const short = path(straight, hue);
-        short.moveTo(x1, y1);
-        short.lineTo(to.x, y2);
+        line.moveTo(from.x + from.width, begin);
+        short.moveTo(from.x + from.width, begin);
+        for (const [, a, b, c] of pieces([from.x + from.width, begin], over, [to.x, finish])) {
+          line.bezierCurveTo(...a, ...b, ...c);
+          short.lineTo(...c);
+        }
       }
     }
   }

@@ -1,12 +1,13 @@
 /** The shown graph as an SVG picture. */
 
+import { curve } from "../core/curve";
 import { end, linksOf } from "../core/document";
+import { pointsOf } from "../core/reroutes";
 import { portTop } from "../core/sizes";
 import { typeOfStep } from "../state/catalogue";
 import { around, boxes, shapeOfStep } from "../state/geometry";
 import { currentDocument, currentGraph } from "../state/session";
 import { hueOf } from "../ui/colours";
-import { curve } from "./curve";
 
 const MARGIN = 24;
 
@@ -42,7 +43,11 @@ export function graphSvg(): string {
           const rows = shapeOfStep(maker, graph.layout?.looks?.[source.node], document, false).rows;
           const out = rows.find((r) => r.output?.name === source.port);
           if (!out?.output) continue;
-          const path = curve(from.x + from.width, from.y + portTop(out), at.x, y);
+          const path = curve(
+            [from.x + from.width, from.y + portTop(out)],
+            pointsOf(graph, `${$from}>${id}.${row.input.name}`),
+            [at.x, y],
+          );
           parts.push(`<path d="${path}" stroke="${colour(out.output.type)}"/>`);
         }
       }

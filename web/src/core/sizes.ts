@@ -14,6 +14,13 @@ const PAD = 8;
 /** Nodes with more fields than this fold those that hold their defaults. */
 const FEW = 8;
 
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
 export interface Row {
   readonly input: InputPort | undefined;
   readonly output: OutputPort | undefined;

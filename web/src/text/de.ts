@@ -138,8 +138,23 @@ export const de: Text = {
   },
   commands: { label: "Befehle", placeholder: "Befehle suchen" },
   find: { label: "In diesem Graphen suchen", placeholder: "Knoten und Werte suchen" },
-  help: { label: "Tastenkürzel", close: "Schließen" },
+  help: {
+    label: "Tastenkürzel",
+    close: "Schließen",
+    pointer: "Mit dem Zeiger",
+    gestures: [
+      ["Knoten hinzufügen", "Doppelklick auf die Fläche"],
+      ["Verbindung über einen Punkt führen", "Doppelklick auf sie"],
+      ["Verbindungen durchschneiden", "Strg+Umschalt+Ziehen"],
+      ["Kopie ziehen", "Alt+Ziehen"],
+      ["Ohne Einrasten ziehen", "Strg beim Ziehen"],
+      ["In eine Verbindung einsetzen", "Knoten darauf ablegen"],
+      ["Mehreres wählen", "Umschalt+Ziehen"],
+    ],
+  },
   edits: {
+    point: "eine Verbindung führen",
+    knife: "Verbindungen durchschneiden",
     mode: "laufen lassen",
     bypass: "umgehen",
     mute: "stummschalten",
@@ -243,6 +258,8 @@ export const de: Text = {
     view: "Ansichten",
   },
   canvas: {
+    point: (source, target) => `Punkt der Verbindung von ${source} nach ${target}`,
+    cut: (n) => `${many(n, "Verbindung", "Verbindungen")} durchgeschnitten`,
     label: "Graph des Ablaufs",
     empty: "Ein leerer Ablauf",
     emptyHint: "Doppelklick oder Leertaste fügt einen Knoten hinzu; ein Bild oder ein Ablauf lässt sich hier ablegen.",

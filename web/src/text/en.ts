@@ -137,8 +137,23 @@ export const en = {
   },
   commands: { label: "Commands", placeholder: "Search commands" },
   find: { label: "Find in this graph", placeholder: "Search nodes and values" },
-  help: { label: "Keyboard shortcuts", close: "Close" },
+  help: {
+    label: "Keyboard shortcuts",
+    close: "Close",
+    pointer: "With the pointer",
+    gestures: [
+      ["Add a node", "Double-click the canvas"],
+      ["Lead a link over a point", "Double-click it"],
+      ["Cut links", "Ctrl+Shift+drag"],
+      ["Drag a copy", "Alt+drag"],
+      ["Drag without snapping", "Ctrl while dragging"],
+      ["Insert into a link", "Drop a node on it"],
+      ["Select several", "Shift+drag"],
+    ],
+  },
   edits: {
+    point: "lead a link",
+    knife: "cut links",
     mode: "let run",
     bypass: "bypass",
     mute: "mute",
@@ -242,6 +257,8 @@ export const en = {
     view: "Views",
   },
   canvas: {
+    point: (source: string, target: string) => `Point of the link from ${source} to ${target}`,
+    cut: (n: number) => `${many(n, "link", "links")} cut`,
     label: "Graph of the workflow",
     empty: "An empty workflow",
     emptyHint: "Double-click or press Space to add a node, or drop a picture or a workflow here.",
