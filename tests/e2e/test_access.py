@@ -59,6 +59,7 @@ def test_axe_finds_nothing(browser: Browser, server: Server, scheme: Literal["da
     for key, name in {
         "Space": "palette", "Control+K": "commands", "?": "help", "Control+Shift+O": "templates",
         "Control+Shift+S": "save as", "Control+E": "export", "Control+F": "find",
+        "Shift+S": "sweep",
     }.items():  # fmt: skip
         page.keyboard.press(key)
         expect(page.get_by_role("dialog")).to_be_visible()

@@ -10,6 +10,8 @@ import { Dialog } from "./ui/Dialog";
 
 const Help = lazy(() => import("./commands/Help"));
 const Export = lazy(() => import("./panels/Export"));
+const Sweep = lazy(() => import("./panels/Sweep"));
+const SweepGrid = lazy(() => import("./panels/SweepGrid"));
 const Tour = lazy(() => import("./panels/Tour"));
 const Versions = lazy(() => import("./panels/Versions"));
 const MaskDialog = lazy(() => import("./paint/MaskDialog"));
@@ -47,6 +49,10 @@ function Opened() {
       return <Versions />;
     case "export":
       return <Export />;
+    case "sweep":
+      return <Sweep target={dialog.target} />;
+    case "grid":
+      return <SweepGrid key={dialog.id} id={dialog.id} />;
     case "tour":
       return <Tour />;
     case "mask":

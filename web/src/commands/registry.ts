@@ -55,6 +55,7 @@ export const COMMANDS: readonly Command[] = [
   command("run", t.actions.runFirst, ["Mod+Shift+Enter"], () => void start(undefined, true), { always: true }),
   command("run", t.actions.stop, ["Mod+Alt+Enter"], stop, { always: true }),
   command("run", t.actions.onChange, ["Alt+r"], toggleOnChange),
+  command("run", t.actions.sweep, ["Shift+S"], () => openDialog({ kind: "sweep", target: null })),
   command("run", t.actions.nextProblem, ["F8"], nextProblem, { always: true }),
 
   command("edit", t.actions.undo, ["Mod+z"], () => back("undo")),

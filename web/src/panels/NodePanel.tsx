@@ -5,6 +5,7 @@ import { typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { pictureOutput } from "../state/geometry";
 import { edit, graphOf, select, useTab } from "../state/session";
+import { openDialog } from "../state/view";
 import { t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Dot } from "./Palette";
@@ -24,6 +25,7 @@ function About({ id, type }: { id: string; type: NodeType }) {
   const graph = useTab(graphOf);
   const key = useTab((tab) => [...tab.path, id].join("/"));
   const planned = useCheck((s) => s.plan[key]);
+  const inRoot = useTab((tab) => tab.path.length === 0);
   const look = graph.layout?.looks?.[id];
   const output = pictureOutput(type);
   return (
@@ -132,6 +134,16 @@ function About({ id, type }: { id: string; type: NodeType }) {
                     }
                   >
                     {t.views.app}
+                  </button>
+                )}
+                {input.widget && inRoot && (
+                  <button
+                    type="button"
+                    className="button tiny"
+                    aria-label={`${t.sweep.this} ${input.title}`}
+                    onClick={() => openDialog({ kind: "sweep", target: `${id}.${input.name}` })}
+                  >
+                    {t.sweep.short}
                   </button>
                 )}
               </div>

@@ -103,6 +103,7 @@ export const de: Text = {
     }
   },
   field: {
+    reset: "Zurück zur Vorgabe",
     minus: (name) => `Weniger ${name}`,
     plus: (name) => `Mehr ${name}`,
     choose: "Wählen …",
@@ -187,6 +188,7 @@ export const de: Text = {
     nothingRedo: "Nichts mehr zu wiederholen",
   },
   actions: {
+    sweep: "Reihe über Werte…",
     run: "Ausführen",
     runFirst: "Vor allem anderen ausführen",
     runTo: "Bis zu den gewählten Knoten ausführen",
@@ -305,6 +307,24 @@ export const de: Text = {
     outputs: "Ausgänge",
     timeline: "Zeit jedes Knotens",
     warnings: "Hinweise",
+  },
+  sweep: {
+    label: "Reihe",
+    this: "Reihe hieraus…",
+    short: "Reihe",
+    first: "Von links nach rechts",
+    second: "Nach unten",
+    none: "Nichts",
+    values: (input) => `Werte von ${input}`,
+    numbers: "Werte oder Bereiche: 4, 7, 10 oder 0..3 oder 0.2..0.8..0.2",
+    texts: "Einer je Zeile; {rot|blau} steht für zwei",
+    size: (n) => many(n, "Lauf", "Läufe"),
+    earlier: "Frühere",
+    show: "Zeigen",
+    done: (done, all) => `${done} von ${all} fertig`,
+    failed: (n) => `${n} gescheitert`,
+    use: "Diese Werte nehmen",
+    used: "Der Workflow hat jetzt diese Werte",
   },
   fixes: {
     use: (value) => `${value} nehmen`,

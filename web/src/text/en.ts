@@ -102,6 +102,7 @@ export const en = {
     }
   },
   field: {
+    reset: "Back to the default",
     minus: (name: string) => `Less ${name}`,
     plus: (name: string) => `More ${name}`,
     choose: "Choose…",
@@ -186,6 +187,7 @@ export const en = {
     nothingRedo: "Nothing more to redo",
   },
   actions: {
+    sweep: "Sweep over values…",
     run: "Run",
     runFirst: "Run before everything else",
     runTo: "Run to the selected nodes",
@@ -304,6 +306,24 @@ export const en = {
     outputs: "Outputs",
     timeline: "Time of each node",
     warnings: "Warnings",
+  },
+  sweep: {
+    label: "Sweep",
+    this: "Sweep this…",
+    short: "Sweep",
+    first: "From left to right",
+    second: "Downwards",
+    none: "Nothing",
+    values: (input: string) => `Values of ${input}`,
+    numbers: "Values, or ranges: 4, 7, 10 or 0..3 or 0.2..0.8..0.2",
+    texts: "One a line; {red|blue} stands for two",
+    size: (n: number) => many(n, "run", "runs"),
+    earlier: "Earlier",
+    show: "Show",
+    done: (done: number, all: number) => `${done} of ${all} done`,
+    failed: (n: number) => `${n} failed`,
+    use: "Use these values",
+    used: "The workflow has these values now",
   },
   fixes: {
     use: (value: string) => `Use ${value}`,
