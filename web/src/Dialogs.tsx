@@ -15,6 +15,7 @@ const SweepGrid = lazy(() => import("./panels/SweepGrid"));
 const Tour = lazy(() => import("./panels/Tour"));
 const Versions = lazy(() => import("./panels/Versions"));
 const MaskDialog = lazy(() => import("./paint/MaskDialog"));
+const BoxesDialog = lazy(() => import("./paint/BoxesDialog"));
 const SketchDialog = lazy(() => import("./paint/SketchDialog"));
 
 /** The dialog that is open. What is seldom opened is loaded when it is. */
@@ -57,6 +58,8 @@ function Opened() {
       return <Tour />;
     case "mask":
       return <MaskDialog {...dialog} />;
+    case "boxes":
+      return <BoxesDialog {...dialog} />;
     case "sketch":
       return <SketchDialog {...dialog} />;
     case "picture":

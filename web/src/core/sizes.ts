@@ -88,7 +88,7 @@ function foldedTo(fields: readonly InputPort[], quiet: readonly InputPort[]): In
 
 export function fieldHeight(widget: Widget | null): number {
   if (widget === null) return ROW;
-  if (widget.kind === "textarea" || widget.kind === "lines") return AREA;
+  if (widget.kind === "textarea" || widget.kind === "lines" || widget.kind === "boxes") return AREA;
   if (widget.kind === "file") return widget.holds === "file" ? FIELD : FILE;
   return FIELD;
 }

@@ -22,6 +22,7 @@ export type Dialog =
   | { readonly kind: "sweep"; readonly target: string | null }
   | { readonly kind: "grid"; readonly id: string }
   | { readonly kind: "mask"; readonly target: End; readonly picture: string | null; readonly mask: string | null }
+  | { readonly kind: "boxes"; readonly target: End }
   | { readonly kind: "sketch"; readonly target: End; readonly picture: string | null }
   | { readonly kind: "picture"; readonly url: string; readonly alt: string };
 

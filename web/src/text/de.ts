@@ -400,6 +400,17 @@ export const de: Text = {
     addBox: "Rechteck hinzufügen",
     noPicture: "Noch gibt es kein Bild zum Bemalen: eines laden oder einmal ausführen.",
   },
+  boxes: {
+    label: "Prompts in Kästen",
+    draw: "Die Kästen zeichnen",
+    hint: "Auf dem Bild ziehen gibt einen Kasten; er und seine Ecken lassen sich ziehen. Mit der Tastatur: Pfeile bewegen, Umschalt+Pfeile ändern die Größe, Entf entfernt.",
+    add: "Kasten hinzufügen",
+    box: (n, prompt) => `Kasten ${n}${prompt ? `: ${prompt}` : ""}`,
+    prompt: (n) => `Prompt von Kasten ${n}`,
+    what: "Was er zeigt",
+    remove: (n) => `Kasten ${n} entfernen`,
+    weight: "Gewicht",
+  },
   files: {
     label: "Vorlagen und Abläufe",
     placeholder: "Abläufe suchen",

@@ -399,6 +399,17 @@ export const en = {
     addBox: "Add rectangle",
     noPicture: "There is no picture to paint on yet: load one, or run once.",
   },
+  boxes: {
+    label: "Prompts in boxes",
+    draw: "Draw the boxes",
+    hint: "Drag on the picture for a box; drag it or its corners. By keyboard: arrows move, Shift+arrows resize, Delete removes.",
+    add: "Add a box",
+    box: (n: number, prompt: string) => `Box ${n}${prompt ? `: ${prompt}` : ""}`,
+    prompt: (n: number) => `Prompt of box ${n}`,
+    what: "What it shows",
+    remove: (n: number) => `Remove box ${n}`,
+    weight: "Weight",
+  },
   files: {
     label: "Templates and workflows",
     placeholder: "Search workflows",
