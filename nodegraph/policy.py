@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from itertools import chain, count
 from typing import Any, TypeVar
 
+from .expand import FlatStep
 from .node import Node
 from .pack import Registry
 from .plan import Plan
@@ -61,9 +62,10 @@ class Policy:
         made = self._enforce_outputs(self._enforce(workflow), plan)
         return made.model_copy(update={"definitions": definitions})
 
-    def passed(self, type: str, inputs: Mapping[str, Any]) -> bool:
-        """Whether pictures that such a node gives have passed the rule: it is the rule's node, set as the rule says."""
-        return type == self.type and {n: v for n, v in inputs.items() if n != self.port} == self.settings
+    def passed(self, step: Step | FlatStep) -> bool:
+        """Whether pictures that a node gives have passed the rule: it is the rule's node, set as the rule says."""
+        settings = {name: value for name, value in step.inputs.items() if name != self.port}
+        return step.type == self.type and step.mode == "run" and settings == self.settings
 
     def _enforce(self, graph: G) -> G:
         nodes, exposed = dict(graph.nodes), dict(graph.inputs)
@@ -108,7 +110,7 @@ class Policy:
         return workflow.model_copy(update={"nodes": nodes, "outputs": outputs})
 
     def _passed(self, nodes: Mapping[str, Step], id: str) -> bool:
-        return id in nodes and self.passed(nodes[id].type, nodes[id].inputs)
+        return id in nodes and self.passed(nodes[id])
 
     def _put(self, nodes: dict[str, Step], beside: str, inputs: Mapping[str, Link]) -> str:
         """Add the rule's node to `nodes`; return its id, which no other has."""

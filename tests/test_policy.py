@@ -88,8 +88,13 @@ def test_the_rules_node_with_other_settings_is_not_the_rule(tmp_path: Path) -> N
     mild = step("Invert@1", image=link("made.image"), amount=1.0)
     made = enforced(bench, {**PICTURE, "mild": mild, "keep": step("Keep@1", image=link("mild.image"))})
     assert kept(bench, made) == [10.0]
-    assert not RULE.passed("Invert@1", {"amount": 1.0})
-    assert RULE.passed("Invert@1", {"amount": 10.0, "image": link("made.image")})
+
+
+def test_the_rules_node_bypassed_is_not_the_rule(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    off = {**step("Invert@1", image=link("made.image"), amount=10.0), "mode": "bypass"}
+    made = enforced(bench, {**PICTURE, "off": off, "keep": step("Keep@1", image=link("off.image"))})
+    assert kept(bench, made) == [PASSED]
 
 
 def test_what_saves_something_else_is_refused(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 from ..context import Folders
 from ..engine import Engine
-from ..expand import expand, fill
+from ..expand import fill
 from ..interop import open_raw
+from ..modes import flatten
 from ..node import Choices, Input
 from ..pack import nearest
 from ..policy import Policy
@@ -104,7 +105,7 @@ class Documents:
                 name: adopted
                 for name, text in step.inputs.items()
                 if isinstance(text, str)
-                and (known := port(workflow.definitions, self.engine.registry, step, name))
+                and (known := port(workflow.definitions, self.engine.registry, step.type, name))
                 and Path in known.type.members
                 and (adopted := self._upload(text)) != text
             }
@@ -128,7 +129,7 @@ class Documents:
 
     def _outside(self, workflow: Workflow) -> Iterator[Problem]:
         """Literals that name something on this machine which is not the client's to name."""
-        for id, step in expand(workflow).steps.items():
+        for id, step in flatten(workflow, self.engine.registry).steps.items():
             node = self.engine.registry.get(step.type.partition("@")[0])
             if node is None:
                 continue

@@ -52,8 +52,7 @@ async def read_output(site: Site, id: JobId, node: NodeId, port: Port, index: In
 
 def _passed(policy: Policy, site: Site, raw: Any, node: str) -> bool:
     """Whether pictures of a node have passed the policy; of one inside a definition, `node` reads `instance/node`."""
-    step = expand(site.engine.read(raw)).steps[node]
-    return policy.passed(step.type, step.inputs)
+    return policy.passed(expand(site.engine.read(raw)).steps[node])
 
 
 def _shows(value: Any) -> bool:
