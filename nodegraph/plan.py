@@ -291,6 +291,9 @@ class Check:
                 if ref.node:
                     self.problems.append(Problem("dangling_link", id, port.name, message))
             return None
+        if absent := source.facts.get(ref.port, NONE).get("absent"):
+            self.problems.append(Problem("absent", id, port.name, f"{ref.node}.{ref.port} gives nothing: {absent}"))
+            return None
         given, want = source.outputs[ref.port], port.type
         if want.var is not None and bound.setdefault(want.var, given.item if want.is_list else given):
             want = _bind(want, bound)

@@ -21,15 +21,15 @@ Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.
 
 class Adapted(NamedTuple):
     model: Model
-    text_encoder: TextEncoder
+    text_encoder: TextEncoder | None
 
 
 @node(version=1, lane="io", category="model")
 def apply_lora(
     ctx: Context,
     model: Model,
-    text_encoder: TextEncoder,
     source: Annotated[str, Choices("loras")],
+    text_encoder: TextEncoder | None = None,
     strength: Strength = 1.0,
     text_strength: Strength = 1.0,
 ) -> Adapted:
@@ -40,19 +40,23 @@ def apply_lora(
 
     Args:
         source: A `.safetensors` file in the folders of models, or an absolute path.
+        text_encoder: Where the LoRA changes text encoders too. Without it the model alone is changed.
         strength: How much it changes the denoiser. 0 is not at all.
         text_strength: How much it changes the text encoders, if it does.
     Returns:
         model: The denoiser with the LoRA.
-        text_encoder: The text encoders with the LoRA.
+        text_encoder: The text encoders with the LoRA; nothing where none is linked.
     """
     try:
         adapter = open_adapter(find_file(source, ctx.folders.models))
     except ModelError as error:
         raise NodeError(str(error), "source") from error
+    if text_encoder is None and (others := [part for part in adapter.parts if part != "denoiser"]) and text_strength:
+        listed = " and ".join(part.replace("_", " ") for part in others)
+        ctx.warn(f"{adapter.name} changes the {listed} too; link text_encoder to have that, or set text_strength to 0")
     return Adapted(
         replace(model, loras=(*model.loras, Lora(adapter, strength))),
-        replace(text_encoder, loras=(*text_encoder.loras, Lora(adapter, text_strength))),
+        text_encoder and replace(text_encoder, loras=(*text_encoder.loras, Lora(adapter, text_strength))),
     )
 
 
@@ -71,7 +75,10 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         if reason := unfit(adapter, known["model"]):
             known.refuse("source", reason)
             known.refuse("model", f"{reason} (in source)")
-    return {"model": known["model"], "text_encoder": known["text_encoder"]}
+    text_encoder = known["text_encoder"]
+    if "text_encoder" not in known:
+        text_encoder = Facts(absent="no text encoder is linked to this node; link one, or take it from LoadModel")
+    return {"model": known["model"], "text_encoder": text_encoder}
 
 
 def unfit(adapter: Adapter, model: Facts) -> str:

@@ -32,6 +32,8 @@ def encode_prompt(ctx: Context, text_encoder: TextEncoder, text: Text = "", laye
     """
     from .diffusion.prompts import phases
 
+    if text and not text_encoder.family.encoders:
+        ctx.warn(f"{text_encoder.checkpoint.name} reads no prompts; what this one says does not count")
     parts = [
         replace(_encoded(ctx, text_encoder, phase.text, layer), start=phase.start, end=phase.end)
         for phase in phases(text)

@@ -9,11 +9,21 @@ from pydantic import Field
 
 from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
+from .encode_low_res import SMALL
 from .families import Job
 from .handles import Model
 from .layouts import Layout
 from .params import Guidance, Seed, Steps, Unit
-from .sample_inputs import attention_of, check_width, check_windows, hole_of, mask_of, network_prompts, start_of
+from .sample_inputs import (
+    attention_of,
+    check_width,
+    check_windows,
+    hole_of,
+    low_res_of,
+    mask_of,
+    network_prompts,
+    start_of,
+)
 from .sampling_state import plain, resumed
 from .values import Conditioning, Image, Latent
 from .windows import windows
@@ -127,6 +137,7 @@ def sample(
     kept: list[Tensor] = []
     kept_noisy: list[Tensor] = []
     reached = (0, steps)
+    memory = model.guider.memory() if model.guider else None
 
     def report(done: int, total: int, state: State) -> None:
         nonlocal reached
@@ -135,20 +146,29 @@ def sample(
         if keep_steps:
             kept.append(x0.cpu())
             kept_noisy.append((state.x / state.x.std(dim=(1, 2, 3), keepdim=True).clamp(min=1)).cpu())
-        ctx.checkpoint(lambda: plain(state, kept, kept_noisy))
+        ctx.checkpoint(lambda: plain(state, kept, kept_noisy, memory))
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
     start = start_of(model, latent)
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
-    with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
+    with (
+        model.leased(ctx) as network,
+        model.controlled(ctx, size, start) as controls,
+        model.shown(ctx, network) as shown,
+        model.weakened(network) as weakened,
+    ):
         start = start.to(model.denoiser.device)
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and (comfyui or not inpainting)
         if in_windows:
-            check_windows((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
+            check_windows(model, (*prompts, *([negative] if negative else [])))
+        draw = Draw(seed, tuple(start.shape), whole_batch)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
+        if family.enlarges:
+            low_res, level = low_res_of(model, latent, draw)
+            job = replace(job, low_res=low_res.to(start.device), noise_level=level)
         longer = comfyui and 0 < strength < 1
         whole_steps = int(steps / strength) if longer else steps
         try:
@@ -158,22 +178,24 @@ def sample(
             forget_steps(network)
 
             def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
-                acting = [control for control in controls if control.acts(*whole.walked(float(time)))]
+                walked = whole.walked(float(time))
+                acting = [control for control in controls if control.acts(*walked)]
                 residuals = together([control.ask(x, time, prompt, job) for control in acting])
-                with remembering(network, f"prompt {id(prompt)}"):
+                with remembering(network, f"prompt {id(prompt)}"), shown.during(prompt, len(x), *walked):
                     return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
 
             def build(prompt: Conditioning) -> GuidedDenoiser:
                 return GuidedDenoiser(
                     ask,
                     network_prompts(prompt, 6.0, start),
-                    None if negative is None else network_prompts(negative, 2.5, start),
+                    None if negative is None else network_prompts(negative, 2.5, start, negative=True),
                     prediction=checkpoint.prediction,
                     cfg=cfg,
                     rescale=rescale,
                     together=family.together,
-                    combine=model.guider.combine() if model.guider else family.combine,
+                    combine=model.guider.combine(memory) if model.guider else family.combine,
                     dtype=network.dtype,
+                    weakened=weakened,
                     walked=whole.walked,
                 )
 
@@ -190,7 +212,7 @@ def sample(
                 solver,
                 whole,
                 start,
-                Draw(seed, tuple(start.shape), whole_batch),
+                draw,
                 strength=1.0 if longer else strength,
                 start_step=max(start_step, len(whole) - steps) if longer else start_step,
                 end_step=end_step,
@@ -198,7 +220,7 @@ def sample(
                 mask=mask_of(latent, start, middle=comfyui) if blended else None,
                 keep=comfyui,
                 on_step=report,
-                resume=resumed(ctx, start, kept, kept_noisy),
+                resume=resumed(ctx, start, kept, kept_noisy, memory),
             )
         except ValueError as error:
             raise NodeError(str(error)) from error
@@ -221,13 +243,16 @@ def _facts(known: Known) -> dict[str, Facts]:
     known.agree("latent space", "model", "latent", hint="encode the picture with the VAE of the same model")
     content = latent.get("content")
     for name, whole in (("strength", 1), ("start_step", 0)):
-        if content == "nothing" and known.value(name) not in (None, whole):
+        if content in ("nothing", SMALL) and known.value(name) not in (None, whole):
             message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set"
             known.refuse(name, f"{message} it to {whole}")
     if content == "nothing" and model.get("refines"):
         message = "the model is a refiner, which goes on from another model's latents, but the latent is empty"
         known.refuse("latent", f"{message}; sample it with the base model first")
         known.refuse("model", "a refiner cannot be first: the latent is empty; sample with the base model before it")
+    if model.get("enlarges") and content is not None and content != SMALL:
+        known.refuse("latent", "the model is one that enlarges, which needs a small picture; link EncodeLowRes, with "
+                     "this model's VAE and an image")  # fmt: skip
     if model.get("inpaints") and content in ("nothing", "a picture"):
         known.refuse("latent", "the model is one for inpainting, which needs a picture with a hole; link EncodeImage, "
                      "with this model's VAE, an image and a mask")  # fmt: skip

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .diffusion.denoiser import Prompt
+    from .diffusion.noise import Draw
 
 
 def check_width(model: Model, prompt: Conditioning, port: str) -> None:
@@ -26,18 +27,23 @@ def check_width(model: Model, prompt: Conditioning, port: str) -> None:
             raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
 
 
-def check_windows(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool) -> None:
+def check_windows(model: Model, prompts: Iterable[Conditioning]) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     whole = "set tile to 0 and link a plain prompt"
-    if inpainting:
-        raise NodeError(f"an inpainting model looks at the whole picture; {whole}", "model")
-    if controlled:
-        raise NodeError(f"a ControlNet looks at the whole picture; {whole}", "model")
+    looking = {
+        "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
+        "an upscaling model looks at the whole small picture": model.family.enlarges,
+        "a ControlNet or T2I-Adapter looks at the whole picture": bool(model.controls),
+        "guidance with momentum remembers the whole picture": model.guider is not None and model.guider.momentum,
+    }
+    for what, is_so in looking.items():
+        if is_so:
+            raise NodeError(f"{what}; {whole}", "model")
     if any(part.mask is not None for prompt in prompts for part in prompt.parts):
         raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 
 
-def network_prompts(given: Conditioning, score: float, like: Tensor) -> list[Prompt]:
+def network_prompts(given: Conditioning, score: float, like: Tensor, negative: bool = False) -> list[Prompt]:
     """What is asked, with masks at the size of the latent."""
     import torch
     from torch.nn import functional
@@ -50,7 +56,7 @@ def network_prompts(given: Conditioning, score: float, like: Tensor) -> list[Pro
                 torch.from_numpy(part.mask.copy())[:, None], size=like.shape[-2:], mode="area"
             )
         prompt = network_prompt(part, score)
-        made.append(replace(prompt, weight=part.weight, mask=mask, start=part.start, end=part.end))
+        made.append(replace(prompt, weight=part.weight, mask=mask, start=part.start, end=part.end, negative=negative))
     return made
 
 
@@ -113,6 +119,19 @@ def hole_of(model: Model, latent: Latent) -> Any:
     edges = (0, width - latent.width, 0, height - latent.height)
     assert model.family.hole is not None
     return model.family.hole(functional.pad(hard, edges, mode="replicate"), hidden)
+
+
+def low_res_of(model: Model, latent: Latent, draw: Draw) -> tuple[Tensor, int]:
+    """What an upscaling model reads beside the latent: the small picture (B, 3, h, w), -1..1, and its noise level."""
+    import torch
+
+    from .diffusion.low_res import augmented
+
+    if latent.low_res is None:
+        message = "is an upscaling model, which needs a small picture"
+        raise NodeError(f"{message}; link EncodeLowRes, with this model's VAE and an image, to latent", "latent")
+    scheduler = model.checkpoint.low_res_scheduler
+    return augmented(torch.from_numpy(latent.low_res.copy()), scheduler, latent.noise_level, draw)
 
 
 def attention_of(network: Any) -> str:

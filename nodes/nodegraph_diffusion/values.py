@@ -97,7 +97,8 @@ class Latent:
     met yet: then sampling starts from noise. `width` and `height` are the picture's in pixels; `samples` covers it,
     rounded up to what the denoiser asks for. `mask` is float32 (1 or B, height, width), 1 where to sample. `masked` has
     the shape of `samples`: the picture with its hole greyed, which inpainting models read. `sigma` is the noise left in
-    `samples`, on the variance-exploding scale; 0 is clean.
+    `samples`, on the variance-exploding scale; 0 is clean. `low_res` is float32 (B, 3, h, w), 0..1: the small picture
+    that upscaling models read, a pixel for each cell of the latent, and `noise_level` the noise they hide it under.
     """
 
     width: int
@@ -107,6 +108,8 @@ class Latent:
     mask: Floats | None = None
     masked: Floats | None = None
     sigma: float = field(default=0.0)
+    low_res: Floats | None = None
+    noise_level: int = 0
 
     def __post_init__(self) -> None:
         if self.samples is not None:
@@ -115,6 +118,8 @@ class Latent:
             object.__setattr__(self, "mask", frozen(self.mask, 3, "Latent.mask (batch, height, width)"))
         if self.masked is not None:
             object.__setattr__(self, "masked", frozen(self.masked, 4, "Latent.masked (batch, channel, h, w)"))
+        if self.low_res is not None:
+            object.__setattr__(self, "low_res", frozen(self.low_res, 4, "Latent.low_res (batch, 3, h, w)"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
