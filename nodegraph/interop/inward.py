@@ -27,8 +27,8 @@ from .names import (
     twin_type,
 )
 from .prompt import Item, Prompt, Wire
-from .reasons import reason
-from .table import ENTRIES, PARTS, SHOWN, TWINS, Entry, Fixed, Part, Take
+from .table import SHOWN, Entry, Fixed, Take
+from .ways import Ways
 
 Models = Callable[[], Collection[str]]
 
@@ -71,48 +71,11 @@ def convert(prompt: Prompt, registry: Registry, models: Models = tuple, drawn: D
     return work.made
 
 
-@dataclass(frozen=True, slots=True)
-class _Book:
-    """How classes are carried with the nodes that are installed: by a twin where there is one, else by an entry."""
-
-    registry: Registry
-
-    def twin(self, item: Item) -> Node[..., Any] | None:
-        """The node of the same name and inputs that does as theirs does."""
-        return self.registry.get(twin_type(item.type))
-
-    def entry(self, item: Item) -> Entry | None:
-        return ENTRIES.get(item.type) if self.twin(item) is None else None
-
-    def outputs(self, item: Item) -> tuple[str, ...] | None:
-        """Our outputs in the order of theirs; None for what is no node of its own."""
-        if (twin := self.twin(item)) is not None:
-            return tuple(twin.outputs)
-        return ENTRIES[item.type].outputs if item.type in ENTRIES else None
-
-    def refusal(self, item: Item, prompt: Prompt) -> str | None:
-        """Why a node cannot be carried, looked at alone."""
-        if item.type in SHOWN:
-            return None
-        if self.twin(item) is not None:
-            refuse = TWINS.get(item.type)
-        elif item.type in ENTRIES:
-            entry = ENTRIES[item.type]
-            if self.registry.get(entry.type) is None:
-                return f"the node {entry.type} is not installed"
-            refuse = entry.refuse
-        elif item.type in PARTS:
-            refuse = PARTS[item.type].refuse
-        else:
-            return reason(item.type, item.type in known_classes())
-        return refuse(item, prompt) if refuse is not None else None
-
-
 class _Conversion:
     def __init__(self, prompt: Prompt, registry: Registry, models: Models) -> None:
         self.prompt, self.registry, self.models = prompt, registry, models
-        self.book = _Book(registry)
-        self.refused = _refused(prompt, self.book)
+        self.ways = Ways(prompt, registry)
+        self.refused = self.ways.refused
         self.ids: dict[str, str] = {}
         self.nodes: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
@@ -122,15 +85,15 @@ class _Conversion:
     def run(self) -> None:
         taken: set[str] = set()
         for theirs, item in self.prompt.items():
-            if theirs in self.refused or self.book.entry(item) is not None or self.book.twin(item) is not None:
+            if theirs in self.refused or self.ways.outputs(theirs) is not None:
                 self.ids[theirs] = made = node_id(theirs, item, taken)
                 taken.add(made)
         for theirs, item in self.prompt.items():
             if theirs in self.refused:
                 self._placeholder(theirs, item)
-            elif (twin := self.book.twin(item)) is not None:
+            elif (twin := self.ways.twin(theirs)) is not None:
                 self._same(theirs, item, twin)
-            elif (entry := self.book.entry(item)) is not None:
+            elif (entry := self.ways.entry(theirs)) is not None:
                 self._entry(theirs, item, entry)
             elif item.type in SHOWN:
                 self._shown(theirs, item)
@@ -208,7 +171,7 @@ class _Conversion:
                     self.note(
                         "changed", id, None, f"{item.type}'s {name} {value!r} is left away: {entry.ignored[name]}"
                     )
-            elif name not in _implied(item.type):
+            else:
                 self.note("changed", id, None, f"{item.type}'s {name} has no place in {entry.type} and is left away")
 
     def _checked(self, id: str, port: Input, item: Item, value: Any) -> Any:
@@ -248,7 +211,9 @@ class _Conversion:
         first, _, rest = path.partition(".")
         value = self._part(item, first, rest) if rest else _own(item, first)
         if isinstance(value, Wire):
-            return self._linked(id, port, item, first, value)
+            part = self.ways.part(value.node)
+            taken = part is not None and part.passes is None
+            return None if taken else self._linked(id, port, item, first, value)
         if value is None or not isinstance(how, Take):
             return value
         made = how.here(value)
@@ -268,7 +233,7 @@ class _Conversion:
         wire = item.inputs.get(first)
         while isinstance(wire, Wire):
             source = self.prompt[wire.node]
-            part = PARTS.get(source.type) if wire.node not in self.refused else None
+            part = self.ways.part(wire.node)
             if part is None:
                 return None
             if rest in part.values:
@@ -293,11 +258,11 @@ class _Conversion:
                 return None
             if wire.node in self.refused:
                 return Link(f"{self.ids[wire.node]}.{output_name(wire.slot)}")
-            outputs = self.book.outputs(item)
+            outputs = self.ways.outputs(wire.node)
             if outputs is not None:
                 there = wire.slot < len(outputs)
                 return Link(f"{self.ids[wire.node]}.{outputs[wire.slot]}") if there else None
-            part = PARTS.get(item.type)
+            part = self.ways.part(wire.node)
             behind = item.inputs.get(part.passes) if part is not None and part.passes else None
             if not isinstance(behind, Wire):
                 return None
@@ -318,70 +283,6 @@ def find_model(name: Any, models: Collection[str], notes: list[Problem], id: str
     hint = nearest(_base(asked), models)
     notes.append(Problem("missing_model", id, "source", f"no model {name!r} is in the folders of models{hint}"))
     return name
-
-
-def _refused(prompt: Prompt, book: _Book) -> dict[str, str]:
-    """The nodes that become placeholders, each with why."""
-    refused = {id: why for id, item in prompt.items() if (why := book.refusal(item, prompt))}
-    changed = True
-    while changed:  # what reads a part must be one that can, and what needs parts must have them
-        changed = False
-        for id, why in _unread(prompt, book, refused):
-            refused[id] = why
-            changed = True
-    return refused
-
-
-def _unread(prompt: Prompt, book: _Book, refused: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    found: dict[str, str] = {}
-    read: set[str] = set()
-    for id, item in prompt.items():
-        for name, wire in item.wires():
-            source = prompt[wire.node]
-            part = PARTS.get(source.type)
-            if part is None or wire.node in refused:
-                continue
-            read.add(wire.node)
-            if id in refused or not _reads(book, item, name, part):
-                kept = "is kept as a placeholder too" if id in refused else "cannot take it apart"
-                found[wire.node] = f"{item.type} reads it, which {kept}"
-        if id not in refused and (entry := book.entry(item)) is not None:
-            lost = _needed(item, entry, prompt, refused)
-            if lost:
-                found[id] = f"what gives its {lost} is not carried"
-    for id, item in prompt.items():
-        if item.type in PARTS and id not in refused and id not in read:
-            found[id] = "nothing reads it"
-    return found.items()
-
-
-def _reads(book: _Book, item: Item, name: str, part: Part) -> bool:
-    """Whether a node can take `part` apart, which is linked to its input `name`. What only passes on is no matter."""
-    if item.type in PARTS:
-        return name == PARTS[item.type].passes or name in PARTS[item.type].values.values()
-    entry = book.entry(item)
-    if entry is None or not part.values:
-        return not part.values
-    return any(path.startswith(f"{name}.") for path in entry.paths)
-
-
-def _needed(item: Item, entry: Entry, prompt: Prompt, refused: Mapping[str, str]) -> str | None:
-    """An input whose part an entry needs and does not have."""
-    for first in sorted(entry.apart):
-        wire = item.inputs.get(first)
-        source = prompt.get(wire.node) if isinstance(wire, Wire) else None
-        if source is None or not isinstance(wire, Wire) or source.type not in PARTS or wire.node in refused:
-            return first
-    return None
-
-
-def _implied(class_type: str) -> frozenset[str]:
-    """Inputs that an entry's `refuse` has already judged."""
-    judged = {
-        "KSamplerAdvanced": ("add_noise", "return_with_leftover_noise"),
-        "SamplerCustom": ("add_noise",),
-    }
-    return frozenset(judged.get(class_type, ()))
 
 
 def _own(item: Item, name: str) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .diffusion.control import Control
+    from .diffusion.denoiser import Prediction
     from .diffusion.guidance import Combine
     from .diffusion.lora import Parts
     from .diffusion.prompts import PromptEncoder
+    from .diffusion.schedules import Table
 
 T = TypeVar("T")
 
@@ -265,6 +267,9 @@ class Model(_Handle):
         controls: ControlNets with the pictures that they hold to.
         options: How it is run.
         guider: How outputs are combined; None leaves it to the family.
+        predicts: What the network gives, where it is not what its checkpoint says.
+        noise: Of the noise that it was trained on, what is not as its checkpoint says, see `NoiseTable.from_config` and
+            `FlowTable`.
     """
 
     space: Space = STABLE_DIFFUSION
@@ -272,6 +277,17 @@ class Model(_Handle):
     controls: tuple[ControlHint, ...] = ()
     options: Options = AS_IT_COMES
     guider: Guider | None = None
+    predicts: Literal["epsilon", "v_prediction", "sample", "lcm"] | None = None
+    noise: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def prediction(self) -> Prediction:
+        """What the network gives."""
+        return self.predicts or self.checkpoint.prediction
+
+    def table(self, cells: int, steps: int) -> Table:
+        """Its noise levels for latents of so many cells and so many steps."""
+        return self.family.table({**self.checkpoint.scheduler, **self.noise}, cells, steps)
 
     @property
     def denoiser(self) -> Weights[Any]:

@@ -117,6 +117,16 @@ class Latent:
             object.__setattr__(self, "masked", frozen(self.masked, 4, "Latent.masked (batch, channel, h, w)"))
 
 
+@dataclass(frozen=True, slots=True)
+class NoiseLevels:
+    """The noise levels that a run visits, from the noisiest to 0, or above it where noise is to be left.
+
+    On the scale of the model that they are meant for: sigma of `x0 + sigma * noise`, or times of a flow model, 1 to 0.
+    """
+
+    values: tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Conditioning:
     """What a prompt says to a denoiser.

@@ -77,20 +77,23 @@ def recipe(
     last: int | None = None,
     mask: Tensor | None = None,
     noise: bool = True,
+    finish: bool = False,
 ) -> Tensor:
     """Steps `first` to `last` of the schedule `way` from a clean latent, or on from a noisy one."""
     model, text_encoder, _ = load_model("demo")
     sigmas = SIGMAS[way]["sigmas"][first : None if last is None else last + 1]
+    if finish:
+        sigmas = [*sigmas[:-1], 0.0]
     timesteps = SIGMAS[way]["timesteps"][first : None if last is None else last + 1]
     conditioning = [
         encode_prompt(text_encoder, t).tokens for t in (WORDS, NOT_WORDS.replace("[", "\\[").replace("]", "\\]"))
     ]
     unet = model.denoiser.load(lambda done, total: None)
-    drawn = torch.randn(start.shape, generator=torch.Generator().manual_seed(SEED))
+    drawn = torch.randn(start.shape, generator=torch.Generator().manual_seed(SEED)) * noise
     at_top = math.isclose(sigmas[0], 14.614641, rel_tol=1e-5)
-    x = start + drawn * (math.hypot(1, sigmas[0]) if at_top else sigmas[0]) if noise else start
+    x = start + drawn * (math.hypot(1, sigmas[0]) if at_top else sigmas[0])
     for step, (sigma, target) in enumerate(pairwise(sigmas)):
-        seen = x if mask is None or step == 0 else x * mask + (start + drawn * sigma) * (1 - mask)
+        seen = x if mask is None else x * mask + (start + drawn * sigma) * (1 - mask)
         with torch.no_grad():
             positive, negative = (
                 unet(seen / math.hypot(1, sigma), timesteps[step], torch.from_numpy(c.repeat(len(x), 0))).sample
@@ -137,19 +140,89 @@ def test_a_whole_way_begins_upon_the_picture(engine: Engine, folder: Path) -> No
     same(sampled(engine, {"3": euler("7.0")}, "3"), recipe(start, "normal/10"))
 
 
-def test_two_samplers_share_a_way(engine: Engine) -> None:
-    def part(latent: str, first: int, last: int, seed: int, begin: bool) -> dict[str, Any]:
-        return node(
-            "KSamplerAdvanced", add_noise="enable" if begin else "disable", noise_seed=seed, steps=10, cfg=CFG,
-            sampler_name="euler", scheduler="normal", start_at_step=first, end_at_step=last,
-            return_with_leftover_noise="enable" if begin else "disable", model_="1.0", positive_="2.0", negative_="4.0",
-            latent_image_=latent,
-        )  # fmt: skip
+def advanced(latent: str, first: int, last: int, add: str = "enable", leave: str = "disable") -> dict[str, Any]:
+    return node(
+        "KSamplerAdvanced", add_noise=add, noise_seed=SEED, steps=10, cfg=CFG, sampler_name="euler",
+        scheduler="normal", start_at_step=first, end_at_step=last, return_with_leftover_noise=leave,
+        model_="1.0", positive_="2.0", negative_="4.0", latent_image_=latent,
+    )  # fmt: skip
 
-    prompt = {"10": part("5.0", 0, 6, SEED, True), "11": part("10.0", 6, 10000, 0, False)}
+
+def test_two_samplers_share_a_way(engine: Engine) -> None:
+    prompt = {"10": advanced("5.0", 0, 6, leave="enable"), "11": advanced("10.0", 6, 10000, "disable")}
     between = recipe(torch.zeros(2, 4, 16, 16), "normal/10", 0, 6)
     same(sampled(engine, prompt, "10"), between)
     same(sampled(engine, prompt, "11"), recipe(between, "normal/10", 6, noise=False))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "add", "leave"),
+    [
+        (0, 6, "enable", "disable"),
+        (3, 7, "enable", "enable"),
+        (3, 7, "disable", "disable"),
+        (0, 10000, "disable", "disable"),
+        (7, 20, "enable", "enable"),
+        (4, 4, "enable", "enable"),
+        (10, 10000, "enable", "disable"),
+    ],
+)
+@pytest.mark.parametrize("noisy", [False, True], ids=["clean", "noisy"])
+def test_any_part_of_a_way(
+    engine: Engine, folder: Path, first: int, last: int, add: str, leave: str, noisy: bool
+) -> None:
+    start, _ = encoded(folder)
+    prompt = {
+        "10": advanced("7.0", 1, 3, leave="enable"),
+        "11": advanced("10.0" if noisy else "7.0", first, last, add, leave),
+    }
+    if noisy:
+        start = recipe(start, "normal/10", 1, 3)
+    given = sampled(engine, prompt, "11")
+    early = leave == "disable" and last < 10
+    expected = (
+        start
+        if first >= min(last, 10)
+        else recipe(start, "normal/10", first, last, noise=add == "enable", finish=early)
+    )
+    same(given, expected)
+
+
+def test_noise_is_added_to_what_holds_noise_and_to_nothing(engine: Engine, folder: Path) -> None:
+    start, _ = encoded(folder)
+    prompt = {"10": advanced("7.0", 1, 3, leave="enable"), "3": euler("10.0")}
+    same(sampled(engine, prompt, "3"), recipe(recipe(start, "normal/10", 1, 3), "normal/10"))
+    same(sampled(engine, {"3": euler("5.0", 10, 0.5)}, "3"), recipe(torch.zeros(2, 4, 16, 16), "normal/20", 10))
+    same(sampled(engine, {"3": advanced("5.0", 4, 10000)}, "3"), recipe(torch.zeros(2, 4, 16, 16), "normal/10", 4))
+
+
+def custom(latent: str, sigmas: str, noise: dict[str, Any]) -> Prompt:
+    return {
+        "20": node("KSamplerSelect", sampler_name="euler"),
+        "21": noise,
+        "22": node("CFGGuider", model_="1.0", positive_="2.0", negative_="4.0", cfg=CFG),
+        "23": node(
+            "SamplerCustomAdvanced", noise_="21.0", guider_="22.0", sampler_="20.0", sigmas_=sigmas,
+            latent_image_=latent,
+        ),
+    }  # fmt: skip
+
+
+def test_noise_levels_are_split(engine: Engine, folder: Path) -> None:
+    start, _ = encoded(folder)
+    random, none = node("RandomNoise", noise_seed=SEED), node("DisableNoise")
+    way = {
+        "30": node("BasicScheduler", model_="1.0", scheduler="normal", steps=5, denoise=0.5),
+        "31": node("SplitSigmas", sigmas_="30.0", step=2),
+    }
+    between = recipe(start, "normal/10", 5, 7)
+    same(sampled(engine, {**way, **custom("7.0", "31.0", random)}, "23"), between)
+    first = {f"1{id}": each for id, each in custom("7.0", "31.0", random).items()}
+    for each in first.values():
+        each["inputs"] = {n: [f"1{v[0]}", v[1]] if isinstance(v, list) and v[0] in ("20", "21", "22") else v
+                          for n, v in each["inputs"].items()}  # fmt: skip
+    prompt = {**way, **first, **custom("123.0", "31.1", none)}
+    same(sampled(engine, prompt, "23"), recipe(between, "normal/10", 7, noise=False))
 
 
 def test_a_soft_mask_is_read_at_the_middle_of_each_cell(engine: Engine, folder: Path) -> None:

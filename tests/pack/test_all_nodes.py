@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
         type(model): model,
         type(text_encoder): text_encoder,
         type(vae): vae,
+        values.NoiseLevels: values.NoiseLevels((2.0, 1.0, 0.0)),
         Region: Region(0, 0, 64, 64),
         Layout: layout(text_encoder, "", "0 0 1 0.5: a cat"),
         Path: file,
@@ -122,6 +123,8 @@ def word(folder: Path) -> str:
     return str(folder / "word.safetensors")
 
 
+SHIFTS = ("comfyui/ModelSamplingSD3", "comfyui/ModelSamplingAuraFlow", "comfyui/ModelSamplingFlux")
+"""Nodes for flow models."""
 ADAPTERS = {"ApplyLora": lora, "ApplyControlNet": control, "TeachWord": word}
 
 
@@ -151,6 +154,9 @@ def test_same_inputs_give_the_same_outputs_and_are_left_alone(type_id: str, tmp_
     elif type_id == "Segment":
         pytest.importorskip("onnxruntime")
         kwargs["model"] = write_network(tmp_path / "network.onnx", "Identity", (1, 3, 64, 64))
+    elif type_id in SHIFTS:
+        model = kwargs["model"]
+        kwargs["model"] = replace(model, checkpoint=replace(model.checkpoint, prediction="flow"))
     if type_id in ADAPTERS:
         kwargs["source"] = ADAPTERS[type_id](tmp_path)
     before = [a.copy() for v in kwargs.values() for a in arrays(v)]

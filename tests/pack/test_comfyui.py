@@ -64,6 +64,24 @@ def test_sizes_that_follow() -> None:
     assert (total.width, total.height) == (132, 79)
 
 
+def test_latents_turn_between_their_cells() -> None:
+    """Between two cells of equal length and at a right angle stands their middle, of that length too."""
+    cells = np.zeros((1, 2, 1, 2), np.float32)
+    cells[0, 0, 0, 0], cells[0, 1, 0, 1] = 2, 4
+    made = LatentUpscaleBy(Latent(16, 8, 1, cells), "bislerp", 2.0).samples
+    assert made is not None
+    assert made.shape == (1, 2, 2, 4)
+    np.testing.assert_allclose(made[0, :, 0], made[0, :, 1])
+    np.testing.assert_allclose(made[0, :, 0, [0, 3]], [[2, 0], [0, 4]], atol=1e-6)
+    for column, part in ((1, 0.25), (2, 0.75)):
+        angle = part * np.pi / 2
+        expected = np.array([np.cos(angle), np.sin(angle)]) * (2 * (1 - part) + 4 * part)
+        np.testing.assert_allclose(made[0, :, 0, column], expected, rtol=1e-6)
+    alike = LatentUpscaleBy(Latent(16, 8, 1, np.full((1, 2, 1, 2), 3.0)), "bislerp", 2.0).samples
+    assert alike is not None
+    np.testing.assert_allclose(alike, 3)
+
+
 def test_padding_is_grey_and_the_mask_fades_with_the_square() -> None:
     made = ImagePadForOutpaint(noise(40, 40), top=8, feathering=10)
     assert np.all(made.image.pixels[:, :, :8] == 0.5)

@@ -6,6 +6,6 @@ the same, that one is used instead.
 
 from nodegraph import Pack
 
-from . import latents, masks, pictures
+from . import latents, levels, masks, models, pictures
 
-pack = Pack.of("comfyui", latents, masks, pictures)
+pack = Pack.of("comfyui", latents, levels, masks, models, pictures)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .schedules import Point
 
-Prediction = Literal["epsilon", "v_prediction", "sample", "flow"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow", "lcm"]
 Together = Literal["repeat", "equal", "never"]
 
 
@@ -81,8 +81,8 @@ class GuidedDenoiser:
         network: Asked for its raw output.
         positive, negative: Encoded prompts. Of several the answers are averaged by weight, each where and when it
             counts; a step on which none counts asks all, and so does a cell.
-        prediction: What the network was trained to give. The input of a flow network is `x / (1 + sigma)`, that of the
-            others `x / sqrt(1 + sigma^2)`.
+        prediction: What the network was trained to give; "lcm" is epsilon of one that was distilled to be consistent.
+            The input of a flow network is `x / (1 + sigma)`, that of the others `x / sqrt(1 + sigma^2)`.
         cfg: Guidance scale; `negative + cfg * (positive - negative)`.
         rescale: 0 to 1, how far the guided prediction is brought back to the spread of the positive one (Lin et al.
             2023, arXiv:2305.08891, section 3.4: 0.7 suits models with zero terminal SNR).
@@ -141,6 +141,8 @@ class GuidedDenoiser:
             return (x * scale**2).sub_(output, alpha=sigma * scale)
         if self.prediction == "flow":  # Liu et al. 2022, arXiv:2209.03003: the network gives noise - x0
             return (x * scale).sub_(output, alpha=sigma * scale)
+        if self.prediction == "lcm":
+            return _consistent(x, x.sub(output, alpha=sigma), point.timestep)
         return output
 
     def _predict(self, x: Tensor, time: Tensor) -> Tensor:
@@ -230,6 +232,14 @@ def _of_one_length(*prompts: Prompt) -> list[Prompt]:
         raise ValueError(f"positive and negative prompt need the same width, got {sorted(widths)}: encode both alike")
     length = math.lcm(*(prompt.tokens.shape[1] for prompt in prompts))
     return [replace(p, tokens=p.tokens.repeat(1, length // p.tokens.shape[1], 1)) for p in prompts]
+
+
+def _consistent(x: Tensor, x0: Tensor, timestep: float) -> Tensor:
+    """What is nearer to `x` the less noise there is (Luo et al. 2023, arXiv:2310.04378, appendix B), as ComfyUI has it:
+    timesteps count tenfold, data has a spread of one half, and `x` is on this scale."""
+    at = 10 * timestep
+    keep = 0.25 / (at**2 + 0.25)
+    return (x0 * (at / math.sqrt(at**2 + 0.25))).add_(x, alpha=keep)
 
 
 def _guided(negative: Tensor, positive: Tensor, cfg: float) -> Tensor:

@@ -43,11 +43,17 @@ class FlowTable:
     mu: float | None = None
     even: bool = True
 
+    every = 1
+
+    @property
+    def trained(self) -> int:
+        """How many times the schedules choose from."""
+        return 10_000 if self._dynamic else 1000
+
     @property
     def sigmas(self) -> Array:
         """The shifted times of training, ascending: what the schedules of ComfyUI's users choose from."""
-        count = 10_000 if self._dynamic else 1000
-        times = np.arange(1, count + 1) / count
+        times = np.arange(1, self.trained + 1) / self.trained
         if self._dynamic:  # ComfyUI takes the largest shift whatever the size
             factor = math.exp(float(self.config.get("max_shift", 1.15)))
         else:
