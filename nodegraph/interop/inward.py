@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..node import MAX_INT, Input, Node
+from ..node import MAX_INT, Choices, Input, Node
 from ..pack import Registry, nearest
 from ..problems import Problem
 from ..workflow import FORMAT
@@ -27,10 +27,17 @@ from .names import (
     twin_type,
 )
 from .prompt import Item, Prompt, Wire
-from .table import SHOWN, Entry, Fixed, Take
+from .table import SHOWN, TEXTS, Entry, Fixed, Take
 from .ways import Ways
+from .wording import from_comfyui, to_comfyui
 
-Models = Callable[[], Collection[str]]
+Offered = Callable[[str], Collection[str] | None]
+"""Lists the choices of a name; None where they are not known."""
+KINDS = {"models": "model", "loras": "LoRA", "controlnets": "ControlNet"}
+
+
+def nothing(name: str) -> None:
+    """Knows no choices."""
 
 
 class Link(dict[str, str]):
@@ -55,14 +62,14 @@ class Converted:
     origin: dict[str, str] = field(default_factory=dict)
 
 
-def convert(prompt: Prompt, registry: Registry, models: Models = tuple, drawn: Drawn | None = None) -> Converted:
+def convert(prompt: Prompt, registry: Registry, offered: Offered = nothing, drawn: Drawn | None = None) -> Converted:
     """Write `prompt` with the nodes of `registry`.
 
     Args:
-        models: Lists the sources that `LoadModel` can see, to find names in.
+        offered: Lists the choices of a name, such as "models", to find names of files in.
         drawn: Where things were, if that is known.
     """
-    work = _Conversion(prompt, registry, models)
+    work = _Conversion(prompt, registry, offered)
     work.run()
     if drawn is not None:
         layout = _layout(drawn, work.ids)
@@ -72,8 +79,8 @@ def convert(prompt: Prompt, registry: Registry, models: Models = tuple, drawn: D
 
 
 class _Conversion:
-    def __init__(self, prompt: Prompt, registry: Registry, models: Models) -> None:
-        self.prompt, self.registry, self.models = prompt, registry, models
+    def __init__(self, prompt: Prompt, registry: Registry, offered: Offered) -> None:
+        self.prompt, self.registry, self.offered = prompt, registry, offered
         self.ways = Ways(prompt, registry)
         self.refused = self.ways.refused
         self.ids: dict[str, str] = {}
@@ -111,11 +118,20 @@ class _Conversion:
         for name, port in node.inputs.items():
             given = item.inputs.get(name)
             value = self._linked(id, name, item, name, given) if isinstance(given, Wire) else given
+            if isinstance(value, str) and name in TEXTS.get(item.type, ()):
+                value = self._worded(id, name, value)
             if value is not None:
                 inputs[name] = self._checked(id, port, item, value)
             elif not port.required and port.type.literal:
                 inputs[name] = port.default
         self.nodes[id] = {"type": f"{twin_type(item.type)}@{node.version}", "inputs": inputs}
+
+    def _worded(self, id: str, port: str, text: str) -> str:
+        """A prompt in our words."""
+        made = from_comfyui(text)
+        if to_comfyui(made) != text:
+            self.note("changed", id, port, f"{text!r} is written as {made!r}")
+        return made
 
     def _placeholder(self, theirs: str, item: Item) -> None:
         id = self.ids[theirs]
@@ -154,8 +170,6 @@ class _Conversion:
                     continue
                 value = None if port.default is None else port.default
             inputs[name] = self._checked(id, port, item, value)
-        if entry.type == "LoadModel":
-            inputs["source"] = find_model(inputs.get("source"), self.models(), self.made.notes, id)
         self.nodes[id] = {"type": f"{entry.type}@{node.version}", "inputs": inputs}
         self._left(id, item, entry, set(known.inputs))
 
@@ -184,6 +198,9 @@ class _Conversion:
         if isinstance(value, Link) or (isinstance(value, list) and value and isinstance(value[0], Link)):
             return value
         held = _safe(value)
+        listed = next((each.name for each in port.metadata if isinstance(each, Choices)), None)
+        if listed is not None and held != port.default:
+            held = find_choice(held, listed, self.offered, self.made.notes, (id, port.name))
         if port.validate is None:
             return held
         try:
@@ -270,18 +287,25 @@ class _Conversion:
         return None
 
 
-def find_model(name: Any, models: Collection[str], notes: list[Problem], id: str) -> Any:
-    """A model's name as `LoadModel` knows it: the one of that name, or the only one of that file name."""
-    if not isinstance(name, str) or not models or name in models:
+def find_choice(name: Any, listed: str, offered: Offered, notes: list[Problem], at: tuple[str, str]) -> Any:
+    """A file's name as a list of choices has it: the same, or the only one whose file is called so.
+
+    Args:
+        listed: The list's name.
+        at: The node and input that it is for.
+    """
+    known = offered(listed) if isinstance(name, str) else None
+    if known is None or name in known:
         return name
+    kind = KINDS.get(listed, "file")
     asked = name.replace("\\", "/")
     for same in (str, _base, _bare):
-        found = [m for m in models if same(m) == same(asked)]
+        found = [each for each in known if same(each) == same(asked)]
         if len(found) == 1:
-            notes.append(Problem("changed", id, "source", f"the model {name!r} is taken to be {found[0]!r}"))
+            notes.append(Problem("changed", *at, f"the {kind} {name!r} is taken to be {found[0]!r}"))
             return found[0]
-    hint = nearest(_base(asked), models)
-    notes.append(Problem("missing_model", id, "source", f"no model {name!r} is in the folders of models{hint}"))
+    hint = nearest(_base(asked), known)
+    notes.append(Problem("missing_model", *at, f"no {kind} {name!r} is in the folders of models{hint}"))
     return name
 
 

@@ -13,8 +13,8 @@ from ..workflow import FOREIGN, Ref, Workflow
 from .classes import known_classes
 from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id
 from .prompt import Item, Wire, write_prompt
-from .table import AUTO, ENTRIES, HERE_ALONE, MAX_STEP, SHOWN, Entry, Take, upscales
-from .wording import only_here
+from .table import AUTO, ENTRIES, HERE_ALONE, MAX_STEP, SHOWN, TEXTS, Entry, Take, upscales
+from .wording import only_here, to_comfyui
 
 MASKED = "SetLatentNoiseMask"
 """What EncodeImage does with a mask, as a class of its own."""
@@ -181,6 +181,8 @@ class _Export:
             if name in (CLASS_TYPE, INPUT_NAMES):
                 continue
             held = self._wire(value, id, types.get(name, "")) if isinstance(value, Ref) else value
+            if isinstance(held, str) and name in TEXTS.get(self.classes[id], ()):
+                held = to_comfyui(held)
             if held is not None or not isinstance(value, Ref):
                 made[names.get(name, name)] = held
         return made

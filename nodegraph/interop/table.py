@@ -231,12 +231,6 @@ def _no_alpha(item: Item, prompt: Prompt) -> str | None:
     return "pictures here have no transparency" if _literal(item, "channel", "red") == "alpha" else None
 
 
-def _shown_alone(item: Item, prompt: Prompt) -> str | None:
-    if _literal(item, "noise_mask", True) is not True:
-        return "without noise_mask the hole is shown to the model alone, which Sample cannot do yet"
-    return None
-
-
 def _box(item: Item, prompt: Prompt) -> str | None:
     sides = [_literal(item, name, 512) for name in ("width", "height")]
     return "a side of 0 pixels" if 0 in sides else None
@@ -438,5 +432,11 @@ SHOWN: Mapping[str, Shown] = {
     "PreviewAny": Shown("source"),
 }
 
-TWINS: Mapping[str, Refuse] = {"InpaintModelConditioning": _shown_alone, "ImageToMask": _no_alpha}
+TWINS: Mapping[str, Refuse] = {"ImageToMask": _no_alpha}
 """Why a twin cannot do what is asked, for those that cannot do everything."""
+TEXTS: Mapping[str, tuple[str, ...]] = {
+    "CLIPTextEncodeFlux": ("clip_l", "t5xxl"),
+    "CLIPTextEncodeSDXL": ("text_g", "text_l"),
+    "CLIPTextEncodeSDXLRefiner": ("text",),
+}
+"""Inputs of twins that are prompts, whose weights are written in another way here."""

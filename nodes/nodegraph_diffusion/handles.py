@@ -15,7 +15,7 @@ from .checkpoint.adapters import Adapter
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
 from .checkpoint.words import Word
 from .families import FAMILIES, Family
-from .values import Floats, frozen
+from .values import ControlHint
 
 if TYPE_CHECKING:
     import torch
@@ -146,24 +146,6 @@ class Lora:
     strength: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ControlHint:
-    """A ControlNet and the picture, or its latent, that it holds to (1 or B, C, H, W).
-
-    Args:
-        start, end: The part of the way from noise to picture on which it acts, 0..1.
-    """
-
-    checkpoint: Checkpoint
-    hint: Floats
-    strength: float = 1.0
-    start: float = 0.0
-    end: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "hint", frozen(self.hint, 4, "ControlHint.hint (batch, channel, height, width)"))
-
-
 @dataclass(frozen=True, slots=True)
 class Taught:
     """A word that a text encoder was taught, as prompts write it."""
@@ -268,6 +250,7 @@ class Model(_Handle):
         options: How it is run.
         guider: How outputs are combined; None leaves it to the family.
         predicts: What the network gives, where it is not what its checkpoint says.
+        differential: How far a mask is made hard, at each step at another level; see `sampling.sample`.
         noise: Of the noise that it was trained on, what is not as its checkpoint says, see `NoiseTable.from_config` and
             `FlowTable`.
     """
@@ -278,6 +261,7 @@ class Model(_Handle):
     options: Options = AS_IT_COMES
     guider: Guider | None = None
     predicts: Literal["epsilon", "v_prediction", "sample", "lcm"] | None = None
+    differential: float = 0.0
     noise: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property

@@ -13,7 +13,19 @@ from .families import Job
 from .handles import Model
 from .layouts import Layout
 from .params import Guidance, Seed, Steps, Unit
-from .sample_inputs import attention_of, check_width, check_windows, hole_of, mask_of, network_prompts, start_of
+from .sample_inputs import (
+    attention_of,
+    check_whole,
+    check_width,
+    check_windows,
+    controls_of,
+    hole_of,
+    mask_of,
+    network_prompts,
+    shared,
+    start_of,
+    timed,
+)
 from .sampling_state import plain, resumed
 from .values import Conditioning, Image, Latent, NoiseLevels
 from .windows import windows
@@ -150,11 +162,14 @@ def sample(
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
     start = start_of(model, latent)
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
-    with model.leased(ctx) as network, model.controlled(ctx, size, start) as controls:
+    positive, negative = shared(positive, negative)
+    hints = controls_of(model, positive, negative)
+    with model.leased(ctx) as network, replace(model, controls=hints).controlled(ctx, size, start) as controls:
         start = start.to(model.denoiser.device)
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
-        blended = latent.mask is not None and (comfyui or not inpainting)
+        blended = latent.mask is not None and latent.keeps and (comfyui or not inpainting)
+        check_whole((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
         if in_windows:
             check_windows((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
@@ -169,18 +184,24 @@ def sample(
                 whole = solver.schedule(way, steps, table, strength if longer else 1.0)
 
             forget_steps(network)
+            controls = [timed(control, hint, whole) for control, hint in zip(controls, hints, strict=True)]
 
             def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
-                acting = [control for control in controls if control.acts(*whole.walked(float(time)))]
-                residuals = together([control.ask(x, time, prompt, job) for control in acting])
+                walked = whole.walked(float(time))
+                acting = [c for n, c in enumerate(controls) if n in prompt.controls and c.acts(*walked)]
+                told = job if prompt.guidance is None else replace(job, guidance=prompt.guidance)
+                residuals = together([control.ask(x, time, prompt, told) for control in acting])
                 with remembering(network, f"prompt {id(prompt)}"):
-                    return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
+                    return family.predict(network, x, time, prompt, replace(told, residuals=residuals))
+
+            def asked(prompt: Conditioning, score: float) -> list[Prompt]:
+                return network_prompts(prompt, score, start, whole, model, comfyui, hints)
 
             def build(prompt: Conditioning) -> GuidedDenoiser:
                 return GuidedDenoiser(
                     ask,
-                    network_prompts(prompt, 6.0, start),
-                    None if negative is None else network_prompts(negative, 2.5, start),
+                    asked(prompt, 6.0),
+                    None if negative is None else asked(negative, 2.5),
                     prediction=model.prediction,
                     cfg=cfg,
                     rescale=rescale,
@@ -212,6 +233,7 @@ def sample(
                 keep=comfyui,
                 add_noise=add_noise,
                 leftover_noise=leftover_noise,
+                differential=model.differential,
                 on_step=report,
                 resume=resumed(ctx, start, kept, kept_noisy),
             )
@@ -223,7 +245,7 @@ def sample(
     noisy_kept = torch.cat(kept_noisy).numpy() if kept else final
     width, height = latent.width, latent.height
     return Sampled(
-        Latent(width, height, len(final), final, latent.mask, latent.masked, made.sigma),
+        Latent(width, height, len(final), final, latent.mask, latent.masked, made.sigma, latent.keeps),
         Latent(
             width, height, len(steps_kept), steps_kept, None if kept else latent.mask, None if kept else latent.masked
         ),

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nodegraph import Facts, Known, NodeError, Widget, node
+from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, node
 
+from ..apply_lora import Strength, check_fit, opened, revision, with_lora
 from ..handles import Model
-from ..params import Pixels
+from ..params import Pixels, Unit
 
 CATEGORY = "ComfyUI"
 Shift = Annotated[float, Field(ge=0, le=100), Widget("number", step=0.01)]
@@ -100,6 +101,16 @@ def _flow(model: Model, noise: Mapping[str, Any]) -> Model:
     return replace(model, noise={**model.noise, **noise})
 
 
+@node(version=1, title="DifferentialDiffusion", category=CATEGORY)
+def DifferentialDiffusion(model: Model, strength: Unit = 1.0) -> Model:
+    """Let a soft mask say for how long each part of a picture is made anew: the lighter, the longer.
+
+    Args:
+        strength: 0 mixes both at each step, as without this node.
+    """
+    return replace(model, differential=strength)
+
+
 @ModelSamplingDiscrete.facts
 def _discrete(known: Known) -> dict[str, Facts]:
     model = known["model"]
@@ -116,4 +127,33 @@ def _discrete(known: Known) -> dict[str, Facts]:
 def _flowing(known: Known) -> dict[str, Facts]:
     if known["model"].get("prediction") not in (None, "flow"):
         known.refuse("model", "it is no flow model, so it has no times to shift; take this node away")
+    return {"model": known["model"]}
+
+
+@node(version=1, title="LoraLoaderModelOnly", lane="io", category=CATEGORY)
+def LoraLoaderModelOnly(
+    ctx: Context, model: Model, lora_name: Annotated[str, Choices("loras")], strength_model: Strength = 1.0
+) -> Model:
+    """Change a model by a LoRA, and leave its text encoders as they are.
+
+    Args:
+        lora_name: A `.safetensors` file in the folders of models.
+        strength_model: How much. 0 is not at all.
+    """
+    return with_lora(model, opened(lora_name, ctx.folders, "lora_name"), strength_model)
+
+
+@LoraLoaderModelOnly.fingerprint
+def _revision(lora_name: str, folders: Folders) -> str:
+    return revision(lora_name, folders)
+
+
+@LoraLoaderModelOnly.facts
+def _adapted(known: Known) -> dict[str, Facts]:
+    check_fit(known, "lora_name")
+    return {"model": known["model"]}
+
+
+@DifferentialDiffusion.facts
+def _kept(known: Known) -> dict[str, Facts]:
     return {"model": known["model"]}

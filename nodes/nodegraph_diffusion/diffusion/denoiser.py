@@ -36,6 +36,9 @@ class Prompt:
         weight: How much it counts beside others.
         mask: (1, 1, h, w), at the size of the latent: where it counts; None is everywhere.
         start, end: The part of all steps on which it counts.
+        window: The rows and columns of the latent that the network sees of it; None is all.
+        guidance: What a network distilled from guidance is told with it; None leaves that to the run.
+        controls: Which of the run's ControlNets act on it.
     """
 
     tokens: Tensor
@@ -46,11 +49,14 @@ class Prompt:
     mask: Tensor | None = None
     start: float = 0.0
     end: float = 1.0
+    window: tuple[slice, slice] | None = None
+    guidance: float | None = None
+    controls: frozenset[int] = frozenset()
 
     @property
     def restricted(self) -> bool:
         """Whether it does not count everywhere and always."""
-        return self.mask is not None or self.start > 0 or self.end < 1
+        return self.mask is not None or self.window is not None or self.start > 0 or self.end < 1
 
     def spread(self, batch: int) -> Prompt:
         """The prompt for each of `batch` pictures."""
@@ -80,7 +86,7 @@ class GuidedDenoiser:
     Args:
         network: Asked for its raw output.
         positive, negative: Encoded prompts. Of several the answers are averaged by weight, each where and when it
-            counts; a step on which none counts asks all, and so does a cell.
+            counts; a step on which none counts asks all, a cell the first.
         prediction: What the network was trained to give; "lcm" is epsilon of one that was distilled to be consistent.
             The input of a flow network is `x / (1 + sigma)`, that of the others `x / sqrt(1 + sigma^2)`.
         cfg: Guidance scale; `negative + cfg * (positive - negative)`.
@@ -126,7 +132,7 @@ class GuidedDenoiser:
         self.prompts = [side[0] for side in self.sides]
         if self.guided and together == "repeat" and self.plain:
             self.prompts = _of_one_length(*self.prompts)
-        alike = len({prompt.tokens.shape[1:] for prompt in self.prompts}) == 1
+        alike = len({(prompt.tokens.shape[1:], prompt.guidance, prompt.controls) for prompt in self.prompts}) == 1
         self.together = together != "never" and alike
         self._ready: dict[int, list[Prompt]] = {}
         self._parts: dict[int, list[list[Prompt]]] = {}
@@ -169,16 +175,26 @@ class GuidedDenoiser:
         """The answers to several prompts, averaged where each counts."""
         done, _ = self.walked(float(time))
         acting = [prompt for prompt in side if prompt.start <= done + 1e-9 and done + 1e-9 < prompt.end] or list(side)
-        outputs = [self._ask(x, time, prompt) for prompt in acting]
-        if len(acting) == 1:
-            return outputs[0]
-        masks = [x.new_ones(1, 1, 1, 1) if p.mask is None else p.mask.to(x) for p in acting]
-        shares = [prompt.weight * mask for prompt, mask in zip(acting, masks, strict=True)]
+        if len(acting) == 1 and acting[0].window is None:
+            return self._ask(x, time, acting[0])
+        shares = [prompt.weight * _where(prompt, x) for prompt in acting]
         total = torch.stack([share.expand(1, 1, *x.shape[-2:]) for share in shares]).sum(0)
-        covered = total > 1e-6
-        total = torch.where(covered, total, float(len(acting)))
-        shares = [torch.where(covered, share, 1.0) / total for share in shares]
-        return torch.stack([o * share for o, share in zip(outputs, shares, strict=True)]).sum(0)
+        uncovered = total <= 1e-6
+        if uncovered.any():  # where none counts, the first does, and sees the whole
+            acting.append(replace(acting[0], window=None))
+            shares.append(uncovered.to(x))
+            total = torch.where(uncovered, 1.0, total)
+        outputs = [self._seen(x, time, prompt) for prompt in acting]
+        return torch.stack([o * (share / total) for o, share in zip(outputs, shares, strict=True)]).sum(0)
+
+    def _seen(self, x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
+        """The answer to a prompt, 0 outside of its window."""
+        if prompt.window is None:
+            return self._ask(x, time, prompt)
+        part = (..., *prompt.window)
+        made = torch.zeros_like(x)
+        made[part] = self._ask(x[part], time, prompt)
+        return made
 
     def _sides_for(self, x: Tensor) -> list[list[Prompt]]:
         batch = x.shape[0]
@@ -199,6 +215,31 @@ class GuidedDenoiser:
         return self._ready[batch]
 
 
+EDGE = 8
+"""Cells over which a prompt's window fades towards its sides, but for those that lie at the picture's own."""
+
+
+def _where(prompt: Prompt, x: Tensor) -> Tensor:
+    """How much a prompt counts in each cell (1, 1, h, w), apart from its weight."""
+    mask = x.new_ones(1, 1, *x.shape[-2:]) if prompt.mask is None else prompt.mask.to(x)
+    if prompt.window is None:
+        return mask
+    part = (..., *prompt.window)
+    made = torch.zeros_like(mask)
+    made[part] = mask[part]
+    if prompt.mask is None:
+        for axis, (span, whole) in enumerate(zip(prompt.window, x.shape[-2:], strict=True), -2):
+            inside = made[part]
+            length = inside.shape[axis]
+            fade = (torch.arange(1, length + 1, device=x.device) / EDGE).clamp(max=1)
+            shape = (-1, 1) if axis == -2 else (1, -1)
+            if span.start > 0:
+                inside *= fade.view(shape)
+            if span.stop < whole:
+                inside *= fade.flip(0).view(shape)
+    return made
+
+
 def spread(value: Tensor, batch: int, what: str) -> Tensor:
     """`value` (1 or B, ...) for a batch. Raises `ValueError` for another number."""
     if value.shape[0] not in (1, batch):
@@ -215,6 +256,8 @@ def _joined(negative: Prompt, positive: Prompt) -> Prompt:
         joined(negative.pooled, positive.pooled),
         joined(negative.sizes, positive.sizes),
         positive.score,
+        guidance=positive.guidance,
+        controls=positive.controls,
         negative_score=negative.score,
     )
 

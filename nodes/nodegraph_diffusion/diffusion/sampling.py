@@ -45,6 +45,7 @@ def sample(
     keep: bool = False,
     add_noise: AddNoise = "auto",
     leftover_noise: bool = True,
+    differential: float = 0.0,
     on_step: OnStep | None = None,
     resume: State | None = None,
 ) -> Sampled:
@@ -67,6 +68,9 @@ def sample(
             first step, whatever noise it holds.
         leftover_noise: Whether a run that ends early leaves the noise of its last level in the latent, or goes to 0 in
             its last step.
+        differential: 0 to 1, how far the mask is made hard at each step: 1 where it is at least the share of the way
+            from the least noise that is left, so that darker parts are kept the longer (Levin and Fried 2023,
+            arXiv:2306.00950).
         on_step: Called after each step.
         resume: A state that `on_step` was given by a run with the same arguments: go on after it.
 
@@ -101,7 +105,8 @@ def sample(
         start = latent.add(noise, alpha=schedule.noise_scale)
     blend = None
     if mask is not None:
-        blend = Blend(denoise, mask.to(latent), latent, noise, None if keep else schedule.sigmas[0])
+        start_level = None if keep else schedule.sigmas[0]
+        blend = Blend(denoise, mask.to(latent), latent, noise, start_level, schedule, differential)
     added = on_device(draw.steps(solver, schedule), latent)
 
     state = resume or State(0, start)
@@ -133,11 +138,24 @@ class Blend:
     original: Tensor
     noise: Tensor
     start: float | None
+    schedule: Schedule
+    differential: float = 0.0
 
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
+        mask = self._at(point)
         if self.start is None or not math.isclose(point.sigma, self.start):
-            x = torch.lerp(self._known(point.sigma), x, self.mask)
-        return torch.lerp(self.original, self.inner(x, point), self.mask)
+            x = torch.lerp(self._known(point.sigma), x, mask)
+        return torch.lerp(self.original, self.inner(x, point), mask)
+
+    def _at(self, point: Point) -> Tensor:
+        """The mask at one evaluation."""
+        if not self.differential:
+            return self.mask
+        told, table = self.schedule.timesteps, self.schedule.table
+        last = told[len(self.schedule)] if self.schedule.sigmas[-1] > 0 else table.lowest
+        bottom = max(last, table.lowest)
+        share = (point.timestep - bottom) / (told[0] - bottom) if told[0] > bottom else 0.0
+        return torch.lerp(self.mask, (self.mask >= share).to(self.mask), self.differential)
 
     def composed(self, x: Tensor, sigma: float) -> Tensor:
         """`x` with the known region put back, where the mask is 0."""

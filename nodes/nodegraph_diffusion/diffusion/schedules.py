@@ -79,6 +79,15 @@ class NoiseTable:
         return len(self.sigmas) * self.every
 
     @property
+    def lowest(self) -> float:
+        """What the network is told at the least noise."""
+        return self.every - 1.0
+
+    def way(self, timestep: float) -> float:
+        """Which part of the way from noise to picture is behind where the network is told `timestep`."""
+        return 1 - timestep / (self.trained - 1)
+
+    @property
     def timesteps(self) -> Array:
         return np.arange(self.every - 1, self.trained, self.every, dtype=np.float64)
 
@@ -175,6 +184,15 @@ class Schedule:
         told = self.timesteps[: len(self)]
         done = sum(each > timestep + 1e-3 for each in told)
         return done / len(self), 1 / len(self)
+
+    def within(self, start: float, end: float) -> tuple[float, float]:
+        """Which part of the steps lies between two parts of the way that the network was trained on."""
+        met = [
+            step
+            for step, told in enumerate(self.timesteps[: len(self)])
+            if start - 1e-6 <= self.table.way(told) <= end + 1e-6
+        ]
+        return (met[0] / len(self), (met[-1] + 1) / len(self)) if met else (1.0, 1.0)
 
     def between(self, sigma: float) -> Point:
         """A point off the grid, for solvers that evaluate inside a step."""
