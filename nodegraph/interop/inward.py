@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,15 @@ from ..node import MAX_INT, Choices, Input, Node
 from ..pack import Registry, nearest
 from ..problems import Problem
 from ..workflow import FORMAT
-from .canvas import Drawn, Frame
+from .canvas import Drawn, Frame, Point
 from .classes import known_classes
+from .folding import Folding
 from .names import (
     CLASS_TYPE,
     INPUT_NAMES,
     NAMELESS,
     PLAIN_NAME,
+    free,
     node_id,
     output_name,
     placeholder_type,
@@ -27,7 +29,7 @@ from .names import (
     twin_type,
 )
 from .prompt import Item, Prompt, Wire
-from .table import SHOWN, TEXTS, Entry, Fixed, Take
+from .table import SHOWN, TEXTS, Entry, Fixed, Take, paths
 from .ways import Ways
 from .wording import from_comfyui, to_comfyui
 
@@ -72,7 +74,8 @@ def convert(prompt: Prompt, registry: Registry, offered: Offered = nothing, draw
     work = _Conversion(prompt, registry, offered)
     work.run()
     if drawn is not None:
-        layout = _layout(drawn, work.ids)
+        work.fold(drawn)
+        layout = _layout(drawn, "", work.ids)
         if layout:
             work.made.document["layout"] = layout
     return work.made
@@ -108,6 +111,35 @@ class _Conversion:
         if not self.outputs:
             del self.made.document["outputs"]
 
+    def fold(self, drawn: Drawn) -> None:
+        """Put the nodes of subgraphs into definitions."""
+        before = dict(self.ids)
+        work = Folding(
+            self.nodes, self.outputs, self.ids, self._port, self._output,
+            lambda use, ids: _layout(drawn, f"{use.id}:", ids, use.offset),
+        )  # fmt: skip
+        work.run(drawn)
+        if work.definitions:
+            self.made.document["definitions"] = work.definitions
+        moved = {ours: self.ids[theirs] for theirs, ours in before.items()}
+        self.made.notes[:] = [Problem(n.code, moved.get(n.node, n.node), n.port, n.message) for n in self.made.notes]
+        self.made.origin |= self.ids
+
+    def _port(self, theirs: str, name: str) -> str | None:
+        """Our input that takes one of theirs as it is."""
+        entry = self.ways.entry(theirs)
+        if entry is None:
+            return name if self.ways.outputs(theirs) is not None or theirs in self.refused else None
+        return next(
+            (ours for ours, how in entry.inputs.items() if name in paths(how) and not isinstance(how, tuple)), None
+        )
+
+    def _output(self, theirs: str, slot: int) -> str | None:
+        if theirs in self.refused:
+            return output_name(slot)
+        outputs = self.ways.outputs(theirs) if theirs in self.prompt else None
+        return outputs[slot] if outputs is not None and slot < len(outputs) else None
+
     def note(self, code: str, id: str, port: str | None, message: str) -> None:
         self.made.notes.append(Problem(code, id, port, message))
 
@@ -141,7 +173,7 @@ class _Conversion:
         for name, value in item.inputs.items():
             plain = name
             if not PLAIN_NAME.fullmatch(name) or name in (CLASS_TYPE, INPUT_NAMES) or len(name) > 90:
-                plain = _free(slug(name) or "input", {*item.inputs, *inputs, CLASS_TYPE, INPUT_NAMES})
+                plain = free(slug(name) or "input", {*item.inputs, *inputs, CLASS_TYPE, INPUT_NAMES})
                 odd[plain] = name
             held = self._linked(id, plain, item, name, value) if isinstance(value, Wire) else _safe(value)
             if held is not None or not isinstance(value, Wire):
@@ -318,17 +350,26 @@ def _own(item: Item, name: str) -> Any:
     return value
 
 
-def _layout(drawn: Drawn, ids: Mapping[str, str]) -> dict[str, Any]:
-    nodes = {ids[theirs]: list(at) for theirs, at in drawn.places.items() if theirs in ids}
-    notes = [{"id": f"note_{n}", "text": f.text, **_frame(f)} for n, f in enumerate(drawn.notes, 1)]
-    groups = [{"id": f"group_{n}", "title": f.text, **_frame(f)} for n, f in enumerate(drawn.groups, 1)]
-    looks = {ids[theirs]: look for theirs, look in drawn.looks.items() if theirs in ids and look}
+def _layout(drawn: Drawn, scope: str, ids: Mapping[str, str], offset: Point = (0.0, 0.0)) -> dict[str, Any]:
+    """What is drawn in one graph, named by its prefix; what lies in subgraphs laid open is the whole canvas's."""
+    folded = [f"{use.id}:" for use in drawn.uses if "/" not in ids.get(use.id, "/")]
+    there = [theirs for theirs in drawn.places if theirs in ids and "/" not in ids[theirs]]
+
+    def frames(frames: list[Frame]) -> list[Frame]:
+        return [f for f in frames if (f.scope == scope if scope else not f.scope.startswith(tuple(folded)))]
+
+    nodes = {
+        ids[theirs]: [drawn.places[theirs][0] - offset[0], drawn.places[theirs][1] - offset[1]] for theirs in there
+    }
+    notes = [{"id": f"note_{n}", "text": f.text, **_frame(f, offset)} for n, f in enumerate(frames(drawn.notes), 1)]
+    groups = [{"id": f"group_{n}", "title": f.text, **_frame(f, offset)} for n, f in enumerate(frames(drawn.groups), 1)]
+    looks = {ids[theirs]: drawn.looks[theirs] for theirs in there if drawn.looks.get(theirs)}
     made = {"nodes": nodes, "looks": looks, "notes": notes, "groups": groups}
     return {name: value for name, value in made.items() if value}
 
 
-def _frame(frame: Frame) -> dict[str, Any]:
-    return {"at": list(frame.at), "size": list(frame.size)}
+def _frame(frame: Frame, offset: Point) -> dict[str, Any]:
+    return {"at": [frame.at[0] - offset[0], frame.at[1] - offset[1]], "size": list(frame.size)}
 
 
 def _safe(value: Any) -> Any:
@@ -338,13 +379,6 @@ def _safe(value: Any) -> Any:
     if isinstance(value, dict):
         return {f"_{k}" if k == "$from" else k: _safe(v) for k, v in value.items()}
     return [_safe(v) for v in value] if isinstance(value, list) else value
-
-
-def _free(name: str, taken: Iterable[str]) -> str:
-    known, made, next = set(taken), name[:80], 2
-    while made in known:
-        made, next = f"{name[:80]}_{next}", next + 1
-    return made
 
 
 def _base(name: str) -> str:
