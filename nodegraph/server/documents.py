@@ -59,7 +59,7 @@ class Documents:
         Raises:
             InvalidWorkflow: It cannot be read, or is too large.
         """
-        workflow = open_raw(raw, self.engine.registry, lambda: self.choices("models")).workflow
+        workflow = open_raw(raw, self.engine.registry, self.choices).workflow
         count = _count(workflow)
         if count > NODES:
             message = (

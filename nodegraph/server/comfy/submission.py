@@ -83,7 +83,7 @@ def _prepared(
     site: Site, raw: dict[str, Any], saving: dict[str, Any], missing: Missing, wanted: list[str]
 ) -> Prepared | web.Response:
     """The document, our targets by their nodes, our nodes by theirs, and errors of outputs that are left out."""
-    opened = open_raw(saving, site.engine.registry, lambda: site.documents.choices("models"))
+    opened = open_raw(saving, site.engine.registry, site.documents.choices)
     outputs = {
         id: opened.origin[id] for id, node in raw.items() if _class(node) in {*SAVES, *SHOWN} and id in opened.origin
     }
