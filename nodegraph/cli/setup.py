@@ -91,7 +91,7 @@ def document(file: str, known: Registry, folders: Folders) -> Workflow:
     if not path.is_file():
         return load_workflow(path, known)
     try:
-        opened = open_document(path.read_bytes(), known, lambda: known.choices("models", folders))
+        opened = open_document(path.read_bytes(), known, lambda name: known.choices(name, folders))
     except InvalidWorkflow as error:
         raise InvalidWorkflow(_in_file(problem, file) for problem in error.problems) from None
     for note in opened.notes:

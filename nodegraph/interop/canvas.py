@@ -36,6 +36,26 @@ class Frame:
     text: str
     at: Point
     size: Point
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a subgraph, whose nodes have ids that begin with `id:`.
+
+    Attributes:
+        name: Of the subgraph.
+        offset: What was added to the positions inside of it.
+        inputs: Each by name, with the nodes and inputs inside that it feeds.
+        outputs: Each by name, with the node and the place of the output inside that feeds it.
+    """
+
+    id: str
+    title: str
+    name: str
+    offset: Point
+    inputs: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    outputs: tuple[tuple[str, str, int], ...]
 
 
 @dataclass(slots=True)
@@ -48,6 +68,7 @@ class Drawn:
     notes: list[Frame] = field(default_factory=list)
     groups: list[Frame] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -342,10 +363,14 @@ def _place(scope: _Scope, offset: Point, drawn: Drawn) -> None:
             inner = scope.inner[id]
             corners = [_pair(n.get("pos")) for n in inner.nodes.values()] or [(0.0, 0.0)]
             left, top = min(c[0] for c in corners), min(c[1] for c in corners)
-            _place(inner, (here[0] - left, here[1] - top), drawn)
+            within = (here[0] - left, here[1] - top)
+            _place(inner, within, drawn)
+            drawn.uses.append(_use(inner, scope.name(id), within))
+            drawn.places[scope.name(id)] = here
+            drawn.looks[scope.name(id)] = _look(node)
         elif node["type"] in NOTES:
             text = next((v for v in _list(node.get("widgets_values")) if isinstance(v, str)), "")
-            drawn.notes.append(Frame(text, here, _pair(node.get("size"))))
+            drawn.notes.append(Frame(text, here, _pair(node.get("size")), scope.prefix))
         else:
             drawn.places[scope.name(id)] = here
             drawn.looks[scope.name(id)] = _look(node)
@@ -361,8 +386,39 @@ def _place(scope: _Scope, offset: Point, drawn: Drawn) -> None:
             at = (float(bounds[0]) + x, float(bounds[1]) + y)
             title = _mapping(group).get("title")
             drawn.groups.append(
-                Frame(title if isinstance(title, str) else "", at, (float(bounds[2]), float(bounds[3])))
+                Frame(title if isinstance(title, str) else "", at, (float(bounds[2]), float(bounds[3])), scope.prefix)
             )
+
+
+def _use(scope: _Scope, id: str, offset: Point) -> Use:
+    """How a subgraph is used, with the names of its openings."""
+
+    fed: dict[int, list[tuple[str, str]]] = {}
+    given: dict[int, tuple[str, int]] = {}
+    for origin, place, target, target_place in scope.links.values():
+        if origin == INPUT and target in scope.nodes:
+            slots = _list(scope.nodes[target].get("inputs"))
+            slot = _mapping(slots[target_place]) if 0 <= target_place < len(slots) else {}
+            name = _mapping(slot.get("widget")).get("name") or slot.get("name")
+            if target in scope.inner:
+                ports = _list(scope.inner[target].raw.get("inputs"))
+                name = next((_opening(p) for p in ports if _mapping(p).get("name") == slot.get("name")), name)
+            fed.setdefault(place, []).append((scope.name(target), str(name)))
+        elif target == OUTPUT and origin in scope.nodes:
+            given[target_place] = (scope.name(origin), place)
+    inputs = tuple(
+        (name, tuple(fed.get(place, ()))) for place, name in enumerate(map(_opening, _list(scope.raw.get("inputs"))))
+    )
+    titles = map(_opening, _list(scope.raw.get("outputs")))
+    outputs = tuple((name, *given[place]) for place, name in enumerate(titles) if place in given)
+    title = _title(scope.instance)
+    called = scope.raw.get("name")
+    return Use(id, title, called if isinstance(called, str) else "", offset, inputs, outputs)
+
+
+def _opening(port: Any) -> str:
+    """What an input or output of a subgraph is called."""
+    return str(_mapping(port).get("label") or _mapping(port).get("name") or "")
 
 
 def _look(node: Mapping[str, Any]) -> dict[str, Any]:

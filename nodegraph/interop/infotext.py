@@ -13,7 +13,7 @@ from typing import Any
 from ..pack import Registry
 from ..problems import Problem
 from ..workflow import FORMAT
-from .inward import Converted, Models, find_model
+from .inward import Converted, Offered, find_choice, nothing
 from .table import MAX_STEP
 
 LAST_LINE = re.compile(r"^Steps: *[0-9]+, ", re.M)
@@ -40,7 +40,7 @@ def is_infotext(text: str) -> bool:
     return LAST_LINE.search(text) is not None
 
 
-def read_infotext(text: str, registry: Registry, models: Models = tuple) -> Converted:
+def read_infotext(text: str, registry: Registry, offered: Offered = nothing) -> Converted:
     """A document that makes such a picture from its prompt."""
     found = list(LAST_LINE.finditer(text))[-1]
     prompt, negative = _prompts(text[: found.start()])
@@ -49,7 +49,7 @@ def read_infotext(text: str, registry: Registry, models: Models = tuple) -> Conv
     width, height = _size(given.get("Size", ""))
     sampler, schedule = _sampler(given, notes)
     skip = _whole(given.get("Clip skip"), 1, 1, 64)
-    source = find_model(given["Model"], models(), notes, "model") if "Model" in given else "demo"
+    source = find_choice(given["Model"], "models", offered, notes, ("model", "source")) if "Model" in given else "demo"
     seed = _whole(given.get("Seed"), 0, 0, 2**53 - 1)
     encode = {"text_encoder": {"$from": "model.text_encoder"}, "layer": skip}
     nodes = {

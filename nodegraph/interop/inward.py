@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
-from ..node import MAX_INT, Input, Node
+from ..node import MAX_INT, Choices, Input, Node
 from ..pack import Registry, nearest
 from ..problems import Problem
 from ..workflow import FORMAT
-from .canvas import Drawn, Frame
+from .canvas import Drawn, Frame, Point
 from .classes import known_classes
+from .folding import Folding
 from .names import (
     CLASS_TYPE,
     INPUT_NAMES,
     NAMELESS,
     PLAIN_NAME,
+    free,
     node_id,
     output_name,
     placeholder_type,
@@ -27,10 +29,17 @@ from .names import (
     twin_type,
 )
 from .prompt import Item, Prompt, Wire
-from .reasons import reason
-from .table import ENTRIES, PARTS, SHOWN, TWINS, Entry, Fixed, Part, Take
+from .table import SHOWN, TEXTS, Entry, Fixed, Take, paths
+from .ways import Ways
+from .wording import from_comfyui, to_comfyui
 
-Models = Callable[[], Collection[str]]
+Offered = Callable[[str], Collection[str] | None]
+"""Lists the choices of a name; None where they are not known."""
+KINDS = {"models": "model", "loras": "LoRA", "controlnets": "ControlNet"}
+
+
+def nothing(name: str) -> None:
+    """Knows no choices."""
 
 
 class Link(dict[str, str]):
@@ -55,64 +64,28 @@ class Converted:
     origin: dict[str, str] = field(default_factory=dict)
 
 
-def convert(prompt: Prompt, registry: Registry, models: Models = tuple, drawn: Drawn | None = None) -> Converted:
+def convert(prompt: Prompt, registry: Registry, offered: Offered = nothing, drawn: Drawn | None = None) -> Converted:
     """Write `prompt` with the nodes of `registry`.
 
     Args:
-        models: Lists the sources that `LoadModel` can see, to find names in.
+        offered: Lists the choices of a name, such as "models", to find names of files in.
         drawn: Where things were, if that is known.
     """
-    work = _Conversion(prompt, registry, models)
+    work = _Conversion(prompt, registry, offered)
     work.run()
     if drawn is not None:
-        layout = _layout(drawn, work.ids)
+        work.fold(drawn)
+        layout = _layout(drawn, "", work.ids)
         if layout:
             work.made.document["layout"] = layout
     return work.made
 
 
-@dataclass(frozen=True, slots=True)
-class _Book:
-    """How classes are carried with the nodes that are installed: by a twin where there is one, else by an entry."""
-
-    registry: Registry
-
-    def twin(self, item: Item) -> Node[..., Any] | None:
-        """The node of the same name and inputs that does as theirs does."""
-        return self.registry.get(twin_type(item.type))
-
-    def entry(self, item: Item) -> Entry | None:
-        return ENTRIES.get(item.type) if self.twin(item) is None else None
-
-    def outputs(self, item: Item) -> tuple[str, ...] | None:
-        """Our outputs in the order of theirs; None for what is no node of its own."""
-        if (twin := self.twin(item)) is not None:
-            return tuple(twin.outputs)
-        return ENTRIES[item.type].outputs if item.type in ENTRIES else None
-
-    def refusal(self, item: Item, prompt: Prompt) -> str | None:
-        """Why a node cannot be carried, looked at alone."""
-        if item.type in SHOWN:
-            return None
-        if self.twin(item) is not None:
-            refuse = TWINS.get(item.type)
-        elif item.type in ENTRIES:
-            entry = ENTRIES[item.type]
-            if self.registry.get(entry.type) is None:
-                return f"the node {entry.type} is not installed"
-            refuse = entry.refuse
-        elif item.type in PARTS:
-            refuse = PARTS[item.type].refuse
-        else:
-            return reason(item.type, item.type in known_classes())
-        return refuse(item, prompt) if refuse is not None else None
-
-
 class _Conversion:
-    def __init__(self, prompt: Prompt, registry: Registry, models: Models) -> None:
-        self.prompt, self.registry, self.models = prompt, registry, models
-        self.book = _Book(registry)
-        self.refused = _refused(prompt, self.book)
+    def __init__(self, prompt: Prompt, registry: Registry, offered: Offered) -> None:
+        self.prompt, self.registry, self.offered = prompt, registry, offered
+        self.ways = Ways(prompt, registry)
+        self.refused = self.ways.refused
         self.ids: dict[str, str] = {}
         self.nodes: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
@@ -122,21 +95,50 @@ class _Conversion:
     def run(self) -> None:
         taken: set[str] = set()
         for theirs, item in self.prompt.items():
-            if theirs in self.refused or self.book.entry(item) is not None or self.book.twin(item) is not None:
+            if theirs in self.refused or self.ways.outputs(theirs) is not None:
                 self.ids[theirs] = made = node_id(theirs, item, taken)
                 taken.add(made)
         for theirs, item in self.prompt.items():
             if theirs in self.refused:
                 self._placeholder(theirs, item)
-            elif (twin := self.book.twin(item)) is not None:
+            elif (twin := self.ways.twin(theirs)) is not None:
                 self._same(theirs, item, twin)
-            elif (entry := self.book.entry(item)) is not None:
+            elif (entry := self.ways.entry(theirs)) is not None:
                 self._entry(theirs, item, entry)
             elif item.type in SHOWN:
                 self._shown(theirs, item)
         self.made.origin |= self.ids
         if not self.outputs:
             del self.made.document["outputs"]
+
+    def fold(self, drawn: Drawn) -> None:
+        """Put the nodes of subgraphs into definitions."""
+        before = dict(self.ids)
+        work = Folding(
+            self.nodes, self.outputs, self.ids, self._port, self._output,
+            lambda use, ids: _layout(drawn, f"{use.id}:", ids, use.offset),
+        )  # fmt: skip
+        work.run(drawn)
+        if work.definitions:
+            self.made.document["definitions"] = work.definitions
+        moved = {ours: self.ids[theirs] for theirs, ours in before.items()}
+        self.made.notes[:] = [Problem(n.code, moved.get(n.node, n.node), n.port, n.message) for n in self.made.notes]
+        self.made.origin |= self.ids
+
+    def _port(self, theirs: str, name: str) -> str | None:
+        """Our input that takes one of theirs as it is."""
+        entry = self.ways.entry(theirs)
+        if entry is None:
+            return name if self.ways.outputs(theirs) is not None or theirs in self.refused else None
+        return next(
+            (ours for ours, how in entry.inputs.items() if name in paths(how) and not isinstance(how, tuple)), None
+        )
+
+    def _output(self, theirs: str, slot: int) -> str | None:
+        if theirs in self.refused:
+            return output_name(slot)
+        outputs = self.ways.outputs(theirs) if theirs in self.prompt else None
+        return outputs[slot] if outputs is not None and slot < len(outputs) else None
 
     def note(self, code: str, id: str, port: str | None, message: str) -> None:
         self.made.notes.append(Problem(code, id, port, message))
@@ -148,11 +150,20 @@ class _Conversion:
         for name, port in node.inputs.items():
             given = item.inputs.get(name)
             value = self._linked(id, name, item, name, given) if isinstance(given, Wire) else given
+            if isinstance(value, str) and name in TEXTS.get(item.type, ()):
+                value = self._worded(id, name, value)
             if value is not None:
                 inputs[name] = self._checked(id, port, item, value)
             elif not port.required and port.type.literal:
                 inputs[name] = port.default
         self.nodes[id] = {"type": f"{twin_type(item.type)}@{node.version}", "inputs": inputs}
+
+    def _worded(self, id: str, port: str, text: str) -> str:
+        """A prompt in our words."""
+        made = from_comfyui(text)
+        if to_comfyui(made) != text:
+            self.note("changed", id, port, f"{text!r} is written as {made!r}")
+        return made
 
     def _placeholder(self, theirs: str, item: Item) -> None:
         id = self.ids[theirs]
@@ -162,7 +173,7 @@ class _Conversion:
         for name, value in item.inputs.items():
             plain = name
             if not PLAIN_NAME.fullmatch(name) or name in (CLASS_TYPE, INPUT_NAMES) or len(name) > 90:
-                plain = _free(slug(name) or "input", {*item.inputs, *inputs, CLASS_TYPE, INPUT_NAMES})
+                plain = free(slug(name) or "input", {*item.inputs, *inputs, CLASS_TYPE, INPUT_NAMES})
                 odd[plain] = name
             held = self._linked(id, plain, item, name, value) if isinstance(value, Wire) else _safe(value)
             if held is not None or not isinstance(value, Wire):
@@ -191,8 +202,6 @@ class _Conversion:
                     continue
                 value = None if port.default is None else port.default
             inputs[name] = self._checked(id, port, item, value)
-        if entry.type == "LoadModel":
-            inputs["source"] = find_model(inputs.get("source"), self.models(), self.made.notes, id)
         self.nodes[id] = {"type": f"{entry.type}@{node.version}", "inputs": inputs}
         self._left(id, item, entry, set(known.inputs))
 
@@ -208,7 +217,7 @@ class _Conversion:
                     self.note(
                         "changed", id, None, f"{item.type}'s {name} {value!r} is left away: {entry.ignored[name]}"
                     )
-            elif name not in _implied(item.type):
+            else:
                 self.note("changed", id, None, f"{item.type}'s {name} has no place in {entry.type} and is left away")
 
     def _checked(self, id: str, port: Input, item: Item, value: Any) -> Any:
@@ -221,6 +230,9 @@ class _Conversion:
         if isinstance(value, Link) or (isinstance(value, list) and value and isinstance(value[0], Link)):
             return value
         held = _safe(value)
+        listed = next((each.name for each in port.metadata if isinstance(each, Choices)), None)
+        if listed is not None and held != port.default:
+            held = find_choice(held, listed, self.offered, self.made.notes, (id, port.name))
         if port.validate is None:
             return held
         try:
@@ -248,7 +260,9 @@ class _Conversion:
         first, _, rest = path.partition(".")
         value = self._part(item, first, rest) if rest else _own(item, first)
         if isinstance(value, Wire):
-            return self._linked(id, port, item, first, value)
+            part = self.ways.part(value.node)
+            taken = part is not None and part.passes is None
+            return None if taken else self._linked(id, port, item, first, value)
         if value is None or not isinstance(how, Take):
             return value
         made = how.here(value)
@@ -268,7 +282,7 @@ class _Conversion:
         wire = item.inputs.get(first)
         while isinstance(wire, Wire):
             source = self.prompt[wire.node]
-            part = PARTS.get(source.type) if wire.node not in self.refused else None
+            part = self.ways.part(wire.node)
             if part is None:
                 return None
             if rest in part.values:
@@ -293,11 +307,11 @@ class _Conversion:
                 return None
             if wire.node in self.refused:
                 return Link(f"{self.ids[wire.node]}.{output_name(wire.slot)}")
-            outputs = self.book.outputs(item)
+            outputs = self.ways.outputs(wire.node)
             if outputs is not None:
                 there = wire.slot < len(outputs)
                 return Link(f"{self.ids[wire.node]}.{outputs[wire.slot]}") if there else None
-            part = PARTS.get(item.type)
+            part = self.ways.part(wire.node)
             behind = item.inputs.get(part.passes) if part is not None and part.passes else None
             if not isinstance(behind, Wire):
                 return None
@@ -305,83 +319,26 @@ class _Conversion:
         return None
 
 
-def find_model(name: Any, models: Collection[str], notes: list[Problem], id: str) -> Any:
-    """A model's name as `LoadModel` knows it: the one of that name, or the only one of that file name."""
-    if not isinstance(name, str) or not models or name in models:
+def find_choice(name: Any, listed: str, offered: Offered, notes: list[Problem], at: tuple[str, str]) -> Any:
+    """A file's name as a list of choices has it: the same, or the only one whose file is called so.
+
+    Args:
+        listed: The list's name.
+        at: The node and input that it is for.
+    """
+    known = offered(listed) if isinstance(name, str) else None
+    if known is None or name in known:
         return name
+    kind = KINDS.get(listed, "file")
     asked = name.replace("\\", "/")
     for same in (str, _base, _bare):
-        found = [m for m in models if same(m) == same(asked)]
+        found = [each for each in known if same(each) == same(asked)]
         if len(found) == 1:
-            notes.append(Problem("changed", id, "source", f"the model {name!r} is taken to be {found[0]!r}"))
+            notes.append(Problem("changed", *at, f"the {kind} {name!r} is taken to be {found[0]!r}"))
             return found[0]
-    hint = nearest(_base(asked), models)
-    notes.append(Problem("missing_model", id, "source", f"no model {name!r} is in the folders of models{hint}"))
+    hint = nearest(_base(asked), known)
+    notes.append(Problem("missing_model", *at, f"no {kind} {name!r} is in the folders of models{hint}"))
     return name
-
-
-def _refused(prompt: Prompt, book: _Book) -> dict[str, str]:
-    """The nodes that become placeholders, each with why."""
-    refused = {id: why for id, item in prompt.items() if (why := book.refusal(item, prompt))}
-    changed = True
-    while changed:  # what reads a part must be one that can, and what needs parts must have them
-        changed = False
-        for id, why in _unread(prompt, book, refused):
-            refused[id] = why
-            changed = True
-    return refused
-
-
-def _unread(prompt: Prompt, book: _Book, refused: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    found: dict[str, str] = {}
-    read: set[str] = set()
-    for id, item in prompt.items():
-        for name, wire in item.wires():
-            source = prompt[wire.node]
-            part = PARTS.get(source.type)
-            if part is None or wire.node in refused:
-                continue
-            read.add(wire.node)
-            if id in refused or not _reads(book, item, name, part):
-                kept = "is kept as a placeholder too" if id in refused else "cannot take it apart"
-                found[wire.node] = f"{item.type} reads it, which {kept}"
-        if id not in refused and (entry := book.entry(item)) is not None:
-            lost = _needed(item, entry, prompt, refused)
-            if lost:
-                found[id] = f"what gives its {lost} is not carried"
-    for id, item in prompt.items():
-        if item.type in PARTS and id not in refused and id not in read:
-            found[id] = "nothing reads it"
-    return found.items()
-
-
-def _reads(book: _Book, item: Item, name: str, part: Part) -> bool:
-    """Whether a node can take `part` apart, which is linked to its input `name`. What only passes on is no matter."""
-    if item.type in PARTS:
-        return name == PARTS[item.type].passes or name in PARTS[item.type].values.values()
-    entry = book.entry(item)
-    if entry is None or not part.values:
-        return not part.values
-    return any(path.startswith(f"{name}.") for path in entry.paths)
-
-
-def _needed(item: Item, entry: Entry, prompt: Prompt, refused: Mapping[str, str]) -> str | None:
-    """An input whose part an entry needs and does not have."""
-    for first in sorted(entry.apart):
-        wire = item.inputs.get(first)
-        source = prompt.get(wire.node) if isinstance(wire, Wire) else None
-        if source is None or not isinstance(wire, Wire) or source.type not in PARTS or wire.node in refused:
-            return first
-    return None
-
-
-def _implied(class_type: str) -> frozenset[str]:
-    """Inputs that an entry's `refuse` has already judged."""
-    judged = {
-        "KSamplerAdvanced": ("add_noise", "return_with_leftover_noise"),
-        "SamplerCustom": ("add_noise",),
-    }
-    return frozenset(judged.get(class_type, ()))
 
 
 def _own(item: Item, name: str) -> Any:
@@ -393,17 +350,26 @@ def _own(item: Item, name: str) -> Any:
     return value
 
 
-def _layout(drawn: Drawn, ids: Mapping[str, str]) -> dict[str, Any]:
-    nodes = {ids[theirs]: list(at) for theirs, at in drawn.places.items() if theirs in ids}
-    notes = [{"id": f"note_{n}", "text": f.text, **_frame(f)} for n, f in enumerate(drawn.notes, 1)]
-    groups = [{"id": f"group_{n}", "title": f.text, **_frame(f)} for n, f in enumerate(drawn.groups, 1)]
-    looks = {ids[theirs]: look for theirs, look in drawn.looks.items() if theirs in ids and look}
+def _layout(drawn: Drawn, scope: str, ids: Mapping[str, str], offset: Point = (0.0, 0.0)) -> dict[str, Any]:
+    """What is drawn in one graph, named by its prefix; what lies in subgraphs laid open is the whole canvas's."""
+    folded = [f"{use.id}:" for use in drawn.uses if "/" not in ids.get(use.id, "/")]
+    there = [theirs for theirs in drawn.places if theirs in ids and "/" not in ids[theirs]]
+
+    def frames(frames: list[Frame]) -> list[Frame]:
+        return [f for f in frames if (f.scope == scope if scope else not f.scope.startswith(tuple(folded)))]
+
+    nodes = {
+        ids[theirs]: [drawn.places[theirs][0] - offset[0], drawn.places[theirs][1] - offset[1]] for theirs in there
+    }
+    notes = [{"id": f"note_{n}", "text": f.text, **_frame(f, offset)} for n, f in enumerate(frames(drawn.notes), 1)]
+    groups = [{"id": f"group_{n}", "title": f.text, **_frame(f, offset)} for n, f in enumerate(frames(drawn.groups), 1)]
+    looks = {ids[theirs]: drawn.looks[theirs] for theirs in there if drawn.looks.get(theirs)}
     made = {"nodes": nodes, "looks": looks, "notes": notes, "groups": groups}
     return {name: value for name, value in made.items() if value}
 
 
-def _frame(frame: Frame) -> dict[str, Any]:
-    return {"at": list(frame.at), "size": list(frame.size)}
+def _frame(frame: Frame, offset: Point) -> dict[str, Any]:
+    return {"at": [frame.at[0] - offset[0], frame.at[1] - offset[1]], "size": list(frame.size)}
 
 
 def _safe(value: Any) -> Any:
@@ -413,13 +379,6 @@ def _safe(value: Any) -> Any:
     if isinstance(value, dict):
         return {f"_{k}" if k == "$from" else k: _safe(v) for k, v in value.items()}
     return [_safe(v) for v in value] if isinstance(value, list) else value
-
-
-def _free(name: str, taken: Iterable[str]) -> str:
-    known, made, next = set(taken), name[:80], 2
-    while made in known:
-        made, next = f"{name[:80]}_{next}", next + 1
-    return made
 
 
 def _base(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from ..workflow import FOREIGN
 from .prompt import Item
@@ -37,14 +37,23 @@ def node_id(theirs: str, item: Item, taken: Container[str]) -> str:
 
 
 def their_id(id: str) -> str | None:
-    """The id that `node_id` made this one from, where that was a number."""
-    found = re.fullmatch(r".*?_([0-9]+(?:_[0-9]+)*)", id)
-    return found[1].replace("_", ":") if found else None
+    """The id that `node_id` made this one from, where that was a number; inside of definitions `3:5`."""
+    found = [re.fullmatch(r".*?_([0-9]+(?:_[0-9]+)*)", part) for part in id.split("/")]
+    numbers = [match[1].replace("_", ":") for match in found if match]
+    return ":".join(numbers) if len(numbers) == len(found) else None
 
 
 def stem(id: str) -> str:
-    """An id without the number at its end."""
-    return re.sub(r"_[0-9]+(?:_[0-9]+)*$", "", id)
+    """The last part of an id without the number at its end."""
+    return re.sub(r"_[0-9]+(?:_[0-9]+)*$", "", id.rpartition("/")[2])
+
+
+def free(name: str, taken: Iterable[str]) -> str:
+    """`name`, or that with a number which makes it new."""
+    known, made, next = set(taken), name[:80], 2
+    while made in known:
+        made, next = f"{name[:80]}_{next}", next + 1
+    return made
 
 
 def placeholder_type(class_type: str) -> str:

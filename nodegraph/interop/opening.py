@@ -14,7 +14,7 @@ from ..problems import InvalidWorkflow, Problem
 from ..workflow import Workflow
 from .canvas import Drawn, is_canvas, read_canvas
 from .infotext import is_infotext, read_infotext
-from .inward import Converted, Models, convert
+from .inward import Converted, Offered, convert, nothing
 from .pictures import PARAMETERS, PROMPT, WORKFLOW, foreign_texts
 from .prompt import MOST_NODES, is_prompt, read_prompt
 
@@ -41,17 +41,17 @@ class Opened:
     origin: Mapping[str, str] = field(default_factory=dict)
 
 
-def open_document(data: bytes, registry: Registry, models: Models = tuple) -> Opened:
+def open_document(data: bytes, registry: Registry, offered: Offered = nothing) -> Opened:
     """Read our document, ComfyUI's (UI or API format), A1111's lines, or a picture that carries one of these.
 
     Args:
-        models: Lists the sources that `LoadModel` can see: names of models are looked for among them.
+        offered: Lists the choices of a name, such as "models": names of files are looked for among them.
     Raises:
         InvalidWorkflow: There is no document in it that can be read. It says why.
     """
     start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start or not TEXT.issuperset(start) or start.startswith((b"GIF8", b"RIFF", b"P6")):
-        return _picture(data, registry, models)
+        return _picture(data, registry, offered)
     if len(data) > LARGEST:
         raise _unreadable(f"it is {len(data):,} bytes long; at most {LARGEST:,} are read")
     try:
@@ -59,28 +59,28 @@ def open_document(data: bytes, registry: Registry, models: Models = tuple) -> Op
     except UnicodeDecodeError as error:
         raise _unreadable(f"it is not in UTF-8: {error.reason} at byte {error.start:,}") from None
     if not start.startswith((b"{", b"[")) and is_infotext(text):
-        return _opened(read_infotext(text, registry, models), registry, "a1111")
-    return open_raw(_json(text), registry, models)
+        return _opened(read_infotext(text, registry, offered), registry, "a1111")
+    return open_raw(_json(text), registry, offered)
 
 
-def open_raw(raw: Any, registry: Registry, models: Models = tuple) -> Opened:
+def open_raw(raw: Any, registry: Registry, offered: Offered = nothing) -> Opened:
     """The same from plain values. Raises `InvalidWorkflow`."""
     try:
         if isinstance(raw, dict) and not is_prompt(raw) and is_prompt(raw.get("prompt")):
             extra = raw.get("extra_data")
             info = extra.get("extra_pnginfo") if isinstance(extra, dict) else None
-            return _prompt(raw["prompt"], info.get("workflow") if isinstance(info, dict) else None, registry, models)
+            return _prompt(raw["prompt"], info.get("workflow") if isinstance(info, dict) else None, registry, offered)
         if is_canvas(raw):
             drawn = read_canvas(raw)
-            return _opened(convert(drawn.items, registry, models, drawn), registry, "comfyui", drawn.problems)
+            return _opened(convert(drawn.items, registry, offered, drawn), registry, "comfyui", drawn.problems)
         if is_prompt(raw):
-            return _prompt(raw, None, registry, models)
+            return _prompt(raw, None, registry, offered)
         return Opened(read_workflow(raw, registry))
     except RecursionError:
         raise _unreadable("its values are nested too deeply") from None
 
 
-def _prompt(raw: Mapping[str, Any], canvas: Any, registry: Registry, models: Models) -> Opened:
+def _prompt(raw: Mapping[str, Any], canvas: Any, registry: Registry, offered: Offered) -> Opened:
     """A prompt, with the places of its nodes where the canvas it was made from came along."""
     if len(raw) > MOST_NODES:
         raise _unreadable(f"it has {len(raw):,} nodes; at most {MOST_NODES:,} are read")
@@ -91,10 +91,10 @@ def _prompt(raw: Mapping[str, Any], canvas: Any, registry: Registry, models: Mod
             drawn = read_canvas(canvas)
         except InvalidWorkflow:
             drawn = None  # only where things are drawn is lost
-    return _opened(convert(items, registry, models, drawn), registry, "comfyui", problems)
+    return _opened(convert(items, registry, offered, drawn), registry, "comfyui", problems)
 
 
-def _picture(data: bytes, registry: Registry, models: Models) -> Opened:
+def _picture(data: bytes, registry: Registry, offered: Offered) -> Opened:
     try:
         try:
             own = read_document(data)
@@ -110,11 +110,11 @@ def _picture(data: bytes, registry: Registry, models: Models) -> Opened:
     if any(len(text) > LARGEST for text in texts.values()):
         raise _unreadable(f"the text in this picture is longer than {LARGEST:,} letters")
     if PROMPT in texts and is_prompt(raw := _json(texts[PROMPT])):
-        return _prompt(raw, _json(texts[WORKFLOW]) if WORKFLOW in texts else None, registry, models)
+        return _prompt(raw, _json(texts[WORKFLOW]) if WORKFLOW in texts else None, registry, offered)
     if WORKFLOW in texts:
-        return open_raw(_json(texts[WORKFLOW]), registry, models)
+        return open_raw(_json(texts[WORKFLOW]), registry, offered)
     if PARAMETERS in texts and is_infotext(texts[PARAMETERS]):
-        return _opened(read_infotext(texts[PARAMETERS], registry, models), registry, "a1111")
+        return _opened(read_infotext(texts[PARAMETERS], registry, offered), registry, "a1111")
     raise _unreadable(str(reason))
 
 

@@ -13,13 +13,20 @@ from ..workflow import FOREIGN, Ref, Workflow
 from .classes import known_classes
 from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id
 from .prompt import Item, Wire, write_prompt
-from .table import AUTO, ENTRIES, HERE_ALONE, LAST_STEP, MAX_STEP, SHOWN, Entry, Take, upscales
-from .wording import only_here
+from .table import AUTO, ENTRIES, HERE_ALONE, MAX_STEP, SHOWN, TEXTS, Entry, Take, upscales
+from .wording import only_here, to_comfyui
 
 MASKED = "SetLatentNoiseMask"
 """What EncodeImage does with a mask, as a class of its own."""
 CUSTOM = {slug(name): name for name in ("SamplerCustom", "SamplerCustomAdvanced")}
 """Classes whose parts lie in nodes of their own, by the ids that say a Sample came from one."""
+
+
+WRITTEN = {
+    "EncodeImage": ("mask",),
+    "Sample": ("rescale", "guidance", "add_noise", "leftover_noise", "levels", "start_step", "end_step", "strength"),
+}
+"""Inputs that are written, or spoken of, beside what the entry says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ class _Export:
         ]
         if type_id == "Sample":
             alone = any(step.inputs.get(name) in HERE_ALONE for name in ("sampler", "schedule"))
-            fitting = [] if alone else [_walk(step)]
+            fitting = [] if alone else [self._walk(id, step)]
         if type_id == "Upscale" and upscales(step.inputs.get("file")) == step.inputs.get("factor"):
             fitting = ["ImageUpscaleWithModel"]
         if not fitting:
@@ -126,13 +133,12 @@ class _Export:
         if step.type.startswith(f"{FOREIGN}/"):
             self._add(id, name, self._foreign(id, step))
             return
-        entry, known = ENTRIES[name], known_classes()[name]
+        plain = "KSampler" if name in CUSTOM.values() else name
+        entry, known = ENTRIES[plain], known_classes()[plain]
         inputs: dict[str, Any] = {}
         for port in known.inputs.values():
             if port.has_default:
                 inputs[port.name] = port.default
-        if name == "KSamplerAdvanced":
-            inputs |= self._passes(id, step)
         for ours, how in entry.inputs.items():
             value = step.inputs.get(ours)
             if isinstance(how, tuple):
@@ -153,9 +159,10 @@ class _Export:
             self._prompt(id, step, inputs)
         if entry.type == "Sample":
             self._sample(id, step, inputs)
-            if stem(id) in CUSTOM and name == "KSampler":
-                name = CUSTOM[stem(id)]
-                known, inputs = known_classes()[name], self._apart(name, inputs)
+            if name in CUSTOM.values():
+                known, inputs = known_classes()[name], self._apart(name, inputs, step)
+            elif name == "KSamplerAdvanced":
+                inputs |= self._passes(step)
         self._unwritten(id, step, entry)
         mask = step.inputs.get("mask")
         if entry.type == "EncodeImage" and isinstance(mask, Ref) and (wire := self._wire(mask, id)) is not None:
@@ -174,6 +181,8 @@ class _Export:
             if name in (CLASS_TYPE, INPUT_NAMES):
                 continue
             held = self._wire(value, id, types.get(name, "")) if isinstance(value, Ref) else value
+            if isinstance(held, str) and name in TEXTS.get(self.classes[id], ()):
+                held = to_comfyui(held)
             if held is not None or not isinstance(value, Ref):
                 made[names.get(name, name)] = held
         return made
@@ -216,22 +225,27 @@ class _Export:
         if step.inputs.get("rescale"):
             self.note("changed", id, "rescale", "is left away")
 
-    def _apart(self, name: str, sampler: Mapping[str, Any]) -> dict[str, Any]:
+    def _apart(self, name: str, sampler: Mapping[str, Any], step: FlatStep) -> dict[str, Any]:
         """The inputs of a KSampler as those of a class that has its parts in nodes of their own."""
         seed, steps = sampler["seed"], {n: sampler[n] for n in ("scheduler", "steps", "denoise")}
+        levels = step.inputs.get("levels")
+        adds = self._adds(step)
         walk = {n: sampler[n] for n in ("cfg", "positive", "negative") if n in sampler}
         model = {n: sampler[n] for n in ("model",) if n in sampler}
         made = {
             "sampler": self._part("KSamplerSelect", {"sampler_name": sampler["sampler_name"]}),
-            "sigmas": self._part("BasicScheduler", {**steps, **model}),
+            "sigmas": self._wire(levels, "")
+            if isinstance(levels, Ref)
+            else self._part("BasicScheduler", {**steps, **model}),
             **{n: sampler[n] for n in ("latent_image",) if n in sampler},
         }
         if name == "SamplerCustom":
-            return {**made, **model, **walk, "add_noise": True, "noise_seed": seed}
+            return {**made, **model, **walk, "add_noise": adds, "noise_seed": seed}
         alone = walk["cfg"] == 1 and walk.get("negative") == walk.get("positive")
         one = {"conditioning": walk["positive"]} if "positive" in walk else {}
         guider = self._part("BasicGuider", {**model, **one}) if alone else self._part("CFGGuider", {**model, **walk})
-        return {**made, "noise": self._part("RandomNoise", {"noise_seed": seed}), "guider": guider}
+        noise = self._part("RandomNoise", {"noise_seed": seed}) if adds else self._part("DisableNoise", {})
+        return {**made, "noise": noise, "guider": guider}
 
     def _part(self, type: str, inputs: Mapping[str, Any]) -> Wire:
         """A node between that gives `inputs` as one value; equal ones are one."""
@@ -242,30 +256,40 @@ class _Export:
             self.items[found] = item
         return Wire(found, 0)
 
-    def _passes(self, id: str, step: FlatStep) -> dict[str, Any]:
+    def _passes(self, step: FlatStep) -> dict[str, Any]:
         """What says there which part of the way is walked, and with what noise."""
-        steps, end = step.inputs.get("steps", 20), step.inputs.get("end_step", MAX_STEP)
-        early = isinstance(end, int) and isinstance(steps, int) and end < steps
-        latent = step.inputs.get("latent")
+        made: dict[str, Any] = {"add_noise": "enable" if self._adds(step) else "disable"}
+        steps, strength = step.inputs.get("steps", 20), step.inputs.get("strength", 1.0)
+        start = step.inputs.get("start_step", 0)
+        if isinstance(strength, float) and strength < 1 and isinstance(steps, int) and isinstance(start, int):
+            made["start_at_step"] = max(start, steps - int(steps * strength))
+        return made
+
+    def _adds(self, step: FlatStep) -> bool:
+        """Whether noise is added: not to what a Sample that ends early gives, where that is left to the latent."""
+        asked, latent = step.inputs.get("add_noise", "auto"), step.inputs.get("latent")
         source = self.steps.get(latent.node) if isinstance(latent, Ref) else None
         noisy = source is not None and source.type.startswith("Sample@") and _early(source)
-        made: dict[str, Any] = {
-            "add_noise": "disable" if noisy else "enable",
-            "return_with_leftover_noise": "enable" if early else "disable",
-            "start_at_step": 0,
-            "end_at_step": LAST_STEP,
-        }
-        strength = step.inputs.get("strength", 1.0)
-        if isinstance(strength, float) and strength < 1 and isinstance(steps, int):
-            made["start_at_step"] = steps - int(steps * strength)
-        return made
+        return asked == "always" or (asked == "auto" and not noisy)
+
+    def _walk(self, id: str, step: FlatStep) -> str:
+        """KSampler for a whole way or its end, KSamplerAdvanced for a part by the number of steps, and a class whose
+        parts lie in nodes of their own for noise levels of its own."""
+        given = step.inputs
+        end = given.get("end_step", MAX_STEP)
+        part = given.get("start_step", 0) != 0 or (isinstance(end, int) and end < MAX_STEP)
+        shorter = given.get("strength", 1.0) != 1.0 and not given.get("comfyui")
+        if given.get("levels") is not None or (stem(id) in CUSTOM and not (part or shorter)):
+            return CUSTOM.get(stem(id), "SamplerCustom")
+        part = part or stem(id) == slug("KSamplerAdvanced")
+        return "KSamplerAdvanced" if part or shorter or not self._adds(step) else "KSampler"
 
     def _unwritten(self, id: str, step: FlatStep, entry: Entry) -> None:
         node = self.registry.get(entry.type)
         for name, value in step.inputs.items():
             if name in entry.inputs or name in entry.fixed or node is None or name not in node.inputs:
                 continue
-            written = ("mask", "rescale", "guidance") if entry.type in ("EncodeImage", "Sample") else ()
+            written = WRITTEN.get(entry.type, ())
             if value not in (None, node.inputs[name].default) and name not in written:
                 self.note("changed", id, name, f"{value!r} has no place in ComfyUI and is left away")
 
@@ -308,14 +332,7 @@ class _Export:
         self.items[self.ids[id]] = Item(type, inputs, title)
 
 
-def _walk(step: FlatStep) -> str:
-    """KSampler for a whole way or its end, KSamplerAdvanced for a part by the number of steps."""
-    given = step.inputs
-    part = given.get("start_step", 0) != 0 or (isinstance(given.get("end_step"), int) and given["end_step"] < MAX_STEP)
-    shorter = given.get("strength", 1.0) != 1.0 and not given.get("comfyui")
-    return "KSamplerAdvanced" if part or shorter else "KSampler"
-
-
 def _early(step: FlatStep) -> bool:
     steps, end = step.inputs.get("steps", 20), step.inputs.get("end_step", MAX_STEP)
-    return isinstance(steps, int) and isinstance(end, int) and end < steps
+    left = step.inputs.get("leftover_noise", True) is not False
+    return left and isinstance(steps, int) and isinstance(end, int) and end < steps

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 REASONS: tuple[tuple[str, str], ...] = (
-    (r"Lora|Hypernetwork",
-     "it changes the model alone, and ApplyLora wants its text encoder too; put ApplyLora in its place"),
+    (r"Lora|Hypernetwork", "this kind of change of a model is not carried yet; put ApplyLora in its place"),
     (r"ControlNet|GLIGEN|StyleModel|T2I|PhotoMaker|ModelPatch|IPAdapter",
-     "control by pictures or boxes acts on the model here; put ApplyControlNet before Sample"),
+     "this kind of control by pictures or boxes has no node here yet"),
     (r"CLIPVision|unCLIP|ImageOnlyCheckpoint", "prompts that are pictures are not carried yet"),
-    (r"^(UNETLoader|VAELoader|.*CLIPLoader|CheckpointLoader|DiffusersLoader|Unet.*GGUF)$",
-     "parts of models in files of their own are not carried yet; LoadModel opens whole models"),
+    (r"^(.*CLIPLoader|CheckpointLoader|DiffusersLoader|Unet.*GGUF)$",
+     "models are not opened in this way here; LoadModel opens them whole"),
     (r"Video|Wan|LTXV|Cosmos|Mochi|SVD|SV3D|Webcam|WEBM", "films are not made here, only pictures"),
     (r"Audio|AceStep", "sound is not made here, only pictures"),
     (r"3D|Mesh|Voxel|GLB|Tripo|Rodin|Zero123|Meshy", "solid shapes are not made here, only pictures"),

@@ -18,15 +18,16 @@ def markdown(registry: Registry) -> str:
 
 
 def _carried(name: str, registry: Registry) -> str | None:
-    if registry.get(twin_type(name)) is not None:
-        return f"its twin `{twin_type(name)}`"
-    if name in ENTRIES:
-        entry = ENTRIES[name]
-        fixed = ", ".join(
-            f"{key} {value}" for key, value in entry.fixed.items() if key not in ("whole_batch", "comfyui")
-        )
-        return f"`{entry.type}`" + (f" with {fixed}" if fixed else "")
+    twin = f"its twin `{twin_type(name)}`" if registry.get(twin_type(name)) is not None else ""
     if name in PARTS:
         part = PARTS[name]
-        return "part of what reads it" if part.values else f"left out: what feeds its {part.passes} is linked directly"
+        read = "part of what reads it" if part.values else f"left out: what feeds its {part.passes} is linked directly"
+        return f"{read}, or {twin} where that cannot take it apart" if twin else read
+    if twin:
+        return twin
+    if name in ENTRIES:
+        entry = ENTRIES[name]
+        usual = ("whole_batch", "comfyui", "add_noise")
+        fixed = ", ".join(f"{key} {value}" for key, value in entry.fixed.items() if key not in usual)
+        return f"`{entry.type}`" + (f" with {fixed}" if fixed else "")
     return "an output of the document" if name in SHOWN else None

@@ -111,7 +111,7 @@ def _words(**here: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
 MAX_STEP = 1000
 LAST_STEP = 10_000
 PENULTIMATE = ("dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2")
-"""Samplers that leave the last noise level but one out, which ComfyUI does in KSampler alone."""
+"""Samplers that leave the last noise level but one out, which ComfyUI does where the sampler makes its own levels."""
 SIGMA_MAX, SIGMA_MIN = 14.614642, 0.0291675
 
 
@@ -171,36 +171,18 @@ def _linked(item: Item, name: str, prompt: Prompt) -> Item | None:
     return prompt.get(wire.node) if isinstance(wire, Wire) else None
 
 
-def _advanced(item: Item, prompt: Prompt) -> str | None:
-    """KSamplerAdvanced: noise is added to clean latents alone, and a walk that ends early leaves its noise."""
-    end, steps = _literal(item, "end_at_step", LAST_STEP), _literal(item, "steps", 20)
-    leftover = _literal(item, "return_with_leftover_noise", "disable")
-    if any(isinstance(v, Wire) for v in (end, steps, leftover, item.inputs.get("add_noise"))):
-        return "which steps it takes, and whether it adds noise, must be given as values, not linked"
-    if isinstance(end, int) and isinstance(steps, int) and end < steps and leftover != "enable":
-        return "it ends early and takes the rest of the noise away at once; Sample leaves it in the latent"
-    noisy = _noisy(_linked(item, "latent_image", prompt))
-    if _literal(item, "add_noise", "enable") == "enable":
-        return "it adds noise to a latent that holds noise already, which Sample does not" if noisy else None
-    return None if noisy else "it adds no noise to a clean latent, and Sample always does"
+def _noise_given(item: Item, prompt: Prompt) -> str | None:
+    if any(isinstance(item.inputs.get(name), Wire) for name in ("add_noise", "return_with_leftover_noise")):
+        return "whether it adds noise and leaves some must be given as values, not linked"
+    return None
 
 
-def _noisy(source: Item | None) -> bool:
-    """Whether a latent comes from a walk that ended early."""
-    if source is None or source.type != "KSamplerAdvanced":
-        return False
-    end, steps = _literal(source, "end_at_step", LAST_STEP), _literal(source, "steps", 20)
-    return isinstance(end, int) and isinstance(steps, int) and end < steps
-
-
-def _custom(item: Item, prompt: Prompt) -> str | None:
-    """SamplerCustom and SamplerCustomAdvanced, whose parts lie in other nodes."""
-    if _literal(item, "add_noise", True) is not True:
-        return "it adds no noise, and Sample always does"
-    sigmas, sampler = _linked(item, "sigmas", prompt), _linked(item, "sampler", prompt)
-    name = "" if sampler is None else sampler.inputs.get("sampler_name")
-    if sigmas is not None and name in PENULTIMATE:
-        return f"{name} takes its noise levels from outside here, which gives others than KSampler's"
+def _all_levels(item: Item, prompt: Prompt) -> str | None:
+    for reader in prompt.values():
+        sigmas, sampler = _linked(reader, "sigmas", prompt), _linked(reader, "sampler", prompt)
+        name = None if sampler is None else sampler.inputs.get("sampler_name")
+        if sigmas is item and name in PENULTIMATE:
+            return f"{name} takes all of its noise levels there, and Sample would leave the last but one out"
     return None
 
 
@@ -209,8 +191,8 @@ def _own_ends(item: Item, prompt: Prompt) -> str | None:
     if all(isinstance(v, int | float) for v in ends):
         top, bottom, rho = ends
         if abs(top - SIGMA_MAX) < 1e-3 and abs(bottom - SIGMA_MIN) < 1e-5 and rho == 7:
-            return None
-    return "noise levels with ends of their own cannot be given to Sample yet"
+            return _all_levels(item, prompt)
+    return "a schedule of Sample has no ends of its own"
 
 
 def _no_resize(item: Item, prompt: Prompt) -> str | None:
@@ -249,12 +231,6 @@ def _no_alpha(item: Item, prompt: Prompt) -> str | None:
     return "pictures here have no transparency" if _literal(item, "channel", "red") == "alpha" else None
 
 
-def _shown_alone(item: Item, prompt: Prompt) -> str | None:
-    if _literal(item, "noise_mask", True) is not True:
-        return "without noise_mask the hole is shown to the model alone, which Sample cannot do yet"
-    return None
-
-
 def _box(item: Item, prompt: Prompt) -> str | None:
     sides = [_literal(item, name, 512) for name in ("width", "height")]
     return "a side of 0 pixels" if 0 in sides else None
@@ -278,11 +254,13 @@ WALK: Mapping[str, How] = {
     "schedule": "scheduler", "model": "model", "positive": "positive", "negative": "negative",
     "guidance": "positive.guidance",
 }  # fmt: skip
+ADDS = Take("add_noise", *_words(enable="always", disable="never"))
+LEAVES = Take("return_with_leftover_noise", lambda v: v == "enable", lambda v: "enable" if v else "disable")
 CUSTOM: Mapping[str, How] = {
     "guidance": "guider.positive.guidance",
     "model": "guider.model", "positive": "guider.positive", "negative": "guider.negative", "cfg": "guider.cfg",
     "seed": "noise.seed", "latent": "latent_image", "sampler": "sampler.sampler", "schedule": "sigmas.schedule",
-    "steps": "sigmas.steps", "strength": "sigmas.strength", "start_step": "sigmas.start", "end_step": "sigmas.end",
+    "steps": "sigmas.steps", "strength": "sigmas.strength", "levels": "sigmas", "add_noise": "noise.add_noise",
 }  # fmt: skip
 
 ENTRIES: Mapping[str, Entry] = {
@@ -342,14 +320,21 @@ ENTRIES: Mapping[str, Entry] = {
         "Sample",
         {**WALK, "seed": "seed", "latent": "latent_image", "strength": "denoise"},
         ("latent",),
-        {**AS_THERE, "start_step": 0, "end_step": MAX_STEP},
+        {**AS_THERE, "start_step": 0, "end_step": MAX_STEP, "add_noise": "always"},
     ),
     "KSamplerAdvanced": Entry(
         "Sample",
-        {**WALK, "latent": "latent_image", "start_step": "start_at_step", "end_step": Take("end_at_step", *STEP_END)},
+        {
+            **WALK,
+            "latent": "latent_image",
+            "start_step": "start_at_step",
+            "end_step": Take("end_at_step", *STEP_END),
+            "add_noise": ADDS,
+            "leftover_noise": LEAVES,
+        },
         ("latent",),
         AS_THERE | {"strength": 1.0},
-        refuse=_advanced,
+        refuse=_noise_given,
     ),
     "SamplerCustom": Entry(
         "Sample",
@@ -361,12 +346,13 @@ ENTRIES: Mapping[str, Entry] = {
             "cfg": "cfg",
             "seed": "noise_seed",
             "guidance": "positive.guidance",
+            "add_noise": Take("add_noise", lambda v: "always" if v else "never", lambda v: v != "never"),
         },
-        ("latent", "latent"),
+        ("latent", "steps"),
         AS_THERE,
-        refuse=_custom,
+        refuse=_noise_given,
     ),
-    "SamplerCustomAdvanced": Entry("Sample", CUSTOM, ("latent", "latent"), AS_THERE, refuse=_custom),
+    "SamplerCustomAdvanced": Entry("Sample", CUSTOM, ("latent", "steps"), AS_THERE),
     # pictures
     "LoadImage": Entry("LoadImage", {"file": Take("image", _file)}, ("image", "mask")),
     "LoadImageMask": Entry(
@@ -423,20 +409,18 @@ ENTRIES: Mapping[str, Entry] = {
     "PrimitiveBoolean": Entry("Boolean", {"value": "value"}, ("bool",)),
 }
 
-WHOLE_WAY = {"start": Fixed(0), "end": Fixed(MAX_STEP)}
 PARTS: Mapping[str, Part] = {
     "CLIPSetLastLayer": Part({"layer": Take("stop_at_clip_layer", _minus, _minus)}, passes="clip"),
     "FluxGuidance": Part({"guidance": "guidance"}, passes="conditioning"),
     "MaskToImage": Part(passes="mask"),
     "KSamplerSelect": Part({"sampler": Take("sampler_name", _sampler)}),
-    "BasicScheduler": Part({"schedule": "scheduler", "steps": "steps", "strength": "denoise", **WHOLE_WAY}),
-    "KarrasScheduler": Part(
-        {"schedule": Fixed("karras"), "steps": "steps", "strength": Fixed(1.0), **WHOLE_WAY}, refuse=_own_ends
-    ),
+    "BasicScheduler": Part({"schedule": "scheduler", "steps": "steps", "strength": "denoise"}, refuse=_all_levels),
+    "KarrasScheduler": Part({"schedule": Fixed("karras"), "steps": "steps", "strength": Fixed(1.0)}, refuse=_own_ends),
     "ExponentialScheduler": Part(
-        {"schedule": Fixed("exponential"), "steps": "steps", "strength": Fixed(1.0), **WHOLE_WAY}, refuse=_own_ends
+        {"schedule": Fixed("exponential"), "steps": "steps", "strength": Fixed(1.0)}, refuse=_own_ends
     ),
-    "RandomNoise": Part({"seed": "noise_seed"}),
+    "DisableNoise": Part({"seed": Fixed(0), "add_noise": Fixed("never")}),
+    "RandomNoise": Part({"seed": "noise_seed", "add_noise": Fixed("always")}),
     "BasicGuider": Part({"model": "model", "positive": "conditioning", "negative": Fixed(None), "cfg": Fixed(1.0)}),
     "CFGGuider": Part({"model": "model", "positive": "positive", "negative": "negative", "cfg": "cfg"}),
     "UpscaleModelLoader": Part({"file": "model_name", "factor": Take("model_name", upscales)}, refuse=_upscaler),
@@ -448,5 +432,11 @@ SHOWN: Mapping[str, Shown] = {
     "PreviewAny": Shown("source"),
 }
 
-TWINS: Mapping[str, Refuse] = {"InpaintModelConditioning": _shown_alone, "ImageToMask": _no_alpha}
+TWINS: Mapping[str, Refuse] = {"ImageToMask": _no_alpha}
 """Why a twin cannot do what is asked, for those that cannot do everything."""
+TEXTS: Mapping[str, tuple[str, ...]] = {
+    "CLIPTextEncodeFlux": ("clip_l", "t5xxl"),
+    "CLIPTextEncodeSDXL": ("text_g", "text_l"),
+    "CLIPTextEncodeSDXLRefiner": ("text",),
+}
+"""Inputs of twins that are prompts, whose weights are written in another way here."""

@@ -116,5 +116,21 @@ STEPS: tuple[str, ...] = (
         PRIMARY KEY (kind, subfolder, name)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE sweeps (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        key TEXT UNIQUE,
+        name TEXT NOT NULL,
+        axes TEXT NOT NULL,
+        created REAL NOT NULL
+    );
+    CREATE TABLE cells (
+        sweep TEXT NOT NULL,
+        place TEXT NOT NULL,
+        job TEXT NOT NULL,
+        PRIMARY KEY (sweep, place)
+    ) WITHOUT ROWID;
+    """,
 )
 """Never edit one that was released: add another. `STEPS[n]` takes a database of version n to n + 1."""

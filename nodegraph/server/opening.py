@@ -32,7 +32,7 @@ async def open_file(site: Site, request: web.Request) -> Opened:
 
 def _open(site: Site, data: bytes) -> Opened:
     try:
-        opened = open_document(data, site.engine.registry, lambda: site.documents.choices("models"))
+        opened = open_document(data, site.engine.registry, site.documents.choices)
     except InvalidWorkflow as error:
         first = error.problems[0]
         if first.code == "unreadable_document":

@@ -13,9 +13,9 @@ from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget
 from .checkpoint import Checkpoint, ModelError, find, list_files, list_parts
 from .checkpoint.controls import open_control
 from .families import FAMILIES
-from .handles import ControlHint, Model, Vae
+from .handles import Model, Vae
 from .params import Unit
-from .values import Image
+from .values import ControlHint, Floats, Image
 
 Strength = Annotated[float, Field(ge=0, le=10), Widget("slider", min=0, max=2, step=0.05)]
 
@@ -44,42 +44,50 @@ def apply_control_net(
         start: From which part of the steps on it acts.
         end: Up to which part of the steps it acts.
     """
-    found = _opened(source, ctx.folders)
-    family, hint = model.family, image.pixels
-    if family.control is None or found.family != family.name:
-        raise NodeError(_unlike(found, family.title), "source")
-    if family.control.latent(found.denoiser.config):
-        if vae is None:
-            raise NodeError(f"{found.name} reads latents; link the model's VAE", "vae")
-        import torch
-
-        from .diffusion import spaces
-        from .diffusion.pictures import encode
-
-        pixels = torch.from_numpy(image.pixels.copy())
-        with ctx.lease(vae.autoencoder) as autoencoder:
-            latents = encode(autoencoder, pixels, report=ctx.progress, multiple=family.multiple)
-            if not family.control.shifted(found.denoiser.config):
-                latents = latents + spaces.shift(autoencoder) * spaces.factor(autoencoder)
-        hint = latents.numpy()
+    found = opened(source, ctx.folders)
+    if model.family.control is None or found.family != model.family.name:
+        raise NodeError(unlike(found, model.family.title), "source")
+    hint = hint_of(ctx, found, image, vae)
     return replace(model, controls=(*model.controls, ControlHint(found, hint, strength, start, end)))
 
 
-def _opened(source: str, folders: Folders) -> Checkpoint:
+def hint_of(ctx: Context, found: Checkpoint, image: Image, vae: Vae | None) -> Floats:
+    """What a ControlNet reads: the picture, or its latent."""
+    family = FAMILIES[found.family]
+    assert family.control is not None
+    if not family.control.latent(found.denoiser.config):
+        return image.pixels
+    if vae is None:
+        raise NodeError(f"{found.name} reads latents; link the model's VAE", "vae")
+    import torch
+
+    from .diffusion import spaces
+    from .diffusion.pictures import encode
+
+    pixels = torch.from_numpy(image.pixels.copy())
+    with ctx.lease(vae.autoencoder) as autoencoder:
+        latents = encode(autoencoder, pixels, report=ctx.progress, multiple=family.multiple)
+        if not family.control.shifted(found.denoiser.config):
+            latents = latents + spaces.shift(autoencoder) * spaces.factor(autoencoder)
+    return latents.numpy()
+
+
+def opened(source: str, folders: Folders, port: str = "source") -> Checkpoint:
+    """The ControlNet that `source` names. Raises `NodeError` at `port`."""
     try:
         return open_control(find(source, folders.models))
     except ModelError as error:
-        raise NodeError(str(error), "source") from error
+        raise NodeError(str(error), port) from error
 
 
-def _unlike(found: Checkpoint, title: str) -> str:
+def unlike(found: Checkpoint, title: str) -> str:
     own = FAMILIES[found.family].title
     return f"{found.name} is a ControlNet for {own}, but the model is {title}; use one for it"
 
 
 @apply_control_net.fingerprint
 def _revision(source: str, folders: Folders) -> str:
-    found = _opened(source, folders)
+    found = opened(source, folders)
     return f"{found.path}\0{found.revision}"
 
 
@@ -88,9 +96,9 @@ def _facts(known: Known) -> Mapping[str, Facts]:
     known.agree("latent space", "model", "vae", hint="use the VAE of the same model")
     source, family = known.value("source"), known["model"].get("family")
     if source is not None and family in FAMILIES:
-        found = _opened(source, known.folders)
+        found = opened(source, known.folders)
         if found.family != family:
-            reason = _unlike(found, FAMILIES[str(family)].title)
+            reason = unlike(found, FAMILIES[str(family)].title)
             known.refuse("source", reason)
             known.refuse("model", f"{reason} (in source)")
         else:

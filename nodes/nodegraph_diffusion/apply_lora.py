@@ -47,21 +47,30 @@ def apply_lora(
         model: The denoiser with the LoRA.
         text_encoder: The text encoders with the LoRA; nothing where none is linked.
     """
-    try:
-        adapter = open_adapter(find_file(source, ctx.folders.models))
-    except ModelError as error:
-        raise NodeError(str(error), "source") from error
+    adapter = opened(source, ctx.folders)
     if text_encoder is None and (others := [part for part in adapter.parts if part != "denoiser"]) and text_strength:
         listed = " and ".join(part.replace("_", " ") for part in others)
         ctx.warn(f"{adapter.name} changes the {listed} too; link text_encoder to have that, or set text_strength to 0")
     return Adapted(
-        replace(model, loras=(*model.loras, Lora(adapter, strength))),
+        with_lora(model, adapter, strength),
         text_encoder and replace(text_encoder, loras=(*text_encoder.loras, Lora(adapter, text_strength))),
     )
 
 
+def opened(source: str, folders: Folders, port: str = "source") -> Adapter:
+    try:
+        return open_adapter(find_file(source, folders.models))
+    except ModelError as error:
+        raise NodeError(str(error), port) from error
+
+
+def with_lora(model: Model, adapter: Adapter, strength: float) -> Model:
+    return replace(model, loras=(*model.loras, Lora(adapter, strength)))
+
+
 @apply_lora.fingerprint
-def _revision(source: str, folders: Folders) -> str:
+def revision(source: str, folders: Folders) -> str:
+    """What changes when the file does."""
     found = open_adapter(find_file(source, folders.models))
     return f"{found.path}\0{found.revision}"
 
@@ -69,16 +78,18 @@ def _revision(source: str, folders: Folders) -> str:
 @apply_lora.facts
 def _facts(known: Known) -> Mapping[str, Facts]:
     known.agree("family", "model", "text_encoder", hint="use the model and text encoder of one LoadModel")
-    source = known.value("source")
+    check_fit(known, "source")
+    return {"model": known["model"], "text_encoder": known["text_encoder"]}
+
+
+def check_fit(known: Known, port: str) -> None:
+    """Refuse a LoRA, named by `port`, that is not for the model."""
+    source = known.value(port)
     if source is not None:
         adapter = open_adapter(find_file(source, known.folders.models))
         if reason := unfit(adapter, known["model"]):
-            known.refuse("source", reason)
-            known.refuse("model", f"{reason} (in source)")
-    text_encoder = known["text_encoder"]
-    if "text_encoder" not in known:
-        text_encoder = Facts(absent="no text encoder is linked to this node; link one, or take it from LoadModel")
-    return {"model": known["model"], "text_encoder": text_encoder}
+            known.refuse(port, reason)
+            known.refuse("model", f"{reason} (in {port})")
 
 
 def unfit(adapter: Adapter, model: Facts) -> str:

@@ -13,9 +13,9 @@ from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget
 from .checkpoint import Checkpoint, ModelError, find, list_parts
 from .checkpoint.controls import open_t2i_adapter
 from .families import FAMILIES
-from .handles import ControlHint, Model
+from .handles import Model
 from .params import Unit
-from .values import Image
+from .values import ControlHint, Image
 
 Strength = Annotated[float, Field(ge=0, le=10), Widget("slider", min=0, max=2, step=0.05)]
 

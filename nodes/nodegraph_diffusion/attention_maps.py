@@ -81,8 +81,8 @@ def attention_maps(
         asked = _asked(words_of(encoder, text), words)
     clean = torch.from_numpy(latent.samples[:1].copy())
     noise = Draw(seed, tuple(clean.shape)).start()
-    checkpoint, family = model.checkpoint, model.family
-    table = family.table(checkpoint.scheduler, clean.shape[-2] * clean.shape[-1], looks)
+    family = model.family
+    table = model.table(clean.shape[-2] * clean.shape[-1], looks)
     schedule = SOLVERS["euler"].schedule("karras", looks, table)
     job = Job(latent.width, latent.height)
     found: list[Floats] = []
@@ -90,7 +90,7 @@ def attention_maps(
         denoise = GuidedDenoiser(
             lambda x, time, asked: family.predict(unet, x, time, asked, job),
             network_prompt(prompt, 6.0),
-            prediction=checkpoint.prediction,
+            prediction=model.prediction,
             dtype=unet.dtype,
         )
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -35,16 +36,21 @@ def encode_prompt(ctx: Context, text_encoder: TextEncoder, text: Text = "", laye
     if text and not text_encoder.family.encoders:
         ctx.warn(f"{text_encoder.checkpoint.name} reads no prompts; what this one says does not count")
     parts = [
-        replace(_encoded(ctx, text_encoder, phase.text, layer), start=phase.start, end=phase.end)
+        replace(
+            encoded(ctx, text_encoder, [phase.text] * len(text_encoder.encoders), layer),
+            start=phase.start,
+            end=phase.end,
+        )
         for phase in phases(text)
     ]
     return replace(parts[0], also=tuple(parts[1:]))
 
 
-def _encoded(ctx: Context, text_encoder: TextEncoder, text: str, layer: int) -> Conditioning:
+def encoded(ctx: Context, text_encoder: TextEncoder, texts: Sequence[str], layer: int) -> Conditioning:
+    """What the text encoders make of a text for each of them, in the family's order."""
     family = text_encoder.family
     made: list[Encoded | None] = []
-    for own, weights in zip(family.encoders, text_encoder.encoders, strict=True):
+    for own, weights, text in zip(family.encoders, text_encoder.encoders, texts, strict=True):
         if weights is None:
             made.append(None)
             continue

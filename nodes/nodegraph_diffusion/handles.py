@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -17,16 +17,18 @@ from .checkpoint.ip_adapters import IpAdapter
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
 from .checkpoint.words import Word
 from .families import FAMILIES, Family
-from .values import Floats, frozen
+from .values import ControlHint, Floats, frozen
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from .diffusion.control import Control, Features
+    from .diffusion.denoiser import Prediction
     from .diffusion.guidance import Combine, Memory
     from .diffusion.ip_adapter import Attended
     from .diffusion.prompts import PromptEncoder
+    from .diffusion.schedules import Table
     from .diffusion.weakening import Weakened
 
 T = TypeVar("T")
@@ -186,24 +188,6 @@ class Lora:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ControlHint:
-    """A ControlNet or T2I-Adapter and the picture, or its latent, that it holds to (1 or B, C, H, W).
-
-    Args:
-        start, end: The part of the way from noise to picture on which it acts, 0..1.
-    """
-
-    checkpoint: Checkpoint
-    hint: Floats
-    strength: float = 1.0
-    start: float = 0.0
-    end: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "hint", frozen(self.hint, 4, "ControlHint.hint (batch, channel, height, width)"))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class ImagePrompt:
     """An IP-Adapter and what its image encoder sees in pictures, and in none (N, T, D).
 
@@ -339,6 +323,10 @@ class Model(_Handle):
         options: How it is run.
         guider: How outputs are combined; None leaves it to the family.
         weakening: What worse version of itself it is guided away from, if any.
+        predicts: What the network gives, where it is not what its checkpoint says.
+        differential: How far a mask is made hard, at each step at another level; see `sampling.sample`.
+        noise: Of the noise that it was trained on, what is not as its checkpoint says, see `NoiseTable.from_config` and
+            `FlowTable`.
     """
 
     space: Space = STABLE_DIFFUSION
@@ -348,6 +336,18 @@ class Model(_Handle):
     options: Options = AS_IT_COMES
     guider: Guider | None = None
     weakening: Weakening | None = None
+    predicts: Literal["epsilon", "v_prediction", "sample", "lcm"] | None = None
+    differential: float = 0.0
+    noise: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def prediction(self) -> Prediction:
+        """What the network gives."""
+        return self.predicts or self.checkpoint.prediction
+
+    def table(self, cells: int, steps: int) -> Table:
+        """Its noise levels for latents of so many cells and so many steps."""
+        return self.family.table({**self.checkpoint.scheduler, **self.noise}, cells, steps)
 
     @property
     def denoiser(self) -> Weights[Any]:

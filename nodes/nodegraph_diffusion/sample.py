@@ -17,16 +17,20 @@ from .layouts import Layout
 from .params import Guidance, Seed, Steps, Unit
 from .sample_inputs import (
     attention_of,
+    check_whole,
     check_width,
     check_windows,
+    controls_of,
     hole_of,
     low_res_of,
     mask_of,
     network_prompts,
+    shared,
     start_of,
+    timed,
 )
 from .sampling_state import plain, resumed
-from .values import Conditioning, Image, Latent
+from .values import Conditioning, Image, Latent, NoiseLevels
 from .windows import windows
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ Schedule = Literal[
     "auto", "native", "karras", "normal", "exponential", "sgm_uniform", "simple", "beta", "ddim_uniform",
     "linear_quadratic", "kl_optimal", "linspace", "leading", "trailing",
 ]  # fmt: skip
-Step = Annotated[int, Field(ge=0, le=1000), Widget("number", step=1)]
+Step = Annotated[int, Field(ge=0, le=10_000), Widget("number", step=1)]
 
 Tile = Annotated[int, Field(ge=0, le=8192), Widget("number", step=64)]
 
@@ -77,6 +81,9 @@ def sample(
     keep_steps: bool = False,
     comfyui: bool = False,
     tile: Tile = 0,
+    add_noise: Literal["auto", "always", "never"] = "auto",
+    leftover_noise: bool = True,
+    levels: NoiseLevels | None = None,
 ) -> Sampled:
     """Denoise a latent towards a prompt.
 
@@ -104,15 +111,19 @@ def sample(
         whole_batch: Draw the noise of a batch from one seed, as ComfyUI does, instead of each picture's from its own.
         keep_steps: Also keep what the model saw after each step, to make an animation of it.
         comfyui: Begin as ComfyUI does, for documents that come from there. A strength below 1 takes all steps on its
-            part of the way, the noise of a whole way lies over the latent instead of replacing it, and each cell of the
-            latent has the mask of its middle.
+            part of the way, the noise of a whole way lies over the latent instead of replacing it, an empty latent is
+            one of zeros, and each cell of the latent has the mask of its middle.
         tile: Pixels of a tile's side: a larger picture is sampled in tiles that overlap by a quarter, so that memory
             does not limit its size. 0 samples it as a whole. Tiles see only themselves, so begin with a picture and a
             strength of about 0.3.
+        add_noise: Whether noise is added first: "auto" adds it to a clean latent and goes on from a noisy one, "never"
+            takes any as it is, for the noise of the first step.
+        leftover_noise: Leave the noise at end_step in the latent. Otherwise the last step takes all of it away at once.
+        levels: The noise levels to visit; steps, schedule, strength, start_step and end_step are not read then.
     Returns:
         latent: The result.
-        steps: With keep_steps what the model took the picture to be after each step, as a batch; without, the last.
-        noisy: With keep_steps what it saw then, of about the spread of a clean latent; without, the last.
+        steps: What the model took the picture to be at the last step; with keep_steps at each, as a batch.
+        noisy: What it saw then, of about the spread of a clean latent; without keep_steps, the result.
     """
     import torch
 
@@ -122,6 +133,7 @@ def sample(
     from .diffusion.noise import Draw
     from .diffusion.preview import preview
     from .diffusion.running import forget_steps, remembering
+    from .diffusion.schedules import visiting
     from .diffusion.solvers import SOLVERS
 
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
@@ -130,20 +142,21 @@ def sample(
     if negative is not None:
         check_width(model, negative, "negative")
     checkpoint, family = model.checkpoint, model.family
-    if latent.samples is None and (strength < 1 or start_step > 0):
+    if levels is None and not comfyui and latent.samples is None and (strength < 1 or start_step > 0):
         which = "strength" if strength < 1 else "start_step"
         message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set it to"
         raise NodeError(f"{message} {1 if strength < 1 else 0}", which)
     in_windows = isinstance(positive, Layout) or 0 < tile < max(latent.width, latent.height)
+    seen: Tensor | None = None
     kept: list[Tensor] = []
     kept_noisy: list[Tensor] = []
     reached = (0, steps)
     memory = model.guider.memory() if model.guider else None
 
     def report(done: int, total: int, state: State) -> None:
-        nonlocal reached
+        nonlocal reached, seen
         reached = (done, total)
-        x0 = state.x if state.x0 is None else state.x0
+        seen = x0 = state.x if state.x0 is None else state.x0
         if keep_steps:
             kept.append(x0.cpu())
             kept_noisy.append((state.x / state.x.std(dim=(1, 2, 3), keepdim=True).clamp(min=1)).cpu())
@@ -153,44 +166,56 @@ def sample(
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
     start = start_of(model, latent)
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
+    positive, negative = shared(positive, negative)
+    hints = controls_of(model, positive, negative)
     with (
         model.leased(ctx) as network,
-        model.controlled(ctx, size, start) as controls,
+        replace(model, controls=hints).controlled(ctx, size, start) as controls,
         model.shown(ctx, network) as shown,
         model.weakened(network) as weakened,
     ):
         start = start.to(model.denoiser.device)
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
-        blended = latent.mask is not None and (comfyui or not inpainting)
+        blended = latent.mask is not None and latent.keeps and (comfyui or not inpainting)
+        check_whole((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
         if in_windows:
-            check_windows(model, (*prompts, *([negative] if negative else [])))
+            check_windows(model, (*prompts, *([negative] if negative else [])), bool(controls))
         draw = Draw(seed, tuple(start.shape), whole_batch)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         if family.enlarges:
             low_res, level = low_res_of(model, latent, draw)
             job = replace(job, low_res=low_res.to(start.device), noise_level=level)
         longer = comfyui and 0 < strength < 1
-        whole_steps = int(steps / strength) if longer else steps
         try:
-            table = family.table(checkpoint.scheduler, start.shape[-2] * start.shape[-1], whole_steps)
-            whole = solver.schedule(family.schedule if schedule == "auto" else schedule, whole_steps, table)
+            whole_steps = int(steps / strength) if longer else steps
+            table = model.table(start.shape[-2] * start.shape[-1], whole_steps)
+            if levels is not None:
+                whole = visiting(levels.values or (0.0,), table)
+            else:
+                way = family.schedule if schedule == "auto" else schedule
+                whole = solver.schedule(way, steps, table, strength if longer else 1.0)
 
             forget_steps(network)
+            controls = [timed(control, hint, whole) for control, hint in zip(controls, hints, strict=True)]
 
             def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
                 walked = whole.walked(float(time))
-                acting = [control for control in controls if control.acts(*walked)]
-                residuals = together([control.ask(x, time, prompt, job) for control in acting])
+                acting = [c for n, c in enumerate(controls) if n in prompt.controls and c.acts(*walked)]
+                told = job if prompt.guidance is None else replace(job, guidance=prompt.guidance)
+                residuals = together([control.ask(x, time, prompt, told) for control in acting])
                 with remembering(network, f"prompt {id(prompt)}"), shown.during(prompt, len(x), *walked):
-                    return family.predict(network, x, time, prompt, replace(job, residuals=residuals))
+                    return family.predict(network, x, time, prompt, replace(told, residuals=residuals))
+
+            def asked(prompt: Conditioning, score: float, negative: bool = False) -> list[Prompt]:
+                return network_prompts(prompt, score, start, whole, model, comfyui, hints, negative)
 
             def build(prompt: Conditioning) -> GuidedDenoiser:
                 return GuidedDenoiser(
                     ask,
-                    network_prompts(prompt, 6.0, start),
-                    None if negative is None else network_prompts(negative, 2.5, start, negative=True),
-                    prediction=checkpoint.prediction,
+                    asked(prompt, 6.0),
+                    None if negative is None else asked(negative, 2.5, negative=True),
+                    prediction=model.prediction,
                     cfg=cfg,
                     rescale=rescale,
                     together=family.together,
@@ -214,24 +239,30 @@ def sample(
                 whole,
                 start,
                 draw,
-                strength=1.0 if longer else strength,
-                start_step=max(start_step, len(whole) - steps) if longer else start_step,
-                end_step=end_step,
+                strength=1.0 if longer or levels is not None else strength,
+                start_step=0 if levels is not None else start_step,
+                end_step=None if levels is not None else end_step,
                 sigma=latent.sigma,
                 mask=mask_of(latent, start, middle=comfyui) if blended else None,
                 keep=comfyui,
+                add_noise=add_noise,
+                leftover_noise=leftover_noise,
+                differential=model.differential,
                 on_step=report,
                 resume=resumed(ctx, start, kept, kept_noisy, memory),
             )
         except ValueError as error:
             raise NodeError(str(error)) from error
     final = made.latent.cpu().numpy()
-    steps_kept = torch.cat(kept).numpy() if kept else final
+    last_seen = final if seen is None else seen.cpu().numpy()
+    steps_kept = torch.cat(kept).numpy() if kept else last_seen
     noisy_kept = torch.cat(kept_noisy).numpy() if kept else final
     width, height = latent.width, latent.height
     return Sampled(
-        Latent(width, height, len(final), final, latent.mask, latent.masked, made.sigma),
-        Latent(width, height, len(steps_kept), steps_kept),
+        Latent(width, height, len(final), final, latent.mask, latent.masked, made.sigma, latent.keeps),
+        Latent(
+            width, height, len(steps_kept), steps_kept, None if kept else latent.mask, None if kept else latent.masked
+        ),
         Latent(width, height, len(noisy_kept), noisy_kept),
     )
 
@@ -243,8 +274,9 @@ def _facts(known: Known) -> dict[str, Facts]:
     known.agree("prompt", "model", "positive", "negative", hint=same)
     known.agree("latent space", "model", "latent", hint="encode the picture with the VAE of the same model")
     content = latent.get("content")
+    begins = content == "nothing" and known.value("comfyui") is False and "levels" not in known
     for name, whole in (("strength", 1), ("start_step", 0)):
-        if content in ("nothing", SMALL) and known.value(name) not in (None, whole):
+        if (begins or content == SMALL) and known.value(name) not in (None, whole):
             message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set"
             known.refuse(name, f"{message} it to {whole}")
     if content == "nothing" and model.get("refines"):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nodegraph import NodeError
 
+from .apply_control_net import unlike
 from .handles import Model
+from .layouts import Layout
 from .sizes import common_batch
-from .values import Conditioning, Latent
+from .values import Conditioning, ControlHint, Latent, Window
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .diffusion.control import Control, Features
     from .diffusion.denoiser import Prompt
     from .diffusion.noise import Draw
+    from .diffusion.schedules import Schedule
 
 
 def check_width(model: Model, prompt: Conditioning, port: str) -> None:
@@ -27,24 +31,91 @@ def check_width(model: Model, prompt: Conditioning, port: str) -> None:
             raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
 
 
-def check_windows(model: Model, prompts: Iterable[Conditioning]) -> None:
+def check_windows(model: Model, prompts: Iterable[Conditioning], controlled: bool) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     whole = "set tile to 0 and link a plain prompt"
     looking = {
         "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
         "an upscaling model looks at the whole small picture": model.family.enlarges,
-        "a ControlNet or T2I-Adapter looks at the whole picture": bool(model.controls),
+        "a ControlNet or T2I-Adapter looks at the whole picture": controlled,
         "guidance with momentum remembers the whole picture": model.guider is not None and model.guider.momentum,
     }
     for what, is_so in looking.items():
         if is_so:
             raise NodeError(f"{what}; {whole}", "model")
-    if any(part.mask is not None for prompt in prompts for part in prompt.parts):
+    if any(part.mask is not None or part.window is not None for prompt in prompts for part in prompt.parts):
         raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 
 
-def network_prompts(given: Conditioning, score: float, like: Tensor, negative: bool = False) -> list[Prompt]:
-    """What is asked, with masks at the size of the latent."""
+def check_whole(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool) -> None:
+    """Refuse prompts with a window where the network reads something that lies over the whole picture."""
+    if (inpainting or controlled) and any(part.window for prompt in prompts for part in prompt.parts):
+        what = "an inpainting model" if inpainting else "a ControlNet"
+        raise NodeError(f"{what} looks at the whole picture; link prompts without boxes of their own", "positive")
+
+
+def shared(
+    positive: Conditioning | Layout, negative: Conditioning | None
+) -> tuple[Conditioning | Layout, Conditioning | None]:
+    """The prompts, the negative with the ControlNets of the positive that are shared, if it has none of its own.
+
+    The parts of the positive that have some are dealt out to those of the negative, which are repeated where they are
+    fewer.
+    """
+    if isinstance(positive, Layout) or negative is None or any(part.controls for part in negative.parts):
+        return positive, negative
+    given = [part.controls for part in positive.parts if any(hint.shared for hint in part.controls)]
+    if not given:
+        return positive, negative
+    parts = list(negative.parts)
+    for number, controls in enumerate(given):
+        told = replace(negative.parts[number % len(negative.parts)], controls=controls)
+        if number < len(negative.parts):
+            parts[number] = told
+        else:
+            parts.append(told)
+    return positive, replace(parts[0], also=tuple(parts[1:]))
+
+
+def controls_of(
+    model: Model, positive: Conditioning | Layout, negative: Conditioning | None
+) -> tuple[ControlHint, ...]:
+    """All ControlNets of a run, each once: the model's, then those of prompts."""
+    prompts = [*(positive.prompts if isinstance(positive, Layout) else [positive]), *([negative] if negative else [])]
+    found = {id(hint): hint for prompt in prompts for part in prompt.parts for hint in part.controls}
+    family = model.family
+    for hint in found.values():
+        if family.control is None or hint.checkpoint.family != family.name:
+            raise NodeError(unlike(hint.checkpoint, family.title), "positive")
+    return (*model.controls, *found.values())
+
+
+def timed(control: Control | Features, hint: ControlHint, way: Schedule) -> Control | Features:
+    """A ControlNet that acts on a part of the steps of `way`."""
+    if not hint.by_noise:
+        return control
+    start, end = way.within(hint.start, hint.end)
+    return replace(control, start=start, end=end)
+
+
+def network_prompts(
+    given: Conditioning,
+    score: float,
+    like: Tensor,
+    way: Schedule,
+    model: Model,
+    middle: bool,
+    hints: Sequence[ControlHint],
+    negative: bool = False,
+) -> list[Prompt]:
+    """What is asked, with masks and windows at the size of the latent.
+
+    Args:
+        way: All steps.
+        middle: Whether a mask counts at the middle of each cell.
+        hints: The run's ControlNets, of which the model's act on all prompts.
+        negative: Whether it says what a picture should not show.
+    """
     import torch
     from torch.nn import functional
 
@@ -53,11 +124,36 @@ def network_prompts(given: Conditioning, score: float, like: Tensor, negative: b
         mask = None
         if part.mask is not None:
             mask = functional.interpolate(
-                torch.from_numpy(part.mask.copy())[:, None], size=like.shape[-2:], mode="area"
+                torch.from_numpy(part.mask.copy())[:, None],
+                size=like.shape[-2:],
+                mode="bilinear" if middle else "area",
             )
         prompt = network_prompt(part, score)
-        made.append(replace(prompt, weight=part.weight, mask=mask, start=part.start, end=part.end, negative=negative))
+        start, end = way.within(part.start, part.end) if part.by_noise else (part.start, part.end)
+        window = None if part.window is None else _cells(part.window, like.shape[-2], like.shape[-1], model.space.cell)
+        own = {id(hint) for hint in part.controls}
+        acting = frozenset(n for n, hint in enumerate(hints) if id(hint) in own or n < len(model.controls))
+        made.append(
+            replace(
+                prompt, weight=part.weight, mask=mask, start=start, end=end, window=window, controls=acting,
+                negative=negative,
+            )
+        )  # fmt: skip
     return made
+
+
+def _cells(window: Window, rows: int, columns: int, cell: int) -> tuple[slice, slice]:
+    """The rows and columns of a window; at least one of each, and none outside."""
+
+    def span(start: float, length: float, cells: int) -> slice:
+        if window.parts:
+            start, length = round(start * cells), round(length * cells)
+        else:
+            start, length = start // cell, length // cell
+        first = min(int(start), cells - 1)
+        return slice(first, min(first + max(int(length), 1), cells))
+
+    return span(window.y, window.height, rows), span(window.x, window.width, columns)
 
 
 def network_prompt(given: Conditioning, score: float) -> Prompt:
@@ -67,7 +163,8 @@ def network_prompt(given: Conditioning, score: float) -> Prompt:
 
     pooled = None if given.pooled is None else torch.from_numpy(given.pooled.copy())
     sizes = None if given.sizes is None else torch.from_numpy(given.sizes.copy())
-    return Prompt(torch.from_numpy(given.tokens.copy()), pooled, sizes, score if given.score is None else given.score)
+    told = score if given.score is None else given.score
+    return Prompt(torch.from_numpy(given.tokens.copy()), pooled, sizes, told, guidance=given.guidance)
 
 
 def start_of(model: Model, latent: Latent) -> Tensor:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .checkpoint.value import Checkpoint
+
 Floats = NDArray[np.float32]
 
 
@@ -97,8 +99,9 @@ class Latent:
     met yet: then sampling starts from noise. `width` and `height` are the picture's in pixels; `samples` covers it,
     rounded up to what the denoiser asks for. `mask` is float32 (1 or B, height, width), 1 where to sample. `masked` has
     the shape of `samples`: the picture with its hole greyed, which inpainting models read. `sigma` is the noise left in
-    `samples`, on the variance-exploding scale; 0 is clean. `low_res` is float32 (B, 3, h, w), 0..1: the small picture
-    that upscaling models read, a pixel for each cell of the latent, and `noise_level` the noise they hide it under.
+    `samples`, on the variance-exploding scale; 0 is clean. Unless it `keeps` what is around the mask, the mask is only
+    shown to inpainting models. `low_res` is float32 (B, 3, h, w), 0..1: the small picture that upscaling models read, a
+    pixel for each cell of the latent, and `noise_level` the noise they hide it under.
     """
 
     width: int
@@ -108,6 +111,7 @@ class Latent:
     mask: Floats | None = None
     masked: Floats | None = None
     sigma: float = field(default=0.0)
+    keeps: bool = True
     low_res: Floats | None = None
     noise_level: int = 0
 
@@ -122,6 +126,52 @@ class Latent:
             object.__setattr__(self, "low_res", frozen(self.low_res, 4, "Latent.low_res (batch, 3, h, w)"))
 
 
+@dataclass(frozen=True, slots=True)
+class NoiseLevels:
+    """The noise levels that a run visits, from the noisiest to 0, or above it where noise is to be left.
+
+    On the scale of the model that they are meant for: sigma of `x0 + sigma * noise`, or times of a flow model, 1 to 0.
+    """
+
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ControlHint:
+    """A ControlNet or T2I-Adapter and the picture, or its latent, that it holds to (1 or B, C, H, W).
+
+    Args:
+        start, end: The part of the way from noise to picture on which it acts, 0..1: of the steps, or `by_noise` of the
+            noise that the model was trained on.
+        centred: Whether the picture is cut to the proportions of the run and brought to its size by the nearest pixels,
+            as ComfyUI does, instead of smoothly and as a whole.
+        shared: Whether it acts on the negative prompt too where that has none of its own; matters for a prompt's alone.
+    """
+
+    checkpoint: Checkpoint
+    hint: Floats
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    by_noise: bool = False
+    centred: bool = False
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hint", frozen(self.hint, 4, "ControlHint.hint (batch, channel, height, width)"))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A box of a picture that a model is asked about by itself: in pixels, or as `parts` of the picture's sides."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    parts: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Conditioning:
     """What a prompt says to a denoiser.
@@ -129,10 +179,12 @@ class Conditioning:
     `tokens` is float32 (B, tokens, width). `pooled` is float32 (B, width): the whole prompt in one vector, for families
     that read it. `sizes` is float32 (B, 6): original height and width, top and left of the crop, target height and
     width, for families that were trained with them; None where the picture's own size stands for them. `score` is how
-    beautiful a picture should be, 0 to 10, for the same; None is what pipelines take.
+    beautiful a picture should be, 0 to 10, for the same; None is what pipelines take. `guidance` is told to models that
+    were distilled from it; None leaves that to the run. `controls` are ControlNets that act on it alone.
 
     It counts `weight` times, where `mask` (1, H, W; the whole picture, of whatever size) selects, from the part `start`
-    of the steps to the part `end`. What stands in `also` is asked too, and the answers are averaged.
+    of the steps to the part `end`, or of the noise that the model was trained on if it counts `by_noise`. With a
+    `window` the model sees that alone. What stands in `also` is asked too, and the answers are averaged.
     """
 
     tokens: Floats
@@ -143,6 +195,10 @@ class Conditioning:
     mask: Floats | None = None
     start: float = 0.0
     end: float = 1.0
+    by_noise: bool = False
+    window: Window | None = None
+    guidance: float | None = None
+    controls: tuple[ControlHint, ...] = ()
     also: tuple[Conditioning, ...] = ()
 
     @property

@@ -9,7 +9,7 @@ import pytest
 
 import nodegraph_diffusion.comfyui
 from nodegraph import InvalidWorkflow, Registry
-from nodegraph.interop import Opened, open_document
+from nodegraph.interop import Opened, export, open_document
 from nodegraph.interop.canvas import read_canvas
 from nodegraph.interop.prompt import Wire
 
@@ -165,7 +165,79 @@ def test_subgraphs_are_laid_open_in_both_versions() -> None:
         assert set(items) == {"1", "2:7", "3"}
         assert items["2:7"].inputs == {"clip": Wire("1", 1), "text": "given"}
         assert items["3"].inputs == {"conditioning": Wire("2:7", 0)}
-        assert "clip_text_encode_2_7" in opened(each).workflow.nodes
+        made = opened(each)
+        assert made.origin["2:7"] == "words_2/clip_text_encode_7"
+        assert made.workflow.nodes["words_2"].type == "#words"
+        back = export(made.workflow, REGISTRY).prompt
+        assert back["2:7"]["inputs"] == {"clip": ["1", 1], "text": "given"}
+        assert back["3"]["inputs"] == {"conditioning": ["2:7", 0]}
+
+
+def test_uses_of_a_subgraph_share_a_definition_with_titles_and_places() -> None:
+    def use(id: int, words: str) -> dict[str, Any]:
+        made = drawn(id, "5f3b", [("clip", "CLIP", 1), ("text", "STRING", None)], ("CONDITIONING",), [words])
+        made["inputs"][1]["widget"] = {"name": "text"}
+        return {**made, "title": f"Say {words}"}
+
+    inner = {
+        **INNER,
+        "nodes": [*INNER["nodes"], drawn(8, "Note", (), (), ["read me"])],
+        "groups": [{"title": "All", "bounding": [60, 0, 100, 50]}],
+        "inputs": [{"name": "clip", "type": "CLIP"}, {"name": "text", "label": "Words", "type": "STRING"}],
+    }
+    combine = drawn(
+        4, "ConditioningCombine", [("conditioning_1", "C", 2), ("conditioning_2", "C", 3)], ("CONDITIONING",)
+    )
+    links = [[1, 1, 1, 2, 0, "CLIP"], [4, 1, 1, 3, 0, "CLIP"], [2, 2, 0, 4, 0, "C"], [3, 3, 0, 4, 1, "C"]]
+    made = opened(canvas([LOADER, use(2, "a"), use(3, "b"), combine], links, definitions={"subgraphs": [inner]}))
+    flow = made.workflow
+    assert flow.nodes["say_a_2"].type == flow.nodes["say_b_3"].type == "#words"
+    assert [flow.nodes[id].inputs["words"] for id in ("say_a_2", "say_b_3")] == ["a", "b"]
+    assert flow.layout.looks["say_a_2"] == {"title": "Say a"}
+    assert flow.layout.nodes["say_b_3"] == (30.0, 5.0)
+    (words,) = flow.definitions.values()
+    assert words.inputs["words"].title == "Words"
+    assert words.inputs["words"].to == ("clip_text_encode_7.text",)
+    assert list(words.outputs) == ["conditioning"]
+    assert words.layout.nodes == {"clip_text_encode_7": (100.0, 100.0)}
+    assert words.layout.notes == [{"id": "note_1", "text": "read me", "at": [80.0, 5.0], "size": [200.0, 100.0]}]
+    assert words.layout.groups == [{"id": "group_1", "title": "All", "at": [60.0, 0.0], "size": [100.0, 50.0]}]
+    assert (flow.layout.notes, flow.layout.groups) == ([], [])
+    back = export(flow, REGISTRY).prompt
+    assert {id: each["inputs"].get("text") for id, each in back.items()} == {
+        "1": None,
+        "2:7": "a",
+        "3:7": "b",
+        "4": None,
+    }
+
+
+def test_subgraphs_lie_in_subgraphs() -> None:
+    """A subgraph that is wholly another one; both hand on what they are given, and to another than the first output."""
+    inside = drawn(9, "5f3b", [("clip", "CLIP", 5), ("text", "STRING", 6)], ("CONDITIONING",))
+    outer = {
+        "id": "77aa", "name": "Outer", "nodes": [inside],
+        "inputs": [{"name": "encoder", "type": "CLIP"}, {"name": "prompt", "type": "STRING"}],
+        "outputs": [{"name": "said", "type": "CONDITIONING"}],
+        "links": [
+            {"id": 5, "origin_id": -10, "origin_slot": 0, "target_id": 9, "target_slot": 0, "type": "CLIP"},
+            {"id": 6, "origin_id": -10, "origin_slot": 1, "target_id": 9, "target_slot": 1, "type": "STRING"},
+            {"id": 7, "origin_id": 9, "origin_slot": 0, "target_id": -20, "target_slot": 0, "type": "CONDITIONING"},
+        ],
+    }  # fmt: skip
+    use = drawn(2, "77aa", [("encoder", "CLIP", 1), ("prompt", "STRING", None)], ("CONDITIONING",), ["deep"])
+    use["inputs"][1]["widget"] = {"name": "prompt"}
+    take = drawn(3, "ConditioningZeroOut", [("conditioning", "CONDITIONING", 2)], ("CONDITIONING",))
+    links = [[1, 1, 1, 2, 0, "CLIP"], [2, 2, 0, 3, 0, "CONDITIONING"]]
+    made = opened(canvas([LOADER, use, take], links, definitions={"subgraphs": [INNER, outer]}))
+    flow = made.workflow
+    assert made.origin["2:9:7"] == "outer_2/words_9/clip_text_encode_7"
+    assert flow.nodes["outer_2"].inputs["prompt"] == "deep"
+    assert flow.definitions["outer"].inputs["prompt"].to == ("words_9.text",)
+    assert list(flow.definitions["outer"].outputs) == ["said"]
+    back = export(flow, REGISTRY).prompt
+    assert back["2:9:7"]["inputs"] == {"clip": ["1", 1], "text": "deep"}
+    assert back["3"]["inputs"] == {"conditioning": ["2:9:7", 0]}
 
 
 def test_subgraphs_that_hold_themselves_are_refused() -> None:

@@ -160,7 +160,7 @@ def test_model_names_are_looked_for() -> None:
     def source(name: str) -> tuple[Any, list[str]]:
         raw = json.dumps({"4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": name}}})
         made = open_document(
-            raw.encode(), REGISTRY, lambda: ["demo", "sd/v1-5-pruned-emaonly.safetensors", "other.safetensors"]
+            raw.encode(), REGISTRY, lambda name: ["demo", "sd/v1-5-pruned-emaonly.safetensors", "other.safetensors"]
         )
         return made.workflow.nodes["checkpoint_loader_simple_4"].inputs["source"], [str(n) for n in made.notes]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -75,30 +75,45 @@ def recipe(
     way: str,
     first: int = 0,
     last: int | None = None,
-    mask: Tensor | None = None,
+    mask: Tensor | Callable[[int], Tensor] | None = None,
     noise: bool = True,
+    finish: bool = False,
+    parts: Callable[[int], list[tuple[str, tuple[slice, slice], Tensor]]] | None = None,
 ) -> Tensor:
     """Steps `first` to `last` of the schedule `way` from a clean latent, or on from a noisy one."""
     model, text_encoder, _ = load_model("demo")
     sigmas = SIGMAS[way]["sigmas"][first : None if last is None else last + 1]
+    if finish:
+        sigmas = [*sigmas[:-1], 0.0]
     timesteps = SIGMAS[way]["timesteps"][first : None if last is None else last + 1]
-    conditioning = [
-        encode_prompt(text_encoder, t).tokens for t in (WORDS, NOT_WORDS.replace("[", "\\[").replace("]", "\\]"))
-    ]
     unet = model.denoiser.load(lambda done, total: None)
-    drawn = torch.randn(start.shape, generator=torch.Generator().manual_seed(SEED))
+
+    def ask(words: str, x: Tensor, step: int) -> Tensor:
+        tokens = torch.from_numpy(encode_prompt(text_encoder, words).tokens.repeat(len(x), 0))
+        made: Tensor = unet(x / math.hypot(1, sigmas[step]), timesteps[step], tokens).sample
+        return made
+
+    def averaged(x: Tensor, step: int) -> Tensor:
+        """What several prompts say of their parts of the latent, each with its weights."""
+        assert parts is not None
+        total, weights = torch.zeros_like(x), torch.zeros(x.shape[-2:])
+        for words, part, weight in parts(step):
+            total[..., *part] += ask(words, x[..., *part], step) * weight
+            weights[part] += weight
+        return total / weights
+
+    drawn = torch.randn(start.shape, generator=torch.Generator().manual_seed(SEED)) * noise
     at_top = math.isclose(sigmas[0], 14.614641, rel_tol=1e-5)
-    x = start + drawn * (math.hypot(1, sigmas[0]) if at_top else sigmas[0]) if noise else start
+    x = start + drawn * (math.hypot(1, sigmas[0]) if at_top else sigmas[0])
     for step, (sigma, target) in enumerate(pairwise(sigmas)):
-        seen = x if mask is None or step == 0 else x * mask + (start + drawn * sigma) * (1 - mask)
+        hole = mask(step) if callable(mask) else mask
+        seen = x if hole is None else x * hole + (start + drawn * sigma) * (1 - hole)
         with torch.no_grad():
-            positive, negative = (
-                unet(seen / math.hypot(1, sigma), timesteps[step], torch.from_numpy(c.repeat(len(x), 0))).sample
-                for c in conditioning
-            )
+            positive = averaged(seen, step) if parts else ask(WORDS, seen, step)
+            negative = ask(NOT_WORDS.replace("[", "\\[").replace("]", "\\]"), seen, step)
         x0 = seen - sigma * (negative + CFG * (positive - negative))
-        if mask is not None:
-            x0 = x0 * mask + start * (1 - mask)
+        if hole is not None:
+            x0 = x0 * hole + start * (1 - hole)
         x = x + (x - x0) / sigma * (target - sigma)
     return x
 
@@ -137,19 +152,132 @@ def test_a_whole_way_begins_upon_the_picture(engine: Engine, folder: Path) -> No
     same(sampled(engine, {"3": euler("7.0")}, "3"), recipe(start, "normal/10"))
 
 
-def test_two_samplers_share_a_way(engine: Engine) -> None:
-    def part(latent: str, first: int, last: int, seed: int, begin: bool) -> dict[str, Any]:
-        return node(
-            "KSamplerAdvanced", add_noise="enable" if begin else "disable", noise_seed=seed, steps=10, cfg=CFG,
-            sampler_name="euler", scheduler="normal", start_at_step=first, end_at_step=last,
-            return_with_leftover_noise="enable" if begin else "disable", model_="1.0", positive_="2.0", negative_="4.0",
-            latent_image_=latent,
-        )  # fmt: skip
+def advanced(latent: str, first: int, last: int, add: str = "enable", leave: str = "disable") -> dict[str, Any]:
+    return node(
+        "KSamplerAdvanced", add_noise=add, noise_seed=SEED, steps=10, cfg=CFG, sampler_name="euler",
+        scheduler="normal", start_at_step=first, end_at_step=last, return_with_leftover_noise=leave,
+        model_="1.0", positive_="2.0", negative_="4.0", latent_image_=latent,
+    )  # fmt: skip
 
-    prompt = {"10": part("5.0", 0, 6, SEED, True), "11": part("10.0", 6, 10000, 0, False)}
+
+def test_two_samplers_share_a_way(engine: Engine) -> None:
+    prompt = {"10": advanced("5.0", 0, 6, leave="enable"), "11": advanced("10.0", 6, 10000, "disable")}
     between = recipe(torch.zeros(2, 4, 16, 16), "normal/10", 0, 6)
     same(sampled(engine, prompt, "10"), between)
     same(sampled(engine, prompt, "11"), recipe(between, "normal/10", 6, noise=False))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "add", "leave"),
+    [
+        (0, 6, "enable", "disable"),
+        (3, 7, "enable", "enable"),
+        (3, 7, "disable", "disable"),
+        (0, 10000, "disable", "disable"),
+        (7, 20, "enable", "enable"),
+        (4, 4, "enable", "enable"),
+        (10, 10000, "enable", "disable"),
+    ],
+)
+@pytest.mark.parametrize("noisy", [False, True], ids=["clean", "noisy"])
+def test_any_part_of_a_way(
+    engine: Engine, folder: Path, first: int, last: int, add: str, leave: str, noisy: bool
+) -> None:
+    start, _ = encoded(folder)
+    prompt = {
+        "10": advanced("7.0", 1, 3, leave="enable"),
+        "11": advanced("10.0" if noisy else "7.0", first, last, add, leave),
+    }
+    if noisy:
+        start = recipe(start, "normal/10", 1, 3)
+    given = sampled(engine, prompt, "11")
+    early = leave == "disable" and last < 10
+    expected = (
+        start
+        if first >= min(last, 10)
+        else recipe(start, "normal/10", first, last, noise=add == "enable", finish=early)
+    )
+    same(given, expected)
+
+
+def test_noise_is_added_to_what_holds_noise_and_to_nothing(engine: Engine, folder: Path) -> None:
+    start, _ = encoded(folder)
+    prompt = {"10": advanced("7.0", 1, 3, leave="enable"), "3": euler("10.0")}
+    same(sampled(engine, prompt, "3"), recipe(recipe(start, "normal/10", 1, 3), "normal/10"))
+    same(sampled(engine, {"3": euler("5.0", 10, 0.5)}, "3"), recipe(torch.zeros(2, 4, 16, 16), "normal/20", 10))
+    same(sampled(engine, {"3": advanced("5.0", 4, 10000)}, "3"), recipe(torch.zeros(2, 4, 16, 16), "normal/10", 4))
+
+
+def custom(latent: str, sigmas: str, noise: dict[str, Any]) -> Prompt:
+    return {
+        "20": node("KSamplerSelect", sampler_name="euler"),
+        "21": noise,
+        "22": node("CFGGuider", model_="1.0", positive_="2.0", negative_="4.0", cfg=CFG),
+        "23": node(
+            "SamplerCustomAdvanced", noise_="21.0", guider_="22.0", sampler_="20.0", sigmas_=sigmas,
+            latent_image_=latent,
+        ),
+    }  # fmt: skip
+
+
+def test_noise_levels_are_split(engine: Engine, folder: Path) -> None:
+    start, _ = encoded(folder)
+    random, none = node("RandomNoise", noise_seed=SEED), node("DisableNoise")
+    way = {
+        "30": node("BasicScheduler", model_="1.0", scheduler="normal", steps=5, denoise=0.5),
+        "31": node("SplitSigmas", sigmas_="30.0", step=2),
+    }
+    between = recipe(start, "normal/10", 5, 7)
+    same(sampled(engine, {**way, **custom("7.0", "31.0", random)}, "23"), between)
+    first = {f"1{id}": each for id, each in custom("7.0", "31.0", random).items()}
+    for each in first.values():
+        each["inputs"] = {n: [f"1{v[0]}", v[1]] if isinstance(v, list) and v[0] in ("20", "21", "22") else v
+                          for n, v in each["inputs"].items()}  # fmt: skip
+    prompt = {**way, **first, **custom("123.0", "31.1", none)}
+    same(sampled(engine, prompt, "23"), recipe(between, "normal/10", 7, noise=False))
+
+
+WHOLE = (slice(None), slice(None))
+
+
+def test_boxes_are_looked_at_by_themselves(engine: Engine) -> None:
+    """A box in the lower left corner of three quarters, which fades over eight cells at the two inner edges."""
+    prompt = {
+        "8": node("EmptyLatentImage", width=128, height=128, batch_size=1),
+        "11": text("1.1", "a dog"),
+        "12": node("ConditioningSetArea", conditioning_="11.0", width=96, height=96, x=0, y=32, strength=2.0),
+        "13": node("ConditioningCombine", conditioning_1_="2.0", conditioning_2_="12.0"),
+        "3": sampler("1.0", "13.0", "4.0", "8.0", SEED, 4, CFG, "euler", "karras"),
+    }
+    fade = (torch.arange(1, 25) / 8).clamp(max=1)
+    weight = 2 * fade[:, None] * fade.flip(0)[None]
+    part = (slice(8, 32), slice(0, 24))
+    expected = recipe(
+        torch.zeros(1, 4, 32, 32), "karras/4",
+        parts=lambda step: [(WORDS, WHOLE, torch.ones(32, 32)), ("a dog", part, weight)],
+    )  # fmt: skip
+    same(sampled(engine, prompt, "3"), expected)
+    parts = node(
+        "ConditioningSetAreaPercentage", conditioning_="11.0", width=0.75, height=0.75, x=0.0, y=0.25, strength=2.0
+    )
+    same(sampled(engine, prompt | {"12": parts}, "3"), expected)
+
+
+def test_prompts_count_on_a_part_of_the_noise(engine: Engine) -> None:
+    prompt = {
+        "11": text("1.1", "a dog"),
+        "12": node("ConditioningSetTimestepRange", conditioning_="2.0", start=0.0, end=0.6),
+        "14": node("ConditioningSetTimestepRange", conditioning_="11.0", start=0.6, end=1.0),
+        "13": node("ConditioningCombine", conditioning_1_="12.0", conditioning_2_="14.0"),
+        "3": sampler("1.0", "13.0", "4.0", "5.0", SEED, 10, CFG, "euler", "karras"),
+    }
+    told = SIGMAS["karras/10"]["timesteps"]
+    assert len([t for t in told if t >= 0.4 * 999]) == 5  # and not six of ten, as there would be by steps
+    made = recipe(
+        torch.zeros(2, 4, 16, 16), "karras/10",
+        parts=lambda step: [(WORDS if told[step] >= 0.4 * 999 else "a dog", WHOLE, torch.ones(16, 16))],
+    )  # fmt: skip
+    same(sampled(engine, prompt, "3"), made)
 
 
 def test_a_soft_mask_is_read_at_the_middle_of_each_cell(engine: Engine, folder: Path) -> None:
@@ -168,6 +296,23 @@ def test_a_soft_mask_is_read_at_the_middle_of_each_cell(engine: Engine, folder: 
     cells = functional.interpolate(grown[:, None], (16, 16), mode="bilinear")
     assert 0 < cells.mean() < 1
     same(sampled(engine, prompt, "3"), recipe(start, "normal/20", 10, mask=cells))
+
+
+def test_darker_parts_of_a_mask_are_kept_the_longer(engine: Engine, folder: Path) -> None:
+    start, _ = encoded(folder)
+    prompt = {
+        "8": node("SolidMask", value=1.0, width=64, height=64),
+        "10": node("FeatherMask", left=64, top=0, right=0, bottom=0, mask_="8.0"),
+        "9": node("SetLatentNoiseMask", samples_="7.0", mask_="10.0"),
+        "11": node("DifferentialDiffusion", model_="1.0"),
+        "3": sampler("11.0", "2.0", "4.0", "9.0", SEED, 10, CFG, "euler", "normal", 0.5),
+    }
+    ramp = (torch.arange(64) + 1).view(1, 1, 1, 64).expand(1, 1, 64, 64) / 64
+    cells = functional.interpolate(ramp, (16, 16), mode="bilinear")
+    told = SIGMAS["normal/20"]["timesteps"][10:]
+    hard = [(cells >= t / told[0]).float() for t in told[:10]]
+    assert hard[0].mean() < hard[5].mean() < hard[9].mean()
+    same(sampled(engine, prompt, "3"), recipe(start, "normal/20", 10, mask=lambda step: hard[step]))
 
 
 def test_a_hole_is_greyed_and_grown(engine: Engine, folder: Path) -> None:

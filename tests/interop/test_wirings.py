@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import nodegraph_diffusion.comfyui
-from interop.wirings import ALL, Prompt
+from interop.wirings import ALL, Prompt, node
 from nodegraph import Engine, Folders, Registry
 from nodegraph.interop import Opened, export, open_document
 from nodegraph.interop.classes import known_classes
@@ -28,11 +28,11 @@ def opened(prompt: Prompt, registry: Registry = REGISTRY) -> Opened:
 def plain(prompt: Any) -> Any:
     """Without titles and buttons, and with what a file that lacks it means."""
     made = {}
-    for id, node in prompt.items():
-        given = {name: value for name, value in node["inputs"].items() if name not in EXTRAS}
-        known = known_classes().get(node["class_type"])
+    for id, each in prompt.items():
+        given = {name: value for name, value in each["inputs"].items() if name not in EXTRAS}
+        known = known_classes().get(each["class_type"])
         defaults = {p.name: p.default for p in known.widgets if p.has_default} if known is not None else {}
-        made[id] = (node["class_type"], {**defaults, **given})
+        made[id] = (each["class_type"], {**defaults, **given})
     return made
 
 
@@ -56,6 +56,65 @@ def test_there_and_back_gives_the_same_prompt(name: str, registry: Registry) -> 
     assert made.whole
     if name not in ("flux", "esrgan", "hires_esrgan"):  # parts have no ids of their own here
         assert plain(made.prompt) == plain(ALL[name])
+
+
+def passes(add: str, leave: str, first: int, last: int) -> Prompt:
+    """The second of two KSamplerAdvanced walks any part of the way."""
+    made = json.loads(json.dumps(ALL["sdxl"]))
+    asked = {"add_noise": add, "return_with_leftover_noise": leave, "start_at_step": first, "end_at_step": last}
+    made["11"]["inputs"] |= asked
+    return made  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("leave", ["enable", "disable"])
+@pytest.mark.parametrize("add", ["enable", "disable"])
+@pytest.mark.parametrize(("first", "last"), [(0, 10000), (0, 6), (3, 7), (20, 10000), (5, 5)])
+def test_every_part_of_a_way_comes_back(add: str, leave: str, first: int, last: int) -> None:
+    prompt = passes(add, leave, first, last)
+    made = opened(prompt)
+    assert not [note for note in made.notes if note.code != "missing_model"]
+    assert plain(export(made.workflow, REGISTRY).prompt) == plain(prompt)
+
+
+def customised(noise: dict[str, Any], sampler: str, sigmas: dict[str, dict[str, Any]], last: str) -> Prompt:
+    made = {id: each for id, each in json.loads(json.dumps(ALL["lora"])).items() if id not in ("10", "11", "3")}
+    for id in ("6", "7"):
+        made[id]["inputs"]["clip"] = ["4", 1]
+    return made | {
+        "20": node("KSamplerSelect", sampler_name=sampler),
+        "21": noise,
+        "22": node("CFGGuider", model_="4.0", positive_="6.0", negative_="7.0", cfg=7.0),
+        "3": node(
+            "SamplerCustomAdvanced", noise_="21.0", guider_="22.0", sampler_="20.0", sigmas_=last, latent_image_="5.0"
+        ),
+        **sigmas,
+    }
+
+
+BASIC = {"30": node("BasicScheduler", model_="4.0", scheduler="karras", steps=12, denoise=0.7)}
+SPLIT = {**BASIC, "31": node("SplitSigmas", sigmas_="30.0", step=4)}
+RANDOM, NONE = node("RandomNoise", noise_seed=7), node("DisableNoise")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        customised(RANDOM, "euler", BASIC, "30.0"),
+        customised(NONE, "euler", BASIC, "30.0"),
+        customised(RANDOM, "dpm_2", BASIC, "30.0"),
+        customised(RANDOM, "uni_pc", SPLIT, "31.1"),
+        customised(NONE, "dpmpp_2m", SPLIT, "31.0"),
+        customised(RANDOM, "lcm", {"30": node("SDTurboScheduler", model_="4.0", steps=2, denoise=1.0)}, "30.0"),
+        customised(
+            RANDOM, "euler", {"30": node("KarrasScheduler", steps=9, sigma_max=9.0, sigma_min=0.1, rho=5.0)}, "30.0"
+        ),
+    ],
+    ids=["plain", "no noise", "all levels", "low", "high", "turbo", "own ends"],
+)
+def test_custom_sampling_comes_back(prompt: Prompt) -> None:
+    made = opened(prompt)
+    assert not [note for note in made.notes if note.code != "missing_model"]
+    assert trees(export(made.workflow, REGISTRY).prompt) == trees(prompt)
 
 
 def small(prompt: Prompt) -> Prompt:

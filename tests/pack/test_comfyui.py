@@ -20,6 +20,7 @@ from nodegraph_diffusion.comfyui.latents import (
 )
 from nodegraph_diffusion.comfyui.masks import FeatherMask, GrowMask, ImageToMask, MaskComposite
 from nodegraph_diffusion.comfyui.pictures import (
+    Canny,
     EmptyImage,
     ImageFlip,
     ImagePadForOutpaint,
@@ -28,7 +29,7 @@ from nodegraph_diffusion.comfyui.pictures import (
     ImageScaleToMaxDimension,
     ImageScaleToTotalPixels,
 )
-from nodegraph_diffusion.values import Latent, Mask
+from nodegraph_diffusion.values import Image, Latent, Mask
 from samples import noise
 
 LATENT = Latent(64, 48, 1, np.random.default_rng(2).standard_normal((1, 4, 12, 16)).astype(np.float32))
@@ -62,6 +63,42 @@ def test_sizes_that_follow() -> None:
     assert ImageScaleToMaxDimension(image, "lanczos", 100).pixels.shape == (1, 3, 60, 100)
     total = ImageScaleToTotalPixels(image, "bilinear", 0.01)
     assert (total.width, total.height) == (132, 79)
+
+
+def test_latents_turn_between_their_cells() -> None:
+    """Between two cells of equal length and at a right angle stands their middle, of that length too."""
+    cells = np.zeros((1, 2, 1, 2), np.float32)
+    cells[0, 0, 0, 0], cells[0, 1, 0, 1] = 2, 4
+    made = LatentUpscaleBy(Latent(16, 8, 1, cells), "bislerp", 2.0).samples
+    assert made is not None
+    assert made.shape == (1, 2, 2, 4)
+    np.testing.assert_allclose(made[0, :, 0], made[0, :, 1])
+    np.testing.assert_allclose(made[0, :, 0, [0, 3]], [[2, 0], [0, 4]], atol=1e-6)
+    for column, part in ((1, 0.25), (2, 0.75)):
+        angle = part * np.pi / 2
+        expected = np.array([np.cos(angle), np.sin(angle)]) * (2 * (1 - part) + 4 * part)
+        np.testing.assert_allclose(made[0, :, 0, column], expected, rtol=1e-6)
+    alike = LatentUpscaleBy(Latent(16, 8, 1, np.full((1, 2, 1, 2), 3.0)), "bislerp", 2.0).samples
+    assert alike is not None
+    np.testing.assert_allclose(alike, 3)
+
+
+def test_edges_are_lines_where_it_is_steep_enough() -> None:
+    """Upright edges are as steep as Sobel says: four times the difference of the smoothed columns on both sides."""
+    step = np.zeros((1, 3, 12, 16), np.float32)
+    step[..., 8:], step[..., 7] = 0.2, 0.1  # one column is steeper than both beside it
+    weights = np.exp(-0.5 * np.arange(-2, 3) ** 2)
+    smooth = np.convolve(step[0, 0, 0], weights / weights.sum(), mode="same")
+    steepest = 4 * (smooth[8] - smooth[6])
+    for high, found in ((steepest - 0.01, True), (steepest + 0.01, False)):
+        assert Canny(Image(step), 0.1, high).pixels.any() == found
+    turned = np.zeros((1, 3, 16, 16), np.float32)
+    turned[..., 6:] = 1
+    turned[0, :, :, 5] = 0.5  # so that one column is steeper than both beside it
+    lines = Canny(Image(turned)).pixels
+    assert (lines[0, :, 2:-2].sum(axis=2) == 1).all()
+    assert lines[0, 0, 8, 5] == 1
+    np.testing.assert_array_equal(lines.swapaxes(2, 3), Canny(Image(turned.swapaxes(2, 3).copy())).pixels)
 
 
 def test_padding_is_grey_and_the_mask_fades_with_the_square() -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 from ...interop.classes import Class, Port, known_classes
 from ...interop.names import twin_type
 from ...interop.table import ENTRIES, HERE_ALONE, PARTS, SHOWN, Fixed, Take, paths
-from ...node import Input
+from ...node import Choices, Input
 from ..errors import Refused
 from ..site import Site
 from . import records
@@ -23,6 +23,9 @@ VERSION = "0.3.64"
 """The version of ComfyUI whose interface this is."""
 FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "controlnet",
            "upscale_models", "embeddings", "style_models", "gligen", "hypernetworks")  # fmt: skip
+LISTED = {"checkpoints": "models", "diffusion_models": "models", "vae": "models", "text_encoders": "models",
+          "loras": "loras", "controlnet": "controlnets"}  # fmt: skip
+"""The choices that are in each folder; models are not sorted by their parts here."""
 SOCKET = "SaveImageWebsocket"
 SAVING = ("SaveImage", SOCKET)
 
@@ -90,9 +93,10 @@ def _spec(site: Site, class_type: str, port: Port) -> list[Any]:
         options["control_after_generate"] = True
     if port.upload:
         options["image_upload"] = True
-    if port.type == "FILES":
-        return [_files(site, str(port.default)), options]
     own, how = _own(site, class_type, port.name)
+    if port.type == "FILES":
+        listed = next((each.name for each in own.metadata if isinstance(each, Choices)), None) if own else None
+        return [list(site.documents.choices(listed)) if listed else _files(site, str(port.default)), options]
     schema: Mapping[str, Any] = own.schema() if own is not None else {}
     if port.type == "COMBO":
         there = how.there if isinstance(how, Take) else str
@@ -126,8 +130,8 @@ def _own(site: Site, class_type: str, name: str) -> tuple[Input | None, Any]:
 
 
 def _files(site: Site, folder: str) -> list[str]:
-    if folder == "checkpoints":
-        return list(site.documents.choices("models"))
+    if folder in LISTED:
+        return list(site.documents.choices(LISTED[folder]))
     return records.file_names(site, "input") if folder == "input" else []
 
 

@@ -83,7 +83,7 @@ def _prepared(
     site: Site, raw: dict[str, Any], saving: dict[str, Any], missing: Missing, wanted: list[str]
 ) -> Prepared | web.Response:
     """The document, our targets by their nodes, our nodes by theirs, and errors of outputs that are left out."""
-    opened = open_raw(saving, site.engine.registry, lambda: site.documents.choices("models"))
+    opened = open_raw(saving, site.engine.registry, site.documents.choices)
     outputs = {
         id: opened.origin[id] for id, node in raw.items() if _class(node) in {*SAVES, *SHOWN} and id in opened.origin
     }
@@ -102,7 +102,7 @@ def _prepared(
         first = first or problems[0]
         _explain(errors, problems, id, opened, raw)
     if good:
-        return workflow, good, dict(opened.origin), errors
+        return site.documents.demand(workflow, list(good.values())), good, dict(opened.origin), errors
     assert first is not None
     if first.code == "placeholder":
         id = _theirs(opened)[first.node]

@@ -6,6 +6,6 @@ the same, that one is used instead.
 
 from nodegraph import Pack
 
-from . import latents, masks, pictures
+from . import control, latents, levels, loaders, masks, models, pictures, prompts
 
-pack = Pack.of("comfyui", latents, masks, pictures)
+pack = Pack.of("comfyui", control, latents, levels, loaders, masks, models, pictures, prompts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
@@ -81,14 +82,10 @@ def InpaintModelConditioning(
         negative: As it came.
         latent: The picture and its hole.
     """
-    if not noise_mask:
-        raise NodeError(
-            "without it the hole is only shown to the model, which is not possible yet; set it", "noise_mask"
-        )
     picture, hole = _cropped(pixels, _fitted(mask, pixels.width, pixels.height))
     samples = _encode(ctx, vae, picture)
     hidden = _encode(ctx, vae, _greyed(picture, hole)) if _inpaints(vae) else None
-    return Hole(positive, negative, _latent(picture, samples, hole, hidden))
+    return Hole(positive, negative, replace(_latent(picture, samples, hole, hidden), keeps=noise_mask))
 
 
 @node(version=1, title="LatentUpscale", category=CATEGORY)
@@ -176,7 +173,7 @@ def RepeatLatentBatch(samples: Latent, amount: Amount = 1) -> Latent:
     return Latent(
         samples.width, samples.height, samples.batch * amount, _repeated(samples.samples, amount),
         mask if mask is None or len(mask) == 1 else _repeated(mask, amount), _repeated(samples.masked, amount),
-        samples.sigma,
+        samples.sigma, samples.keeps,
     )  # fmt: skip
 
 
@@ -197,7 +194,7 @@ def _resized(latent: Latent, across: int, down: int, method: LatentMethod, crop:
     samples = None if latent.samples is None else scaled(latent.samples, across, down, method, crop)
     masked = None if latent.masked is None else scaled(latent.masked, across, down, method, crop)
     mask = None if latent.mask is None else scaled(latent.mask[:, None], width, height, "bilinear", crop)[:, 0]
-    return Latent(width, height, latent.batch, samples, mask, masked, latent.sigma)
+    return Latent(width, height, latent.batch, samples, mask, masked, latent.sigma, latent.keeps)
 
 
 def _fitted(mask: Mask, width: int, height: int) -> Floats:

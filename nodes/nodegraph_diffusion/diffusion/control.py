@@ -27,6 +27,8 @@ class Hint(Protocol):
     def start(self) -> float: ...
     @property
     def end(self) -> float: ...
+    @property
+    def centred(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +94,10 @@ def _fitting(hint: Hint, network: Any, batch: int, size: tuple[int, int] | None)
     if len(given) not in (1, batch):
         raise ValueError(f"a batch of {batch} needs a control picture for all (1) or for each, got {len(given)}")
     if size is not None and given.shape[-2:] != size:
-        given = functional.interpolate(given, size=size, mode="bilinear", antialias=True)
+        if hint.centred:
+            given = functional.interpolate(_cut(given, size), size=size, mode="nearest-exact")
+        else:
+            given = functional.interpolate(given, size=size, mode="bilinear", antialias=True)
     return given
 
 
@@ -117,6 +122,14 @@ def ready(
             f"{like.shape[-2]}; resize it to the size of the picture that is made"
         )
     return Control(hint.start, hint.end, kind, network, given, hint.strength)
+
+
+def _cut(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """The middle of a picture, of the proportions of `size` (height, width)."""
+    (height, width), wanted = picture.shape[-2:], size[1] / size[0]
+    x = round((width - height * wanted) / 2) if width / height > wanted else 0
+    y = round((height - width / wanted) / 2) if width / height < wanted else 0
+    return picture[..., y : height - y, x : width - x]
 
 
 def together(asked: Sequence[Residuals]) -> Residuals:

@@ -13,7 +13,7 @@ from torch import Tensor
 from .schedules import Point
 from .weakening import Weakened
 
-Prediction = Literal["epsilon", "v_prediction", "sample", "flow"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow", "lcm"]
 Together = Literal["repeat", "equal", "never"]
 
 
@@ -38,6 +38,9 @@ class Prompt:
         mask: (1, 1, h, w), at the size of the latent: where it counts; None is everywhere.
         start, end: The part of all steps on which it counts.
         negative: Whether it says what a picture should not show.
+        window: The rows and columns of the latent that the network sees of it; None is all.
+        guidance: What a network distilled from guidance is told with it; None leaves that to the run.
+        controls: Which of the run's ControlNets act on it.
     """
 
     tokens: Tensor
@@ -49,11 +52,14 @@ class Prompt:
     start: float = 0.0
     end: float = 1.0
     negative: bool = False
+    window: tuple[slice, slice] | None = None
+    guidance: float | None = None
+    controls: frozenset[int] = frozenset()
 
     @property
     def restricted(self) -> bool:
         """Whether it does not count everywhere and always."""
-        return self.mask is not None or self.start > 0 or self.end < 1
+        return self.mask is not None or self.window is not None or self.start > 0 or self.end < 1
 
     def spread(self, batch: int) -> Prompt:
         """The prompt for each of `batch` pictures."""
@@ -83,9 +89,9 @@ class GuidedDenoiser:
     Args:
         network: Asked for its raw output.
         positive, negative: Encoded prompts. Of several the answers are averaged by weight, each where and when it
-            counts; a step on which none counts asks all, and so does a cell.
-        prediction: What the network was trained to give. The input of a flow network is `x / (1 + sigma)`, that of the
-            others `x / sqrt(1 + sigma^2)`.
+            counts; a step on which none counts asks all, a cell the first.
+        prediction: What the network was trained to give; "lcm" is epsilon of one that was distilled to be consistent.
+            The input of a flow network is `x / (1 + sigma)`, that of the others `x / sqrt(1 + sigma^2)`.
         cfg: Guidance scale; `negative + cfg * (positive - negative)`.
         rescale: 0 to 1, how far the guided prediction is brought back to the spread of the positive one (Lin et al.
             2023, arXiv:2305.08891, section 3.4: 0.7 suits models with zero terminal SNR).
@@ -132,7 +138,7 @@ class GuidedDenoiser:
         self.prompts = [side[0] for side in self.sides]
         if self.guided and together == "repeat" and self.plain:
             self.prompts = _of_one_length(*self.prompts)
-        alike = len({prompt.tokens.shape[1:] for prompt in self.prompts}) == 1
+        alike = len({(prompt.tokens.shape[1:], prompt.guidance, prompt.controls) for prompt in self.prompts}) == 1
         self.together = together != "never" and alike
         self._ready: dict[int, list[Prompt]] = {}
         self._parts: dict[int, list[list[Prompt]]] = {}
@@ -147,6 +153,8 @@ class GuidedDenoiser:
             return (x * scale**2).sub_(output, alpha=sigma * scale)
         if self.prediction == "flow":  # Liu et al. 2022, arXiv:2209.03003: the network gives noise - x0
             return (x * scale).sub_(output, alpha=sigma * scale)
+        if self.prediction == "lcm":
+            return _consistent(x, x.sub(output, alpha=sigma), point.timestep)
         return output
 
     def _predict(self, x: Tensor, time: Tensor) -> Tensor:
@@ -171,16 +179,26 @@ class GuidedDenoiser:
         """The answers to several prompts, averaged where each counts."""
         done, _ = self.walked(float(time))
         acting = [prompt for prompt in side if prompt.start <= done + 1e-9 and done + 1e-9 < prompt.end] or list(side)
-        outputs = [self._ask(x, time, prompt) for prompt in acting]
-        if len(acting) == 1:
-            return outputs[0]
-        masks = [x.new_ones(1, 1, 1, 1) if p.mask is None else p.mask.to(x) for p in acting]
-        shares = [prompt.weight * mask for prompt, mask in zip(acting, masks, strict=True)]
+        if len(acting) == 1 and acting[0].window is None:
+            return self._ask(x, time, acting[0])
+        shares = [prompt.weight * _where(prompt, x) for prompt in acting]
         total = torch.stack([share.expand(1, 1, *x.shape[-2:]) for share in shares]).sum(0)
-        covered = total > 1e-6
-        total = torch.where(covered, total, float(len(acting)))
-        shares = [torch.where(covered, share, 1.0) / total for share in shares]
-        return torch.stack([o * share for o, share in zip(outputs, shares, strict=True)]).sum(0)
+        uncovered = total <= 1e-6
+        if uncovered.any():  # where none counts, the first does, and sees the whole
+            acting.append(replace(acting[0], window=None))
+            shares.append(uncovered.to(x))
+            total = torch.where(uncovered, 1.0, total)
+        outputs = [self._seen(x, time, prompt) for prompt in acting]
+        return torch.stack([o * (share / total) for o, share in zip(outputs, shares, strict=True)]).sum(0)
+
+    def _seen(self, x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
+        """The answer to a prompt, 0 outside of its window."""
+        if prompt.window is None:
+            return self._ask(x, time, prompt)
+        part = (..., *prompt.window)
+        made = torch.zeros_like(x)
+        made[part] = self._ask(x[part], time, prompt)
+        return made
 
     def _sides_for(self, x: Tensor) -> list[list[Prompt]]:
         batch = x.shape[0]
@@ -201,6 +219,31 @@ class GuidedDenoiser:
         return self._ready[batch]
 
 
+EDGE = 8
+"""Cells over which a prompt's window fades towards its sides, but for those that lie at the picture's own."""
+
+
+def _where(prompt: Prompt, x: Tensor) -> Tensor:
+    """How much a prompt counts in each cell (1, 1, h, w), apart from its weight."""
+    mask = x.new_ones(1, 1, *x.shape[-2:]) if prompt.mask is None else prompt.mask.to(x)
+    if prompt.window is None:
+        return mask
+    part = (..., *prompt.window)
+    made = torch.zeros_like(mask)
+    made[part] = mask[part]
+    if prompt.mask is None:
+        for axis, (span, whole) in enumerate(zip(prompt.window, x.shape[-2:], strict=True), -2):
+            inside = made[part]
+            length = inside.shape[axis]
+            fade = (torch.arange(1, length + 1, device=x.device) / EDGE).clamp(max=1)
+            shape = (-1, 1) if axis == -2 else (1, -1)
+            if span.start > 0:
+                inside *= fade.view(shape)
+            if span.stop < whole:
+                inside *= fade.flip(0).view(shape)
+    return made
+
+
 def spread(value: Tensor, batch: int, what: str) -> Tensor:
     """`value` (1 or B, ...) for a batch. Raises `ValueError` for another number."""
     if value.shape[0] not in (1, batch):
@@ -217,6 +260,8 @@ def _joined(negative: Prompt, positive: Prompt) -> Prompt:
         joined(negative.pooled, positive.pooled),
         joined(negative.sizes, positive.sizes),
         positive.score,
+        guidance=positive.guidance,
+        controls=positive.controls,
         negative_score=negative.score,
     )
 
@@ -234,6 +279,14 @@ def _of_one_length(*prompts: Prompt) -> list[Prompt]:
         raise ValueError(f"positive and negative prompt need the same width, got {sorted(widths)}: encode both alike")
     length = math.lcm(*(prompt.tokens.shape[1] for prompt in prompts))
     return [replace(p, tokens=p.tokens.repeat(1, length // p.tokens.shape[1], 1)) for p in prompts]
+
+
+def _consistent(x: Tensor, x0: Tensor, timestep: float) -> Tensor:
+    """What is nearer to `x` the less noise there is (Luo et al. 2023, arXiv:2310.04378, appendix B), as ComfyUI has it:
+    timesteps count tenfold, data has a spread of one half, and `x` is on this scale."""
+    at = 10 * timestep
+    keep = 0.25 / (at**2 + 0.25)
+    return (x0 * (at / math.sqrt(at**2 + 0.25))).add_(x, alpha=keep)
 
 
 def _guided(negative: Tensor, positive: Tensor, cfg: float) -> Tensor:

@@ -43,16 +43,34 @@ class FlowTable:
     mu: float | None = None
     even: bool = True
 
+    every = 1
+
+    @property
+    def trained(self) -> int:
+        """How many times the schedules choose from."""
+        return 10_000 if self._dynamic else 1000
+
     @property
     def sigmas(self) -> Array:
         """The shifted times of training, ascending: what the schedules of ComfyUI's users choose from."""
-        count = 10_000 if self._dynamic else 1000
-        times = np.arange(1, count + 1) / count
+        times = np.arange(1, self.trained + 1) / self.trained
+        return self._factor * times / (1 + (self._factor - 1) * times)
+
+    @property
+    def _factor(self) -> float:
         if self._dynamic:  # ComfyUI takes the largest shift whatever the size
-            factor = math.exp(float(self.config.get("max_shift", 1.15)))
-        else:
-            factor = float(self.config.get("shift", 1.0))
-        return factor * times / (1 + (factor - 1) * times)
+            return math.exp(float(self.config.get("max_shift", 1.15)))
+        return float(self.config.get("shift", 1.0))
+
+    @property
+    def lowest(self) -> float:
+        """What the network is told at the least noise."""
+        return 1000 * self.sigma_min
+
+    def way(self, timestep: float) -> float:
+        """Which part of the way from noise to picture, as it is without the shift, is behind at a thousandfold time."""
+        time = timestep / 1000
+        return 1 - time / (self._factor - (self._factor - 1) * time)
 
     @property
     def _dynamic(self) -> bool:

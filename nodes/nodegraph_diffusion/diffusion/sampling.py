@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from .schedules import Point, Schedule
 from .solvers import Solver, State
 from .solvers.step import Noise
 
+AddNoise = Literal["auto", "always", "never"]
 OnStep = Callable[[int, int, State], None]
 """`on_step(done, total, state)`; what it raises ends the run."""
 
@@ -41,13 +43,16 @@ def sample(
     sigma: float = 0.0,
     mask: Tensor | None = None,
     keep: bool = False,
+    add_noise: AddNoise = "auto",
+    leftover_noise: bool = True,
+    differential: float = 0.0,
     on_step: OnStep | None = None,
     resume: State | None = None,
 ) -> Sampled:
     """Run the steps of `schedule` from `start_step` or as far back as `strength` says, whichever is later.
 
     A run of all steps starts from pure noise. Any other noises `latent` to the level of its first step, or takes it as
-    it is where it holds noise already (`sigma`).
+    it is where it holds noise already (`sigma`); `add_noise` changes that.
 
     Args:
         latent: (B, C, h, w), float32, on the device to run on; zeros where there is nothing yet.
@@ -57,7 +62,15 @@ def sample(
         sigma: Noise that `latent` holds. If it differs from the schedule's at the first step, that step starts there.
         mask: (1 or B, 1, h, w), 0 to 1: 1 is made anew, 0 is kept to the bit, and between them both are mixed at every
             evaluation, see `Blend`.
-        keep: Add the noise to `latent` even if all steps are run, as ComfyUI does.
+        keep: Add the noise to `latent` even if all steps are run, and show a masked network the known picture from the
+            first evaluation on, as ComfyUI does.
+        add_noise: "always" adds noise whatever `latent` holds; "never" takes `latent` as it is, at the level of the
+            first step, whatever noise it holds.
+        leftover_noise: Whether a run that ends early leaves the noise of its last level in the latent, or goes to 0 in
+            its last step.
+        differential: 0 to 1, how far the mask is made hard at each step: 1 where it is at least the share of the way
+            from the least noise that is left, so that darker parts are kept the longer (Levin and Fried 2023,
+            arXiv:2306.00950).
         on_step: Called after each step.
         resume: A state that `on_step` was given by a run with the same arguments: go on after it.
 
@@ -70,26 +83,30 @@ def sample(
     first = max(start_step, len(schedule) - int(len(schedule) * strength))
     if start_step < 0 or last < 0:
         raise ValueError(f"start_step and end_step need 0 or more, got {start_step} and {end_step}")
-    if sigma and mask is not None:
+    onward = bool(sigma) and add_noise == "auto"
+    if onward and mask is not None:
         raise ValueError(
             f"a masked latent must be clean, but it still holds noise of sigma {sigma:.4g}, so what its mask keeps is "
             "not known; run its first pass to the end, or without the mask"
         )
     if first >= last:
         return Sampled(latent, sigma)
-    if sigma:
+    if onward:
         schedule = schedule.continuing(first, sigma)
     schedule = schedule.part(first, last)
+    if not leftover_noise:
+        schedule = schedule.finished()
 
-    noise = draw.start().to(latent)
-    pure = first == 0 and not keep
-    if sigma:
-        start = latent
-    elif pure:
+    added_first = not onward and add_noise != "never"
+    noise = draw.start().to(latent) if added_first else torch.zeros_like(latent)
+    if first == 0 and not keep and not sigma and added_first:
         start = noise * schedule.noise_scale
     else:
         start = latent.add(noise, alpha=schedule.noise_scale)
-    blend = None if mask is None else Blend(denoise, mask.to(latent), latent, noise, schedule.sigmas[0])
+    blend = None
+    if mask is not None:
+        start_level = None if keep else schedule.sigmas[0]
+        blend = Blend(denoise, mask.to(latent), latent, noise, start_level, schedule, differential)
     added = on_device(draw.steps(solver, schedule), latent)
 
     state = resume or State(0, start)
@@ -120,12 +137,25 @@ class Blend:
     mask: Tensor
     original: Tensor
     noise: Tensor
-    start: float
+    start: float | None
+    schedule: Schedule
+    differential: float = 0.0
 
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
-        if not math.isclose(point.sigma, self.start):
-            x = torch.lerp(self._known(point.sigma), x, self.mask)
-        return torch.lerp(self.original, self.inner(x, point), self.mask)
+        mask = self._at(point)
+        if self.start is None or not math.isclose(point.sigma, self.start):
+            x = torch.lerp(self._known(point.sigma), x, mask)
+        return torch.lerp(self.original, self.inner(x, point), mask)
+
+    def _at(self, point: Point) -> Tensor:
+        """The mask at one evaluation."""
+        if not self.differential:
+            return self.mask
+        told, table = self.schedule.timesteps, self.schedule.table
+        last = told[len(self.schedule)] if self.schedule.sigmas[-1] > 0 else table.lowest
+        bottom = max(last, table.lowest)
+        share = (point.timestep - bottom) / (told[0] - bottom) if told[0] > bottom else 0.0
+        return torch.lerp(self.mask, (self.mask >= share).to(self.mask), self.differential)
 
     def composed(self, x: Tensor, sigma: float) -> Tensor:
         """`x` with the known region put back, where the mask is 0."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -44,26 +45,51 @@ class Point:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoiseTable:
-    """The noise levels a network was trained on: `sigmas[t]` for t = 0 .. T - 1, ascending, float64."""
+    """The noise levels a network was trained on, ascending, float64: `sigmas[i]` at timestep `(i + 1) * every - 1`.
+
+    `every` is 1 but for networks that were distilled on some of the timesteps (Luo et al. 2023, arXiv:2310.04378).
+    """
 
     sigmas: Array
     steps_offset: int = 0
     spacing: str = "leading"
+    every: int = 1
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> NoiseTable:
         """Read a diffusers scheduler's configuration (`beta_start`, `beta_end`, `beta_schedule`, `trained_betas`,
         `num_train_timesteps`, `rescale_betas_zero_snr`, `steps_offset`, `timestep_spacing`; missing ones have Stable
-        Diffusion's values).
+        Diffusion's values), and two words of our own: `terminal_product`, the cumulative product that stands for zero
+        at the end, and `distilled_steps`, how many timesteps the network was distilled on.
 
         Raises:
             ValueError: the `beta_schedule` is unknown.
         """
         products: Array = np.cumprod(1 - _betas(config), dtype=np.float64)
         if config.get("rescale_betas_zero_snr"):
-            products = _zero_terminal_snr(products)
+            products = _zero_terminal_snr(products, float(config.get("terminal_product", 2.0**-24)))
         spacing = str(config.get("timestep_spacing", "leading"))
-        return cls(np.sqrt((1 - products) / products), int(config.get("steps_offset", 0)), spacing)
+        every = len(products) // int(config.get("distilled_steps", len(products)))
+        sigmas = np.sqrt((1 - products) / products)[every - 1 :: every]
+        return cls(sigmas, int(config.get("steps_offset", 0)), spacing, every)
+
+    @property
+    def trained(self) -> int:
+        """How many timesteps it was trained on, before it was distilled."""
+        return len(self.sigmas) * self.every
+
+    @property
+    def lowest(self) -> float:
+        """What the network is told at the least noise."""
+        return self.every - 1.0
+
+    def way(self, timestep: float) -> float:
+        """Which part of the way from noise to picture is behind where the network is told `timestep`."""
+        return 1 - timestep / (self.trained - 1)
+
+    @property
+    def timesteps(self) -> Array:
+        return np.arange(self.every - 1, self.trained, self.every, dtype=np.float64)
 
     @property
     def sigma_min(self) -> float:
@@ -76,14 +102,15 @@ class NoiseTable:
     def sigma_at(self, timesteps: Tensor) -> Array:
         """The sigmas of fractional timesteps (float32), by linear interpolation of log sigma."""
         logs = self._logs()
-        low, high, part = timesteps.floor().long(), timesteps.ceil().long(), timesteps.frac()
+        at = (timesteps - (self.every - 1)) / self.every
+        low, high, part = at.floor().long(), at.ceil().long(), at.frac()
         return np.asarray(((1 - part) * logs[low] + part * logs[high]).exp().double().numpy())
 
     def timestep_of(self, sigma: float, *, fractional: bool = False) -> float:
         """The timestep of a sigma > 0: the nearest in log sigma, or interpolated there."""
         if fractional:
-            return float(np.interp(math.log(sigma), np.log(self.sigmas), np.arange(len(self.sigmas))))
-        return float((torch.tensor(sigma).log() - self._logs()).abs().argmin())
+            return float(np.interp(math.log(sigma), np.log(self.sigmas), self.timesteps))
+        return float((torch.tensor(sigma).log() - self._logs()).abs().argmin() * self.every + self.every - 1)
 
     def _logs(self) -> Tensor:
         # float32 here and in its callers: `sgm_uniform` meets exact halves between timesteps, and which side they fall
@@ -116,14 +143,14 @@ def _betas(config: Mapping[str, Any]) -> Array:
     )
 
 
-def _zero_terminal_snr(products: Array) -> Array:
+def _zero_terminal_snr(products: Array, last: float) -> Array:
     """Shift and scale sqrt(ac) so that the last is zero (Lin et al. 2023, algorithm 1).
 
-    The last product is then set to 2^-24 as diffusers does, since sigma would be infinite: sigma_max is 4096.
+    The last product is then set to `last`, since sigma would be infinite: diffusers has 2^-24, so sigma_max is 4096.
     """
     roots = np.sqrt(products)
     roots = (roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])
-    return np.asarray(np.append(roots[:-1] ** 2, 2.0**-24), dtype=np.float64)
+    return np.asarray(np.append(roots[:-1] ** 2, last), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +185,15 @@ class Schedule:
         done = sum(each > timestep + 1e-3 for each in told)
         return done / len(self), 1 / len(self)
 
+    def within(self, start: float, end: float) -> tuple[float, float]:
+        """Which part of the steps lies between two parts of the way that the network was trained on."""
+        met = [
+            step
+            for step, told in enumerate(self.timesteps[: len(self)])
+            if start - 1e-6 <= self.table.way(told) <= end + 1e-6
+        ]
+        return (met[0] / len(self), (met[-1] + 1) / len(self)) if met else (1.0, 1.0)
+
     def between(self, sigma: float) -> Point:
         """A point off the grid, for solvers that evaluate inside a step."""
         return Point(sigma, self.table.timestep_of(sigma, fractional=self.fractional))
@@ -170,6 +206,10 @@ class Schedule:
             timesteps=self.timesteps[first : last + 1],
             noise_scale=self.sigmas[first] if first else self.noise_scale,
         )
+
+    def finished(self) -> Schedule:
+        """The same steps, of which the last goes to 0."""
+        return replace(self, sigmas=(*self.sigmas[:-1], 0.0), timesteps=self.timesteps[: len(self)])
 
     def continuing(self, first: int, sigma: float) -> Schedule:
         """The same schedule, whose step `first` starts at the noise that a half-finished latent holds.
@@ -195,8 +235,18 @@ class Schedule:
         )
 
 
+LONGEST = 1_000_000
+"""Steps of the longest way of which an end is taken."""
+
+
 def make_schedule(
-    name: str, steps: int, table: Table, *, grid: Grid = "sigma", discard_penultimate: bool = False
+    name: str,
+    steps: int,
+    table: Table,
+    *,
+    grid: Grid = "sigma",
+    discard_penultimate: bool = False,
+    strength: float = 1.0,
 ) -> Schedule:
     """The schedule called `name` for about `steps` steps.
 
@@ -209,57 +259,69 @@ def make_schedule(
         table: The network's noise levels.
         grid: The kind of solver; matters to the diffusers spacings alone.
         discard_penultimate: Make one step more and leave out the level before 0 (not with the diffusers spacings).
+        strength: Below 1 the steps are the last of a way that is longer by that.
 
     Raises:
-        ValueError: unknown name, or `steps` out of range.
+        ValueError: unknown name, or `steps` or `strength` out of range.
     """
     if name not in SCHEDULES:
         raise ValueError(f"unknown schedule {name!r}; there are {', '.join(SCHEDULES)}")
-    if not 1 <= steps <= len(table.sigmas):
-        raise ValueError(f"a schedule needs 1 to {len(table.sigmas)} steps (the network's noise levels), got {steps}")
-    if isinstance(table, FlowTable):
-        return _flowing(name, steps, table, discard_penultimate)
-    if name == "native":
-        name = table.spacing
-    if name in SPACINGS:
-        return _spaced(SPACINGS[name], steps, table, grid)
-    levels = LEVELS[name](steps + discard_penultimate, table)
-    if discard_penultimate:
-        levels = levels[:-1]
-    levels = levels[np.diff(levels, prepend=np.inf) < 0]
-    top = float(levels[0])
-    at_top = top >= table.sigma_max * (1 - 1e-5)
-    return Schedule(
-        sigmas=(*levels.tolist(), 0.0),
-        timesteps=tuple(table.timestep_of(sigma) for sigma in levels.tolist()),
-        noise_scale=math.hypot(1, top) if at_top else top,
-        table=table,
-    )
-
-
-def _flowing(name: str, steps: int, table: FlowTable, discard_penultimate: bool) -> Schedule:
-    if name == "native":
-        times, told = table.native(steps)
-    elif name in LEVELS:
-        levels = LEVELS[name](steps + discard_penultimate, table)
+    if not 1 <= steps <= table.trained:
+        raise ValueError(f"a schedule needs 1 to {table.trained} steps (the network's noise levels), got {steps}")
+    if not 1e-3 <= strength <= 1:
+        raise ValueError(f"the end of a longer way needs a strength of 0.001 to 1, got {strength}")
+    longer = min(int(steps / strength), LONGEST)
+    if name in LEVELS:
+        levels = LEVELS[name](longer + discard_penultimate, table)
         levels = levels[:-1] if discard_penultimate else levels
-        times = levels[np.diff(levels, prepend=np.inf) < 0].tolist()
-        told = [1000 * time for time in times]
+        levels = levels[-steps:] if longer > steps else levels
+        return visiting((*levels[np.diff(levels, prepend=np.inf) < 0].tolist(), 0.0), table)
+    if isinstance(table, FlowTable):
+        whole = _flowing(name, longer, table)
     else:
+        whole = _spaced(SPACINGS[table.spacing if name == "native" else name], longer, table, grid)
+    return whole.part(len(whole) - steps, len(whole)) if longer > steps else whole
+
+
+def visiting(levels: Sequence[float], table: Table) -> Schedule:
+    """The schedule that visits these levels, given as the table has them: sigmas, or times of a flow model 0 to 1.
+
+    Args:
+        levels: At least one, strictly descending; a last one above 0 leaves its noise in the latent.
+
+    Raises:
+        ValueError: they do not descend, or lie outside of the table's scale.
+    """
+    if not levels or any(a <= b for a, b in pairwise(levels)) or levels[-1] < 0:
+        raise ValueError(f"noise levels must fall from step to step, down to 0 or above it, got {list(levels)}")
+    top = levels[0]
+    above = [level for level in levels if level > 0]
+    if isinstance(table, FlowTable):
+        if top > 1:
+            raise ValueError(f"a flow model's noise levels are times from 1 down to 0, got {top:.4g}")
+        sigmas = tuple(map(sigma_of, levels))
+        return Schedule(sigmas, tuple(1000 * time for time in above), sigmas[0], table)
+    at_top = top >= table.sigma_max * (1 - 1e-5)
+    told = tuple(table.timestep_of(sigma) for sigma in above)
+    return Schedule(tuple(levels), told, math.hypot(1, top) if at_top else top, table)
+
+
+def _flowing(name: str, steps: int, table: FlowTable) -> Schedule:
+    if name != "native":
         known = ", ".join(n for n in SCHEDULES if n not in SPACINGS)
         raise ValueError(f"a flow model has no discrete timesteps for {name!r} to space; it takes {known}")
-    sigmas = [sigma_of(time) for time in times]
+    times, told = table.native(steps)
+    sigmas = tuple(sigma_of(time) for time in times)
     # diffusers' pipelines start with the noise itself, ComfyUI with noise of the first level.
-    scale = 1 + sigmas[0] if name == "native" else sigmas[0]
-    return Schedule((*sigmas, 0.0), tuple(told), scale, table)
+    return Schedule((*sigmas, 0.0), tuple(told), 1 + sigmas[0], table)
 
 
 def _normal(steps: int, table: Table) -> Array:
-    return table.sigma_at(torch.linspace(len(table.sigmas) - 1, 0, steps))
+    return table.sigma_at(torch.linspace(table.trained - 1, table.every - 1, steps))
 
 
 def _sgm_uniform(steps: int, table: Table) -> Array:
-    return table.sigma_at(torch.linspace(len(table.sigmas) - 1, 0, steps + 1)[:-1])
+    return table.sigma_at(torch.linspace(table.trained - 1, table.every - 1, steps + 1)[:-1])
 
 
 def _karras(steps: int, table: Table, rho: float = 7.0) -> Array:
@@ -282,11 +344,11 @@ def _ddim_uniform(steps: int, table: Table) -> Array:
     return table.sigmas[1 :: max(1, len(table.sigmas) // steps)][::-1]
 
 
-def _beta(steps: int, table: Table) -> Array:
-    """Lee et al. 2024, arXiv:2407.12173: quantiles of a Beta(0.6, 0.6) distribution of timesteps."""
+def beta_levels(steps: int, table: Table, alpha: float = 0.6, beta: float = 0.6) -> Array:
+    """Lee et al. 2024, arXiv:2407.12173: quantiles of a beta distribution of timesteps."""
     from scipy import stats  # half a second to import, for one schedule
 
-    quantiles = stats.beta.ppf(1 - np.linspace(0, 1, steps, endpoint=False), 0.6, 0.6)
+    quantiles = stats.beta.ppf(1 - np.linspace(0, 1, steps, endpoint=False), alpha, beta)
     timesteps: npt.NDArray[np.int64] = np.rint(quantiles * (len(table.sigmas) - 1)).astype(np.int64)
     return table.sigmas[timesteps]
 
@@ -315,7 +377,7 @@ LEVELS: Mapping[str, Callable[[int, Table], Array]] = {
     "exponential": _exponential,
     "sgm_uniform": _sgm_uniform,
     "simple": _simple,
-    "beta": _beta,
+    "beta": beta_levels,
     "ddim_uniform": _ddim_uniform,
     "linear_quadratic": _linear_quadratic,
     "kl_optimal": _kl_optimal,
@@ -326,18 +388,18 @@ LEVELS: Mapping[str, Callable[[int, Table], Array]] = {
 def _linspace(steps: int, table: NoiseTable, grid: Grid) -> Array:
     count = steps + (grid == "lambda")
     if count == 1:  # diffusers starts a single step at t = 0, where there is nothing to do
-        return np.array([len(table.sigmas) - 1.0])
-    return np.linspace(0, len(table.sigmas) - 1, count)[::-1][:steps]
+        return np.array([table.trained - 1.0])
+    return np.linspace(0, table.trained - 1, count)[::-1][:steps]
 
 
 def _leading(steps: int, table: NoiseTable, grid: Grid) -> Array:
     extra = int(grid == "lambda")
-    stride = len(table.sigmas) // (steps + extra)
+    stride = table.trained // (steps + extra)
     return np.arange(steps - 1 + extra, -1 + extra, -1.0) * stride + table.steps_offset
 
 
 def _trailing(steps: int, table: NoiseTable, grid: Grid) -> Array:
-    total = len(table.sigmas)
+    total = table.trained
     return np.asarray(np.linspace(total, 0, steps, endpoint=False).round() - 1, dtype=np.float64)
 
 
@@ -355,10 +417,10 @@ def _spaced(spacing: Callable[[int, NoiseTable, Grid], Array], steps: int, table
     timesteps = spacing(steps, table, grid)
     if grid != "sigma":
         timesteps = timesteps.round()
-    timesteps = np.minimum(timesteps, len(table.sigmas) - 1)
+    timesteps = np.minimum(timesteps, table.trained - 1)
     timesteps = timesteps[np.diff(timesteps, prepend=np.inf) < 0]
     # Interpolated in sigma itself, not in its logarithm: so do the diffusers schedulers.
-    sigmas = np.interp(timesteps, np.arange(len(table.sigmas)), table.sigmas)
+    sigmas = np.interp(timesteps, table.timesteps, table.sigmas)
     top = float(sigmas[0])
     from_sigma = grid == "sigma" and spacing is not _leading
     return Schedule(

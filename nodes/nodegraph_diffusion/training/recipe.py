@@ -43,7 +43,7 @@ class DenoiserRecipe:
     examples: int = 40_000
     held_out: int = 256
     batch: int = 32
-    steps: int = 9_000
+    steps: int = 24_000
     learning_rate: float = 0.01
     adam_rate: float = 1e-3
     decay_from: float = 0.6

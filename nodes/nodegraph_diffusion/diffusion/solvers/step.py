@@ -75,9 +75,11 @@ class Solver:
     def needs_noise(self) -> bool:
         return self.noise != "none"
 
-    def schedule(self, name: str, steps: int, table: Table) -> Schedule:
+    def schedule(self, name: str, steps: int, table: Table, strength: float = 1.0) -> Schedule:
         """The schedule `name` as this solver takes it; see `make_schedule`."""
-        return make_schedule(name, steps, table, grid=self.grid, discard_penultimate=self.discards_penultimate)
+        return make_schedule(
+            name, steps, table, grid=self.grid, discard_penultimate=self.discards_penultimate, strength=strength
+        )
 
 
 def toward(x: Tensor, x0: Tensor, sigma: float, target: float) -> Tensor:

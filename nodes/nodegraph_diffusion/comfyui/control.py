@@ -1,0 +1,154 @@
+"""ControlNets as ComfyUI applies them: to prompts, from a part of the noise to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from nodegraph import Choices, Context, Facts, Folders, Known, Widget, node
+
+from ..apply_control_net import hint_of, opened
+from ..checkpoint import Checkpoint
+from ..handles import Model, Vae
+from ..params import Unit
+from ..values import Conditioning, ControlHint, Image
+
+CATEGORY = "ComfyUI"
+Strength = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.01)]
+Source = Annotated[str, Choices("controlnets")]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlNet:
+    """A ControlNet by itself."""
+
+    checkpoint: Checkpoint
+
+
+class Controlled(NamedTuple):
+    positive: Conditioning
+    negative: Conditioning
+
+
+@node(version=1, title="ControlNetLoader", lane="io", category=CATEGORY)
+def ControlNetLoader(ctx: Context, control_net_name: Source) -> ControlNet:
+    """Open a ControlNet. Its weights load when they are first used.
+
+    Args:
+        control_net_name: A diffusers folder, or a file, in the folders of models.
+    """
+    return ControlNet(opened(control_net_name, ctx.folders, "control_net_name"))
+
+
+@node(version=1, title="DiffControlNetLoader", lane="io", category=CATEGORY)
+def DiffControlNetLoader(ctx: Context, model: Model, control_net_name: Source) -> ControlNet:
+    """Open a ControlNet. Its weights load when they are first used.
+
+    Args:
+        model: Is not read: ControlNets that hold only what differs from a model are refused.
+        control_net_name: A diffusers folder, or a file, in the folders of models.
+    """
+    return ControlNet(opened(control_net_name, ctx.folders, "control_net_name"))
+
+
+@node(version=1, title="ControlNetApply", category=CATEGORY)
+def ControlNetApply(
+    ctx: Context, conditioning: Conditioning, control_net: ControlNet, image: Image, strength: Strength = 1.0
+) -> Conditioning:
+    """Hold what a prompt makes to the structure of a picture.
+
+    It acts on the negative prompt of the same run too, unless that has a ControlNet of its own.
+
+    Args:
+        image: What the ControlNet was trained to read. Its middle is brought to the proportions of what is made.
+        strength: How strictly it is followed.
+    """
+    if strength == 0:
+        return conditioning
+    hint = hint_of(ctx, control_net.checkpoint, image, None)
+    return _with(conditioning, ControlHint(control_net.checkpoint, hint, strength, centred=True, shared=True))
+
+
+@node(version=1, title="ControlNetApplyAdvanced", lane="gpu", category=CATEGORY)
+def ControlNetApplyAdvanced(
+    ctx: Context, positive: Conditioning, negative: Conditioning, control_net: ControlNet, image: Image,
+    strength: Strength = 1.0, start_percent: Unit = 0.0, end_percent: Unit = 1.0, vae: Vae | None = None,
+) -> Controlled:  # fmt: skip
+    """Hold what two prompts make to the structure of a picture.
+
+    Args:
+        image: What the ControlNet was trained to read. Its middle is brought to the proportions of what is made; one
+            that is read as a latent has to have its size.
+        strength: How strictly it is followed.
+        start_percent: From which part of the noise on it acts.
+        end_percent: Up to which part of it.
+        vae: For ControlNets that read latents.
+    Returns:
+        positive: The first, held.
+        negative: The second, held.
+    """
+    if strength == 0:
+        return Controlled(positive, negative)
+    found = control_net.checkpoint
+    hint = ControlHint(
+        found, hint_of(ctx, found, image, vae), strength, start_percent, end_percent, by_noise=True, centred=True
+    )
+    return Controlled(_with(positive, hint), _with(negative, hint))
+
+
+@node(version=1, title="ControlNetApplySD3", lane="gpu", category=CATEGORY)
+def ControlNetApplySD3(
+    ctx: Context, positive: Conditioning, negative: Conditioning, control_net: ControlNet, vae: Vae, image: Image,
+    strength: Strength = 1.0, start_percent: Unit = 0.0, end_percent: Unit = 1.0,
+) -> Controlled:  # fmt: skip
+    """Hold what two prompts make to the structure of a picture.
+
+    Args:
+        image: What the ControlNet was trained to read. One that is read as a latent has to have the size of what is
+            made.
+        strength: How strictly it is followed.
+        start_percent: From which part of the noise on it acts.
+        end_percent: Up to which part of it.
+    Returns:
+        positive: The first, held.
+        negative: The second, held.
+    """
+    asked = (positive, negative, control_net, image, strength, start_percent, end_percent, vae)
+    held: Controlled = ControlNetApplyAdvanced.fn(ctx, *asked)
+    return held
+
+
+def _with(prompt: Conditioning, hint: ControlHint) -> Conditioning:
+    return prompt.each(lambda part: replace(part, controls=(*part.controls, hint)))
+
+
+@ControlNetLoader.fingerprint
+@DiffControlNetLoader.fingerprint
+def _revision(control_net_name: str, folders: Folders) -> str:
+    found = opened(control_net_name, folders)
+    return f"{found.path}\0{found.revision}"
+
+
+@ControlNetLoader.facts
+@DiffControlNetLoader.facts
+def _loaded(known: Known) -> Mapping[str, Facts]:
+    source = known.value("control_net_name")
+    if source is None:
+        return {}
+    return {"control_net": Facts({"family": opened(str(source), known.folders, "control_net_name").family})}
+
+
+@ControlNetApply.facts
+def _held(known: Known) -> Mapping[str, Facts]:
+    known.agree("family", "conditioning", "control_net", hint="use a ControlNet for the model of this prompt")
+    return {"conditioning": known["conditioning"]}
+
+
+@ControlNetApplyAdvanced.facts
+@ControlNetApplySD3.facts
+def _both_held(known: Known) -> Mapping[str, Facts]:
+    known.agree("family", "positive", "negative", "control_net", hint="use a ControlNet for the model of this prompt")
+    return {"positive": known["positive"], "negative": known["negative"]}

@@ -1,0 +1,219 @@
+"""The wirings of ComfyUI's examples run with the smallest models of their families, and mean what they mean there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from safetensors.torch import save_file
+
+from families import models
+from families.test_lora import UNET, peft_layout
+from interop.wirings import ALL, Prompt, node
+from nodegraph import Engine, Folders, NodeError, Registry
+from nodegraph.interop import open_document
+from nodegraph.workflow import Link, Step
+from nodegraph_diffusion.comfyui.prompts import CLIPTextEncodeFlux, CLIPTextEncodeSDXL, CLIPTextEncodeSDXLRefiner
+from nodegraph_diffusion.diffusion.upscale.loading import FOLDER
+from nodegraph_diffusion.encode_prompt import encode_prompt
+from nodegraph_diffusion.load_model import load_model
+from nodegraph_diffusion.prompt_nodes import describe_size
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+REGISTRY = Registry.installed()
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("models")
+    for name in ("sd1", "sdxl", "flux_dev", "flux_fill"):
+        models.FAMILIES[name]().save_pretrained(base / name)
+    models.control_net("sd1").save_pretrained(base / "scribble")
+    models.control_net("sd1", 14).save_pretrained(base / "openpose")
+    save_file(peft_layout(models.sdxl().components, {"unet": UNET}), base / "lcm_lora.safetensors")
+    text = "text_model.encoder.layers.0.self_attn.q_proj".removeprefix("text_model.")
+    layer = {"unet": ["down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"], "text_encoder": [text]}
+    save_file(peft_layout(models.sd1().components, layer), base / "lora.safetensors")
+    shutil.copy(FOLDER / "span_x2_ch48.fp16.safetensors", base / "upscaler_x2.safetensors")
+    y, x = np.mgrid[:64, :64]
+    pixels = np.stack([x * 4, y * 4, 255 - x * 2, 255 * ((x - 30) ** 2 + (y - 35) ** 2 > 300)], axis=-1)
+    Pillow.fromarray(pixels.astype(np.uint8)).save(base / "picture.png")
+    return base
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> Iterator[Engine]:
+    with Engine(REGISTRY, folders=Folders(base=folder, output=folder / "output", models=(folder,))) as made:
+        yield made
+
+
+NAMES = {
+    "image": "picture.png", "width": 64, "height": 64, "steps": 3, "model_name": "upscaler_x2.safetensors",
+    "control_scribble.safetensors": "scribble", "control_openpose.safetensors": "openpose", "batch_size": 2,
+}  # fmt: skip
+
+
+def small(name: str, model: str, **values: Any) -> Prompt:
+    """A wiring with tiny models and pictures."""
+    made: Prompt = json.loads(json.dumps(ALL[name]))
+    for each in made.values():
+        for key, value in each["inputs"].items():
+            if isinstance(value, list):
+                continue
+            if key in ("ckpt_name", "unet_name", "vae_name") or key.startswith("clip_name"):
+                each["inputs"][key] = model
+            else:
+                each["inputs"][key] = (values | NAMES).get(key, (values | NAMES).get(str(value), value))
+    return made
+
+
+def sampled(engine: Engine, prompt: Prompt, id: str = "3") -> Floats:
+    """The latent that a sampler gives."""
+    made = open_document(json.dumps(prompt).encode(), engine.registry)
+    assert [note for note in made.notes if note.code != "changed"] == []
+    outputs = {"latent": Link(**{"$from": f"{made.origin[id]}.latent"})}
+    latent = engine.run(made.workflow.model_copy(update={"outputs": outputs}), targets=["latent"])["latent"]
+    samples: Floats = latent.samples
+    assert np.isfinite(samples).all()
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "sizes"),
+    [
+        ("controlnet", "sd1", (64, 64)),
+        ("two_controlnets", "sd1", (64, 64)),
+        ("lora", "sd1", (64, 64)),
+        ("lcm", "sdxl", (64, 64)),
+        ("flux", "flux_dev", (64, 64)),
+        ("flux_fill", "flux_fill", (64, 64)),
+    ],
+)
+def test_it_runs(name: str, model: str, sizes: tuple[int, int], engine: Engine) -> None:
+    loras = {
+        "lcm_lora_sdxl.safetensors": "lcm_lora.safetensors", "epiNoiseoffset_v2.safetensors": "lora.safetensors",
+        "theovercomer8sContrastFix_sd15.safetensors": "lora.safetensors",
+    }  # fmt: skip
+    prompt = small(name, model, **loras)
+    made = open_document(json.dumps(prompt).encode(), engine.registry)
+    assert [note for note in made.notes if note.code != "changed"] == []
+    (first, *_) = engine.run(made.workflow).files
+    with Pillow.open(first) as picture:
+        assert picture.size == sizes
+
+
+def advanced(prompt: Prompt, **percent: float) -> Prompt:
+    """ControlNetApply as ControlNetApplyAdvanced, on both prompts."""
+    made: Prompt = json.loads(json.dumps(prompt))
+    old = made["10"]["inputs"]
+    made["10"] = node(
+        "ControlNetApplyAdvanced", positive_="6.0", negative_="7.0", control_net_="12.0", image_="11.0",
+        strength=old["strength"], **{"start_percent": 0.0, "end_percent": 1.0, **percent},
+    )  # fmt: skip
+    made["3"]["inputs"]["negative"] = ["10", 1]
+    return made
+
+
+def native(engine: Engine, prompt: Prompt, **part: float) -> Floats:
+    """The same with an ApplyControlNet on the model instead of its own on the prompts."""
+    made = open_document(json.dumps(prompt).encode(), engine.registry)
+    nodes = dict(made.workflow.nodes)
+    sample, apply = made.origin["3"], made.origin["10"]
+    control = {
+        "model": Link(**{"$from": f"{made.origin['14']}.model"}),
+        "image": Link(**{"$from": f"{made.origin['11']}.image"}),
+        "source": "scribble", "strength": prompt["10"]["inputs"]["strength"], **part,
+    }  # fmt: skip
+    nodes[apply] = Step(type="ApplyControlNet@1", inputs=control)
+    inputs = dict(nodes[sample].inputs)
+    inputs |= {"model": Link(**{"$from": f"{apply}.model"})}
+    inputs |= {"positive": Link(**{"$from": f"{made.origin['6']}.conditioning"})}
+    inputs |= {"negative": Link(**{"$from": f"{made.origin['7']}.conditioning"})}
+    nodes[sample] = nodes[sample].model_copy(update={"inputs": inputs})
+    outputs = {"latent": Link(**{"$from": f"{sample}.latent"})}
+    workflow = made.workflow.model_copy(update={"nodes": nodes, "outputs": outputs})
+    samples: Floats = engine.run(workflow, targets=["latent"])["latent"].samples
+    return samples
+
+
+def test_a_control_net_on_prompts_is_one_on_the_model(engine: Engine) -> None:
+    prompt = small("controlnet", "sd1", steps=6)
+    prompt["3"]["inputs"] |= {"steps": 6, "scheduler": "karras"}
+    on_positive, on_both, expected = sampled(engine, prompt), sampled(engine, advanced(prompt)), native(engine, prompt)
+    np.testing.assert_allclose(on_positive, expected, atol=1e-5)
+    np.testing.assert_allclose(on_both, expected, atol=1e-5)
+    without: Prompt = json.loads(json.dumps(prompt))
+    without["3"]["inputs"]["positive"] = ["6", 0]
+    assert np.abs(sampled(engine, without) - expected).max() > 0.01
+    # Of the positive prompt's alone: the negative keeps its own way.
+    one = advanced(prompt)
+    one["3"]["inputs"]["negative"] = ["7", 0]
+    assert np.abs(sampled(engine, one) - expected).max() > 0.001
+
+
+def test_its_part_of_the_way_is_counted_in_noise(engine: Engine) -> None:
+    """Six steps of karras tell 999, 822, 523, 186, 13 and 0: up to 0.7 of the noise are three of them."""
+    prompt = small("controlnet", "sd1")
+    prompt["3"]["inputs"] |= {"steps": 6, "scheduler": "karras", "sampler_name": "euler"}
+    half = native(engine, prompt, end=0.5)
+    early = sampled(engine, advanced(prompt, end_percent=0.4))
+    np.testing.assert_allclose(sampled(engine, advanced(prompt, end_percent=0.7)), half, atol=1e-5)
+    assert np.abs(early - half).max() > 0.001
+
+
+def test_guidance_goes_with_its_prompt(engine: Engine) -> None:
+    """FluxGuidance before a node that passes prompts on, and CLIPTextEncodeFlux, say the same as guidance of Sample."""
+    plain = sampled(engine, small("flux", "flux_dev", guidance=9.0), "13")
+    told = small("flux", "flux_dev")
+    told["6"] = node("CLIPTextEncodeFlux", clip_="11.0", clip_l="a cat", t5xxl="a cat", guidance=9.0)
+    told["26"] = node("ConditioningSetAreaStrength", conditioning_="6.0", strength=1.0)
+    said = small("flux", "flux_dev")
+    said["6"]["inputs"]["text"] = "a cat"
+    said["26"]["inputs"]["guidance"] = 9.0
+    np.testing.assert_allclose(sampled(engine, told, "13"), sampled(engine, said, "13"), atol=1e-5)
+    assert np.abs(plain - sampled(engine, small("flux", "flux_dev", guidance=1.0), "13")).max() > 1e-4
+
+
+def test_sizes_go_with_the_prompt(folder: Path) -> None:
+    model = load_model(str(folder / "sdxl"))
+    own = describe_size(encode_prompt(model.text_encoder, "a cat"), 800, 600, 8, 16, 1024, 768)
+    said = CLIPTextEncodeSDXL(model.text_encoder, 800, 600, 8, 16, 1024, 768, "a cat", "a cat")
+    assert said.sizes is not None
+    assert said.pooled is not None
+    np.testing.assert_array_equal(said.sizes, own.sizes)
+    np.testing.assert_array_equal(said.tokens, own.tokens)
+    np.testing.assert_array_equal(said.pooled, own.pooled)
+    small_read = CLIPTextEncodeSDXL(model.text_encoder, text_g="a cat", text_l="a dog")
+    assert (np.abs(small_read.tokens - own.tokens).max(axis=(0, 1)) > 1e-4).nonzero()[0].max() < 64  # CLIP's own half
+    with pytest.raises(NodeError, match="use CLIPTextEncode"):
+        CLIPTextEncodeFlux(model.text_encoder)
+    with pytest.raises(NodeError, match="use CLIPTextEncode"):
+        CLIPTextEncodeSDXLRefiner(model.text_encoder)
+
+
+def test_what_does_not_go_together_is_said_while_checking(engine: Engine) -> None:
+    def problems(prompt: Prompt) -> list[str]:
+        made = open_document(json.dumps(prompt).encode(), engine.registry)
+        return [str(problem) for problem in engine.check(made.workflow)]
+
+    controlled = small("controlnet", "sd1")
+    assert problems(controlled) == []
+    controlled["13"]["inputs"]["vae_name"] = "flux_dev"
+    assert any("decode it with the VAE of the model that made it" in each for each in problems(controlled))
+    controlled["14"]["inputs"]["ckpt_name"] = "sdxl"
+    assert any("use a ControlNet for the model of this prompt" in each for each in problems(controlled))
+    flux = small("flux", "flux_dev")
+    flux["11"]["inputs"]["clip_name2"] = "sd1"
+    assert any("name one model for all" in each for each in problems(flux))
+    flux["11"]["inputs"]["clip_name2"] = "missing.safetensors"
+    assert any("no model 'missing.safetensors'" in each for each in problems(flux))
