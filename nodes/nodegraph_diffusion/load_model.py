@@ -154,6 +154,7 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         "inpaints": family.inpaints(found.denoiser.config) or None,
         "enlarges": at.cell if family.enlarges else None,
         "weights": found.denoiser.bytes,
+        "stored": found.denoiser.dtype,
     }
     text_encoder: dict[str, Fact | None] = {
         "family": family.name,

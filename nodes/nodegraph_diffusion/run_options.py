@@ -9,6 +9,8 @@ from pydantic import Field
 
 from nodegraph import Facts, Known, Widget, node
 
+from .checkpoint.header import QUANTISED
+from .families import FAMILIES
 from .handles import Model, Options
 
 Threshold = Annotated[float, Field(ge=0, le=1), Widget("slider", min=0, max=0.3, step=0.01)]
@@ -44,4 +46,15 @@ def run_options(
 
 @run_options.facts
 def _facts(known: Known) -> dict[str, Facts]:
-    return {"model": known["model"]}
+    model = known["model"]
+    cache, offload = known.value("step_cache"), known.value("offload")
+    family = FAMILIES.get(str(model.get("family")))
+    if cache and family is not None and family.denoiser[0] == "unet":
+        known.refuse("step_cache", f"{family.title} has a UNet, for which diffusers has no step cache; set it to 0")
+    if known.value("compile") and (cache or offload):
+        known.refuse(
+            "compile", f"compiled blocks do not go with {'offload' if offload else 'step_cache'}; turn one off"
+        )
+    if known.value("weights") == "float8" and (stored := model.get("stored")) in QUANTISED:
+        known.refuse("weights", f"the model's weights are {stored} already; set it to 'as loaded'")
+    return {"model": model}
