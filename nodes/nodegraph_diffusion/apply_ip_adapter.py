@@ -11,10 +11,12 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
 
+from .adapters import ImagePrompt
 from .checkpoint import Checkpoint, ModelError, find, find_file, list_files, list_parts
 from .checkpoint.ip_adapters import IpAdapter, open_image_encoder, open_ip_adapter
 from .families import FAMILIES, Family
-from .handles import ImagePrompt, Model, Weights
+from .handles import Model
+from .leases import Weights
 from .params import Unit
 from .values import Image
 

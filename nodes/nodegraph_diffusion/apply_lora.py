@@ -11,10 +11,11 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
 
+from .adapters import Lora
 from .checkpoint import ModelError, find_file, list_files
 from .checkpoint.adapters import Adapter, open_adapter
 from .families import FAMILIES
-from .handles import Lora, Model, TextEncoder
+from .handles import Model, TextEncoder
 
 Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.5, step=0.05)]
 
@@ -79,7 +80,10 @@ def revision(source: str, folders: Folders) -> str:
 def _facts(known: Known) -> Mapping[str, Facts]:
     known.agree("family", "model", "text_encoder", hint="use the model and text encoder of one LoadModel")
     check_fit(known, "source")
-    return {"model": known["model"], "text_encoder": known["text_encoder"]}
+    text_encoder = known["text_encoder"]
+    if "text_encoder" not in known:
+        text_encoder = Facts(absent="no text encoder is linked to this node; link one, or take it from LoadModel")
+    return {"model": known["model"], "text_encoder": text_encoder}
 
 
 def check_fit(known: Known, port: str) -> None:

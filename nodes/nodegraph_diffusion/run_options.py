@@ -11,7 +11,8 @@ from nodegraph import Facts, Known, Widget, node
 
 from .checkpoint.header import QUANTISED
 from .families import FAMILIES
-from .handles import Model, Options
+from .handles import Model
+from .leases import Options
 
 Threshold = Annotated[float, Field(ge=0, le=1), Widget("slider", min=0, max=0.3, step=0.01)]
 
