@@ -12,7 +12,10 @@ from pathlib import Path
 from .context import Folders
 from .pack import Registry
 
-KINDS = {"models": "model", "loras": "LoRA", "controlnets": "ControlNet", "words": "textual inversion"}
+KINDS = {
+    "models": "model", "loras": "LoRA", "controlnets": "ControlNet", "t2i_adapters": "T2I-Adapter",
+    "ip_adapters": "IP-Adapter", "image_encoders": "image encoder", "words": "textual inversion",
+}  # fmt: skip
 """Choice lists of packs that name files in the folders of models."""
 CHUNK = 1 << 20
 
@@ -24,7 +27,7 @@ class Entry:
     Args:
         source: What a document calls it.
         path: Where it is; None for what comes along with a pack.
-        kind: "model", "LoRA", "ControlNet".
+        kind: "model", "LoRA", "ControlNet" and the others of `KINDS`.
         what: In words, from its header.
         files: Its weights.
         bytes: All of them.

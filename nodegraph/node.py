@@ -50,9 +50,13 @@ class Widget:
 class Choices:
     """The values come from a list served at run time: `Annotated[str, Choices("models")]`. Never part of a schema's
     validation, so that schemas are the same on every machine.
+
+    Args:
+        several: Whether a value may be several of the list, with commas between them.
     """
 
     name: str
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,19 @@ def test_each_is_listed_once_by_what_knows_it_best(folder: Path) -> None:
     assert found["style.safetensors"].bytes == (folder / "style.safetensors").stat().st_size
 
 
+def test_adapters_are_listed_as_what_they_are(folder: Path) -> None:
+    from families import models
+
+    models.t2i_adapter("sd1").save_pretrained(folder / "edges")
+    models.image_encoder().save_pretrained(folder / "image_encoder")
+    save_file(
+        {n: v.numpy() for n, v in models.ip_adapter(models.sd1().unet, "plain").items()}, folder / "ip.safetensors"
+    )
+    found = {e.source: e.kind for e in entries(Registry.installed(), Folders(models=(folder,)))}
+    kinds = {"edges": "T2I-Adapter", "image_encoder": "image encoder", "ip.safetensors": "IP-Adapter"}
+    assert kinds.items() <= found.items()
+
+
 def test_digests_notice_changed_files(tmp_path: Path) -> None:
     file, digests = tmp_path / "a", Digests(tmp_path / "deep" / "store.sqlite")
     file.write_bytes(b"one")

@@ -93,6 +93,6 @@ def fits(registry: Registry) -> TypesView:
 async def choices(site: Site, name: ChoiceName) -> ChoicesView:
     """The values of an input with `x-choices`, each with a few words about it."""
     ports = [port for _, node in site.engine.registry.items() for port in node.inputs.values()]
-    if not any(Choices(name) in port.metadata for port in ports):
+    if not any(isinstance(m, Choices) and m.name == name for port in ports for m in port.metadata):
         raise not_found("list of choices", name)
     return ChoicesView(values=dict(site.documents.choices(name)))

@@ -139,8 +139,8 @@ class Documents:
                     continue
                 if Path in known.type.members:
                     yield from self._outside_file(id, name, value)
-                elif (listed := _listed(known)) is not None:
-                    yield from self._outside_choice(id, name, value, listed)
+                elif (choice := _choice(known)) is not None:
+                    yield from self._outside_choice(id, name, value, choice)
 
     def _outside_file(self, id: str, name: str, value: Any) -> Iterator[Problem]:
         if isinstance(value, Ref) or (isinstance(value, str) and _is_upload(value, self.uploads)):
@@ -150,18 +150,25 @@ class Documents:
         )
         yield Problem("unknown_upload", id, name, message)
 
-    def _outside_choice(self, id: str, name: str, value: Any, listed: str) -> Iterator[Problem]:
+    def _outside_choice(self, id: str, name: str, value: Any, choice: Choices) -> Iterator[Problem]:
+        listed = choice.name
         if isinstance(value, Ref | tuple):
             message = f"takes one of the {listed} that are listed, so it cannot be linked here; choose one"
             yield Problem("linked_choice", id, name, message)
-        elif not isinstance(value, str) or value not in self.choices(listed):
-            hint = nearest(str(value), self.choices(listed))
-            message = f"needs one of the {listed} that are listed, but {value!r} is given{hint}"
+            return
+        known = self.choices(listed)
+        parts = [part.strip() for part in value.split(",")] if choice.several and isinstance(value, str) else [value]
+        if (
+            unknown := next((part for part in parts if not isinstance(part, str) or part not in known), None)
+        ) is not None:
+            message = (
+                f"needs one of the {listed} that are listed, but {unknown!r} is given{nearest(str(unknown), known)}"
+            )
             yield Problem("unknown_choice", id, name, message)
 
 
-def _listed(known: Input) -> str | None:
-    return next((m.name for m in known.metadata if isinstance(m, Choices)), None)
+def _choice(known: Input) -> Choices | None:
+    return next((m for m in known.metadata if isinstance(m, Choices)), None)
 
 
 def _is_upload(name: str, uploads: Path) -> bool:

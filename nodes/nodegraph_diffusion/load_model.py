@@ -34,7 +34,7 @@ def load_model(
     prediction: Literal["auto", "epsilon", "v_prediction"] = "auto",
     dtype: Dtype = "auto",
     device: Device = "auto",
-    text_encoder_from: Other = "",
+    text_encoder_from: Annotated[str, Choices("models", several=True)] = "",
     vae_from: Other = "",
 ) -> LoadedModel:
     """Open a model. Its weights load when a node first uses them.

@@ -68,6 +68,14 @@ def test_a_default_of_a_choice_may_be_said(service: Service) -> None:
     assert check(service, step("LoadModel@1", source="demo", text_encoder_from="", vae_from="")) == []
 
 
+def test_each_of_several_choices_is_one_of_the_list(service: Service) -> None:
+    outside = check(service, step("LoadModel@1", source="demo", text_encoder_from="demo, /etc/passwd"))
+    assert [(p["code"], p["port"]) for p in outside] == [("unknown_choice", "text_encoder_from")]
+    assert "'/etc/passwd' is given" in outside[0]["message"]
+    listed = check(service, step("LoadModel@1", source="demo", text_encoder_from="demo, demo"))
+    assert "needed files with one text encoder each" in listed[0]["message"]
+
+
 def test_a_model_is_not_named_by_a_link(service: Service) -> None:
     problems = check(service, step("Text@1", text="/etc"), step("LoadModel@1", source=link("n0.str")))
     assert [p["code"] for p in problems] == ["linked_choice"]
