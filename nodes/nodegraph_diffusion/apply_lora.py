@@ -79,7 +79,10 @@ def revision(source: str, folders: Folders) -> str:
 def _facts(known: Known) -> Mapping[str, Facts]:
     known.agree("family", "model", "text_encoder", hint="use the model and text encoder of one LoadModel")
     check_fit(known, "source")
-    return {"model": known["model"], "text_encoder": known["text_encoder"]}
+    text_encoder = known["text_encoder"]
+    if "text_encoder" not in known:
+        text_encoder = Facts(absent="no text encoder is linked to this node; link one, or take it from LoadModel")
+    return {"model": known["model"], "text_encoder": text_encoder}
 
 
 def check_fit(known: Known, port: str) -> None:
