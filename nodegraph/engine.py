@@ -47,6 +47,7 @@ class Planned:
     Args:
         state: "run", "memory", "disk", "unneeded", "always", or "still": bypassed or muted, or needs what is.
         weights: Bytes of models that it would lease, as they are stored.
+        activations: Bytes that it would hold at its peak beside them, about; 0 where that is not known.
     """
 
     node: str
@@ -54,6 +55,7 @@ class Planned:
     state: str
     why: str
     weights: int = 0
+    activations: int = 0
 
 
 class Result(Mapping[str, Any]):
@@ -350,9 +352,9 @@ def _planned(plan: Plan, id: str, states: Mapping[str, str], needed: set[str]) -
         return Planned(id, call.type, "unneeded", "what it feeds is cached")
     if state in ("memory", "disk"):
         return Planned(id, call.type, state, f"its result is kept ({state})")
-    weights = plan.weights(id)
+    memory = plan.weights(id), call.activations
     if state == "always":
-        return Planned(id, call.type, state, "runs every time", weights)
+        return Planned(id, call.type, state, "runs every time", *memory)
     fresh = [s for s in sorted(call.sources) if states[s] in ("run", "always")]
     why = f"{', '.join(fresh)} will run" if fresh else "no result is kept for these inputs"
-    return Planned(id, call.type, state, why, weights)
+    return Planned(id, call.type, state, why, *memory)

@@ -81,6 +81,8 @@ class Known:
     folders: Folders = field(default_factory=Folders)
     refused: list[tuple[str, str]] = field(default_factory=list)
     """Ports with what is wrong with them."""
+    needed: list[int] = field(default_factory=list)
+    """Bytes, see `needs`."""
 
     def __getitem__(self, port: str) -> Facts:
         """What is known of all that is linked to `port`; nothing where nothing is."""
@@ -106,6 +108,10 @@ class Known:
     def refuse(self, port: str, message: str) -> None:
         """Make `message` a problem of `port`."""
         self.refused.append((port, message))
+
+    def needs(self, memory: float) -> None:
+        """Say how many bytes a call will hold at its peak beside weights, as far as can be told."""
+        self.needed.append(round(memory))
 
     def agree(self, name: str, *ports: str, hint: str, same: Callable[[Fact, Fact], bool] | None = None) -> Fact | None:
         """The fact `name` that all `ports` share; every port that differs from the first, and that one, is refused.

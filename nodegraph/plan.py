@@ -47,6 +47,8 @@ class Call:
     """Depth-first position: the priority in a lane. Finish one picture before starting the next."""
     facts: Mapping[str, Facts] = field(default_factory=dict)
     """What is known of the outputs, by port; of the items where the node is mapped."""
+    activations: int = 0
+    """Bytes that it will hold at its peak beside weights, as far as its facts say; of one item where it is mapped."""
 
     @property
     def sources(self) -> set[str]:
@@ -280,8 +282,11 @@ class Check:
         if mapped:
             outputs = {n: t.listed() for n, t in outputs.items()}
         outside = "" if node.fingerprint_fn is None or len(self.problems) > known else self._outside(id, node, literals)
-        facts = {} if node.facts_fn is None or len(self.problems) > known else self._facts(id, node, literals, edges)
-        self.calls[id] = Call(id, step.type, node, literals, edges, outputs, outside, rank, facts)
+        facts: Mapping[str, Facts] = {}
+        activations = 0
+        if node.facts_fn is not None and len(self.problems) == known:
+            facts, activations = self._facts(id, node, literals, edges)
+        self.calls[id] = Call(id, step.type, node, literals, edges, outputs, outside, rank, facts, activations)
 
     def _edge(self, id: str, port: Input, ref: Ref, bound: dict[str, PortType]) -> Edge | None:
         source = self.calls.get(ref.node)
@@ -331,7 +336,7 @@ class Check:
 
     def _facts(
         self, id: str, node: Node[..., Any], literals: Mapping[str, Any], edges: Mapping[str, tuple[Edge, ...]]
-    ) -> Mapping[str, Facts]:
+    ) -> tuple[Mapping[str, Facts], int]:
         assert node.facts_fn is not None
         links = {port: tuple((f"{e.source}.{e.port}", self._carried(e)) for e in into) for port, into in edges.items()}
         known = Known(literals, links, self.folders)
@@ -339,9 +344,9 @@ class Check:
             made = node.facts_fn(known)
         except (NodeError, ValueError, OSError) as error:
             self.problems.append(Problem("unusable", id, getattr(error, "port", None), str(error)))
-            return {}
+            return {}, 0
         self.problems += [Problem("mismatch", id, port, text) for port, text in dict.fromkeys(known.refused)]
-        return made
+        return made, max(known.needed, default=0)
 
     def _carried(self, edge: Edge) -> Facts:
         """The facts that a link brings. A coercion makes another value, of which nothing is known."""

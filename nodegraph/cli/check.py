@@ -47,9 +47,9 @@ def run(options: argparse.Namespace) -> int:
             known = {port: dict(facts) for port, facts in checked.facts.items()}
             print(json.dumps({"problems": [], "facts": known, **({"plan": plan} if options.plan else {})}, indent=1))
         elif options.plan:
-            rows = [(p.node, p.type, p.state, p.why, size(p.weights) if p.weights else "")
+            rows = [(p.node, p.type, p.state, p.why, *(size(n) if n else "" for n in (p.weights, p.activations)))
                     for p in made.plan(workflow, given)]  # fmt: skip
-            table(("node", "type", "state", "why", "weights"), rows)
+            table(("node", "type", "state", "why", "weights", "activations"), rows)
         else:
             _describe(made.registry, workflow, checked, options.file)
     return 0

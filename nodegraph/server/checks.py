@@ -33,6 +33,7 @@ class PlannedView(View):
     state: str
     why: str
     weights: int
+    activations: int
 
 
 class Checked(View):

@@ -10,7 +10,8 @@ from pydantic import Field
 from nodegraph import Facts, Known, NodeError, Widget, node
 
 from .families import FAMILIES
-from .handles import Guider, Model, Weakening
+from .guides import Guider, Weakening
+from .handles import Model
 from .params import Unit
 
 Limit = Annotated[float, Field(ge=0, le=1000), Widget("number", step=1)]

@@ -11,16 +11,18 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
 
+from .adapters import ImagePrompt
 from .checkpoint import Checkpoint, ModelError, find, find_file, list_files, list_parts
 from .checkpoint.ip_adapters import IpAdapter, open_image_encoder, open_ip_adapter
 from .families import FAMILIES, Family
-from .handles import ImagePrompt, Model, Weights
+from .handles import Model
+from .leases import Weights
 from .params import Unit
 from .values import Image
 
 Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.5, step=0.05)]
 BESIDE = "image_encoder"
-UNET = "UNet2DConditionModel"
+FLUX = "FluxTransformer2DModel"
 
 
 @node(version=1, title="Apply IP-Adapter", lane="gpu", category="model")
@@ -36,11 +38,12 @@ def apply_ip_adapter(
 ) -> Model:
     """Let a picture say what a picture should show, beside the prompt: its subject, its style, its face.
 
-    Several are applied one behind the other. A model of Stable Diffusion 1, 2 or XL keeps its weights.
+    Several are applied one behind the other. For Stable Diffusion 1, 2, XL and Flux.1; the model keeps its weights.
 
     Args:
         image: What is shown. Its middle square is read; the pictures of a batch are shown together.
-        source: An IP-Adapter in the folders of models: a plain, a plus or a full-face `.safetensors` file.
+        source: An IP-Adapter in the folders of models: a plain, a plus or a full-face `.safetensors` file, or one of
+            XLabs for Flux.
         image_encoder: The folder of the image encoder that it was trained with. By default "image_encoder" beside the
             file.
         strength: How much the picture counts. 1 is as much as the prompt; 0.5 to 0.8 leave the prompt more to say.
@@ -57,7 +60,7 @@ def apply_ip_adapter(
     like = model.denoiser
     weights: Weights[Any] = Weights(encoder, encoder.denoiser, like.dtype, like.device)
     with ctx.lease(weights) as network:
-        found, none = seen(network, image.to_bytes(), patches=adapter.kind != "plain")
+        found, none = seen(network, image.to_bytes(), patches=adapter.kind != "plain", black=adapter.denoiser == FLUX)
     shown = ImagePrompt(adapter, found.numpy(), none.numpy(), strength, start, end)
     return replace(model, images=(*model.images, shown))
 
@@ -76,11 +79,11 @@ def _opened(source: str, image_encoder: str, family: str, folders: Folders) -> t
 
 def _unfit(adapter: IpAdapter, family: Family, width: int) -> str:
     """Why an IP-Adapter does not go with a model; empty where nothing speaks against it."""
-    if family.denoiser[1] == UNET and width == adapter.width:
+    if family.denoiser[1] == adapter.denoiser and width == adapter.width:
         return ""
     return (
-        f"{adapter.name} is an IP-Adapter for a UNet that reads prompts of width {adapter.width}, but the model, "
-        f"{family.title}, reads {width}; use one that was made for it"
+        f"{adapter.name} is an IP-Adapter for a {adapter.denoiser} that reads prompts of width {adapter.width}, but "
+        f"the model, {family.title}, reads {width}; use one that was made for it"
     )
 
 

@@ -11,10 +11,11 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
 
+from .adapters import Lora
 from .checkpoint import ModelError, find_file, list_files
 from .checkpoint.adapters import Adapter, open_adapter
 from .families import FAMILIES
-from .handles import Lora, Model, TextEncoder
+from .handles import Model, TextEncoder
 
 Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.5, step=0.05)]
 

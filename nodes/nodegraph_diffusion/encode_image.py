@@ -6,6 +6,7 @@ import numpy as np
 
 from nodegraph import Context, Facts, Known, NodeError, node
 
+from .estimates import coding
 from .handles import Vae
 from .sizes import common_batch, goes_with
 from .values import Image, Latent, Mask
@@ -59,6 +60,7 @@ def _facts(known: Known) -> dict[str, Facts]:
     for side in ("width", "height"):
         known.agree(side, "image", "mask", hint="resize one to the other")
     known.agree("batch", "image", "mask", hint="one goes with any number", same=goes_with)
+    coding(known, known["image"])
     sizes = known["image"].only("width", "height", "batch")
     content = "a picture with a mask" if "mask" in known else "a picture"
     return {"latent": known["vae"].only("latent space", "channels") | sizes | {"content": content}}

@@ -2,257 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from nodegraph import Context, NodeError, Report
+from nodegraph import Context, NodeError
 
+from .adapters import ImagePrompt, Lora, Taught
 from .checkpoint import Checkpoint, Component, ModelError
-from .checkpoint.adapters import Adapter
 from .checkpoint.controls import T2I
-from .checkpoint.ip_adapters import IpAdapter
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
-from .checkpoint.words import Word
 from .families import FAMILIES, Family
-from .values import ControlHint, Floats, frozen
+from .guides import Guider, Weakening
+from .leases import AS_IT_COMES, AdapterWeights, Options, Weights
+from .values import ControlHint
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from .diffusion.control import Control, Features
     from .diffusion.denoiser import Prediction
-    from .diffusion.guidance import Combine, Memory
     from .diffusion.ip_adapter import Attended
     from .diffusion.prompts import PromptEncoder
     from .diffusion.schedules import Table
     from .diffusion.weakening import Weakened
 
-T = TypeVar("T")
 
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
-
-
-@dataclass(frozen=True, slots=True)
-class Guider:
-    """How the outputs for the positive and the negative prompt are combined, where it is not the usual guidance."""
-
-    kind: str
-    eta: float
-    limit: float
-    momentum: float = 0.0
-
-    def memory(self) -> Memory | None:
-        """What a run remembers of its steps, if it does."""
-        from .diffusion.guidance import Memory
-
-        return Memory(self.momentum) if self.kind == "projected" and self.momentum else None
-
-    def combine(self, memory: Memory | None = None) -> Combine:
-        from .diffusion import guidance
-
-        if self.kind == "projected":
-            return guidance.projected(self.eta, self.limit, memory)
-        return {"zero_star": guidance.zero_star, "tangential": guidance.tangential}[self.kind]()
-
-
-@dataclass(frozen=True, slots=True)
-class Weakening:
-    """How a denoiser is made worse, so that its output can be moved away from what it then says.
-
-    Args:
-        layers: Which layers are changed, see `diffusion.weakening`.
-        scale: How far the output is moved.
-        start, end: The part of the steps on which that is done, 0..1.
-    """
-
-    kind: Literal["perturbed", "skip_layer"]
-    layers: str
-    scale: float
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a denoiser is run, where it is not as it comes.
-
-    Args:
-        attention: The backend of diffusers that computes attention.
-        step_cache: A change of the first block, relative to its output, below which the others are not asked.
-        offload: Whether layers stay in the memory of the CPU and come to the device one group at a time.
-    """
-
-    attention: str = "auto"
-    step_cache: float = 0.0
-    offload: bool = False
-
-
-AS_IT_COMES = Options()
-
-
-@dataclass(frozen=True, slots=True)
-class Weights(Generic[T]):
-    """One component of a model on a device in a dtype, to be leased."""
-
-    checkpoint: Checkpoint
-    component: Component
-    dtype: torch.dtype
-    device: torch.device
-    options: Options = AS_IT_COMES
-
-    @property
-    def key(self) -> Hashable:
-        model = self.checkpoint.path, self.checkpoint.revision
-        return *model, self.component.name, self.dtype, self.place, self.options
-
-    @property
-    def name(self) -> str:
-        name = self.component.name
-        part = "denoiser" if name == FAMILIES[self.checkpoint.family].denoiser[0] else name.replace("_", " ")
-        return f"{part} of {self.checkpoint.name}"
-
-    @property
-    def place(self) -> str:
-        return str(self.device)
-
-    @property
-    def size(self) -> int:
-        return self.component.bytes if self.component.quantised else self.component.elements * self.dtype.itemsize
-
-    def capacity(self) -> int:
-        from .diffusion.devices import memory
-
-        return memory(self.device)
-
-    def load(self, report: Report) -> T:
-        from .diffusion import loading
-        from .diffusion.running import UnsupportedOption
-
-        try:
-            if self.component in self.checkpoint.text_encoders:
-                index = self.checkpoint.text_encoders.index(self.component)
-                made: Any = loading.load_text_encoder(self.checkpoint, self.dtype, self.device, report, index)
-            else:
-                made = self._module(report)
-        except (ModelError, UnsupportedOption) as error:
-            raise NodeError(str(error)) from error
-        return made  # type: ignore[no-any-return]
-
-    def _module(self, report: Report) -> Any:
-        import torch
-
-        from .diffusion import loading, running
-
-        options = self.options
-        where = torch.device("cpu") if options.offload else self.device
-        made = loading.load(self.checkpoint, self.component, self.dtype, where, report)
-        if options.attention != "auto":
-            running.set_attention(made, options.attention)
-        if options.step_cache:
-            running.enable_step_cache(made, options.step_cache)
-        if options.offload:
-            running.offload(made, self.device)
-        return made
-
-    def drop(self, value: T) -> None:
-        from .diffusion.allocator import release_memory
-        from .diffusion.loading import unload
-
-        unload(value)
-        release_memory()
-
-
-@dataclass(frozen=True, slots=True)
-class Lora:
-    """A LoRA on a model, and how strong it is."""
-
-    adapter: Adapter
-    strength: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ImagePrompt:
-    """An IP-Adapter and what its image encoder sees in pictures, and in none (N, T, D).
-
-    Args:
-        start, end: The part of the way from noise to picture on which it acts, 0..1.
-    """
-
-    adapter: IpAdapter
-    seen: Floats
-    unseen: Floats
-    strength: float = 1.0
-    start: float = 0.0
-    end: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("seen", "unseen"):
-            object.__setattr__(
-                self, name, frozen(getattr(self, name), 3, f"ImagePrompt.{name} (picture, token, width)")
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """A word that a text encoder was taught, as prompts write it."""
-
-    text: str
-    word: Word
-
-
-A = TypeVar("A", Adapter, IpAdapter)
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterWeights(Generic[A, T]):
-    """The weights of a small file beside a model, on a device in a dtype, to be leased.
-
-    Args:
-        what: Its kind, as people call it.
-        read: Makes it from its file.
-    """
-
-    what: str
-    adapter: A
-    read: Callable[[Path, torch.dtype, torch.device], T]
-    dtype: torch.dtype
-    device: torch.device
-
-    @property
-    def key(self) -> Hashable:
-        return self.adapter.path, self.adapter.revision, self.dtype, self.place
-
-    @property
-    def name(self) -> str:
-        return f"{self.what} {self.adapter.name}"
-
-    @property
-    def place(self) -> str:
-        return str(self.device)
-
-    @property
-    def size(self) -> int:
-        return self.adapter.bytes
-
-    def capacity(self) -> int:
-        from .diffusion.devices import memory
-
-        return memory(self.device)
-
-    def load(self, report: Report) -> T:
-        try:
-            made = self.read(Path(self.adapter.path), self.dtype, self.device)
-        except (ModelError, OSError) as error:
-            raise NodeError(str(error)) from error
-        report(self.size, self.size)
-        return made
-
-    def drop(self, value: T) -> None:
-        """Its memory goes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,12 +115,16 @@ class Model(_Handle):
 
     @property
     def denoiser(self) -> Weights[Any]:
-        return replace(self._weights(self.checkpoint.denoiser), options=self.options)
+        hooked = bool(self.loras or self.images or self.weakening)  # which compiled blocks would not see
+        options = replace(self.options, compile=self.options.compile and not hooked)
+        return replace(self._weights(self.checkpoint.denoiser), options=options)
 
     @contextmanager
     def leased(self, ctx: Context) -> Iterator[Any]:
         """The denoiser with its adapters, for the length of a `with` block."""
         part = self.checkpoint.denoiser
+        if self.options.compile and not self.denoiser.options.compile:
+            ctx.warn("runs without compiling: compiled blocks do not see LoRAs, IP-Adapters and perturbed layers")
         with ctx.lease(self.denoiser) as network, self._changed(ctx, network, part, self.loras, "denoiser"):
             yield network
 

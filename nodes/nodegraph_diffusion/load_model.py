@@ -11,6 +11,7 @@ from pydantic import Field
 from nodegraph import Choices, Context, Fact, Facts, Folders, Known, NodeError, choices, node
 
 from .checkpoint import DEMO, Checkpoint, ModelError, list_models, open_model, with_text_encoders, with_vae
+from .checkpoint.memory import decoding, itemsize
 from .checkpoint.spaces import space
 from .families import FAMILIES, Family
 from .handles import Dtype, Model, TextEncoder, Vae
@@ -136,6 +137,8 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         known.refuse("vae_from", f"{pictures.name} is {FAMILIES[pictures.family].title}, whose latents "
                      f"{found.name}, {family.title}, does not read; name a model with its VAE")  # fmt: skip
     latent = latent_space(family, pictures)
+    size = itemsize(known.value("dtype") or "auto", known.value("device") or "auto")
+    held = family.activations(found.denoiser.config) if family.activations else None
     model: dict[str, Fact | None] = {
         "family": family.name,
         "latent space": latent,
@@ -144,9 +147,14 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         "prompt width": family.width(found.denoiser.config),
         "prediction": found.prediction,
         "refines": family.refines or None,
+        "cell": at.cell,
+        "bytes per cell": None if held is None else round(size * held[0]),
+        "bytes of a prompt": None if held is None else round(size * held[1]) or None,
+        "two at once": family.together != "never" or None,
         "inpaints": family.inpaints(found.denoiser.config) or None,
         "enlarges": at.cell if family.enlarges else None,
         "weights": found.denoiser.bytes,
+        "stored": found.denoiser.dtype,
     }
     text_encoder: dict[str, Fact | None] = {
         "family": family.name,
@@ -158,6 +166,9 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         "latent space": latent,
         "channels": at.channels,
         "enlarges": at.cell if family.enlarges else None,
+        "cell": at.cell,
+        "bytes of a number": size,
+        "numbers per pixel": round(decoding(pictures.autoencoder.config)),
         "weights": pictures.autoencoder.bytes,
     }
     return {"model": Facts(model), "text_encoder": Facts(text_encoder), "vae": Facts(vae)}

@@ -10,6 +10,7 @@ from pydantic import Field
 from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
 from .encode_low_res import SMALL
+from .estimates import sampling
 from .families import Job
 from .handles import Model
 from .layouts import Layout
@@ -292,5 +293,6 @@ def _facts(known: Known) -> dict[str, Facts]:
         asked = known.value("schedule")
         message = f"{asked!r} spaces discrete timesteps, which a flow model has not"
         known.refuse("schedule", f"{message}; use 'native' or one of the others")
+    sampling(known)
     made = latent.only("width", "height", "batch") | model.only("latent space", "channels")
     return {"latent": made | {"content": "a picture"}, "steps": made.without("batch"), "noisy": made.without("batch")}

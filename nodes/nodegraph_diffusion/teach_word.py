@@ -11,9 +11,10 @@ from pydantic import Field
 from nodegraph import Choices, Facts, Folders, Known, NodeError, choices, node
 from nodegraph.context import Context
 
+from .adapters import Taught
 from .checkpoint import ModelError, find_file, list_files
 from .checkpoint.words import Word, open_word
-from .handles import Taught, TextEncoder
+from .handles import TextEncoder
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^()\[\]:\\\s]+$")]
 

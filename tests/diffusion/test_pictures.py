@@ -19,8 +19,9 @@ from torch.nn import functional
 
 from diffusion import layouts
 from nodegraph_diffusion.checkpoint import open_model
+from nodegraph_diffusion.checkpoint.memory import TILE
 from nodegraph_diffusion.diffusion.loading import load_vae
-from nodegraph_diffusion.diffusion.pictures import TILE, decode, encode, encode_hidden, is_large
+from nodegraph_diffusion.diffusion.pictures import decode, encode, encode_hidden, is_large
 
 
 @pytest.fixture(scope="module")

@@ -258,6 +258,24 @@ def ip_adapter(unet: Any, kind: str, seed: int = 21) -> dict[str, torch.Tensor]:
     return state
 
 
+def flux_ip_adapter(transformer: Any) -> dict[str, torch.Tensor]:
+    """An IP-Adapter for Flux in the layout of XLabs."""
+    width, inner = transformer.config.joint_attention_dim, transformer.inner_dim
+    eyes = image_encoder().config.projection_dim
+    with seeded(31):
+        state = {
+            "ip_adapter_proj_model.proj.weight": torch.randn(4 * width, eyes) / eyes**0.5,
+            "ip_adapter_proj_model.proj.bias": torch.randn(4 * width) / 4,
+            "ip_adapter_proj_model.norm.weight": 1 + torch.randn(width) / 4,
+            "ip_adapter_proj_model.norm.bias": torch.randn(width) / 4,
+        }
+        for index in range(len(transformer.transformer_blocks)):
+            for each in "kv":
+                at = f"double_blocks.{index}.processor.ip_adapter_double_stream_{each}_proj"
+                state |= {f"{at}.weight": torch.randn(inner, width) / width**0.5, f"{at}.bias": torch.randn(inner) / 4}
+    return state
+
+
 def t2i_adapter(family: str, seed: int = 17, channels: int = 3, kind: str = "") -> Any:
     """A T2I-Adapter that changes what its UNet gives."""
     kinds = {"sd1": ("full_adapter", [32, 64, 64, 64], 8), "sdxl": ("full_adapter_xl", [64, 64, 128, 128], 16)}

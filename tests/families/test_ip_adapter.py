@@ -20,6 +20,7 @@ from nodegraph import Engine, RunFailed
 from nodegraph_diffusion.checkpoint import ModelError
 from nodegraph_diffusion.checkpoint.ip_adapters import open_image_encoder, open_ip_adapter
 from nodegraph_diffusion.diffusion import ip_adapter
+from nodegraph_diffusion.families.flows import packed
 from nodegraph_diffusion.values import Image
 
 pytestmark = [
@@ -33,11 +34,12 @@ KINDS = [("sd1", "plain"), ("sd1", "full"), ("sd1", "plus"), ("sdxl", "plus")]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("models")
-    for name in ("sd1", "sdxl"):
+    for name in ("sd1", "sdxl", "flux_dev"):
         models.FAMILIES[name]().save_pretrained(base / name)
     for name, kind in KINDS:
         save_file(models.ip_adapter(models.FAMILIES[name]().unet, kind), base / f"{name}-{kind}.safetensors")
     save_file(models.ip_adapter(models.sd1().unet, "plain", 30), base / "sd1-other.safetensors")
+    save_file(models.flux_ip_adapter(models.flux_dev().transformer), base / "flux.safetensors")
     models.image_encoder().save_pretrained(base / "image_encoder")
     save(shown(), base / "shown.png")
     return base
@@ -91,6 +93,25 @@ def test_it_is_diffusers(name: str, kind: str, made: Engine, folder: Path) -> No
     wanted = expected(folder, name, [f"{name}-{kind}"], 0.7)
     found = run(made, pictured(folder, name, (f"{name}-{kind}", {"strength": 0.7})))
     assert np.abs(found - run(made, document(name))).max() > 0.005, "it changes nothing"
+    close(found, wanted)
+
+
+@pytest.mark.parametrize("cfg", [1.0, 4.0])
+def test_flux_is_diffusers(cfg: float, made: Engine, folder: Path) -> None:
+    pipeline = copy.deepcopy(models.flux_dev())  # which is changed
+    pipeline.load_ip_adapter(
+        str(folder), "flux.safetensors", image_encoder_pretrained_model_name_or_path=str(folder / "image_encoder"),
+        image_encoder_dtype=torch.float32, local_files_only=True,
+    )  # fmt: skip
+    pipeline.set_ip_adapter_scale(0.7)
+    guided = {"true_cfg_scale": cfg, "negative_prompt": NEGATIVE} if cfg > 1 else {}
+    wanted = theirs(
+        pipeline, prompt=PROMPT, height=64, width=64, num_inference_steps=4, guidance_scale=2.0,
+        latents=packed(noise(1, 16, 8, 8)), ip_adapter_image=Pillow.fromarray(shown().to_bytes()[0]), **guided,
+    )  # fmt: skip
+    ours: dict[str, Any] = {"guidance": 2.0, "cfg": cfg, "negative": cfg > 1}
+    found = run(made, pictured(folder, "flux_dev", ("flux", {"strength": 0.7}), **ours))
+    assert np.abs(found - run(made, document("flux_dev", **ours))).max() > 0.002, "it changes nothing"
     close(found, wanted)
 
 
@@ -152,12 +173,12 @@ def test_one_for_another_unet_of_the_same_width(made: Engine, folder: Path) -> N
     state = models.ip_adapter(models.sd1().unet, "plain")
     short = {name: value for name, value in state.items() if not name.startswith("ip_adapter.1.")}
     save_file(short, folder / "short.safetensors")
-    with pytest.raises(RunFailed, match="for a UNet with 15 layers of cross-attention, but this model has 16"):
+    with pytest.raises(RunFailed, match="for 15 layers that attend to pictures, but this model has 16"):
         run(made, pictured(folder, "sd1", ("short", {})))
 
 
 def test_what_is_none(folder: Path) -> None:
-    with pytest.raises(ModelError, match="is no IP-Adapter of a UNet"):
+    with pytest.raises(ModelError, match="is no IP-Adapter: none of its"):
         open_ip_adapter(folder / "sd1" / "unet" / "diffusion_pytorch_model.safetensors")
     state = {"image_proj.norm.weight": torch.zeros(2), "image_proj.proj.0.weight": torch.zeros(2, 2),
              "ip_adapter.1.to_k_ip.weight": torch.zeros(2, 2)}  # fmt: skip

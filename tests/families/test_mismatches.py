@@ -189,7 +189,7 @@ def test_what_is_known_is_shown(made: Engine, folder: Path) -> None:
     plan = made.compile(made.read({"nodes": document("flux_dev", negative=False)}))
     assert dict(plan.calls["decode"].facts["image"]) == {"width": 64, "height": 64, "batch": 1}
     vae = plan.facts["model.vae"]
-    assert dict(vae.without("weights")) == {"latent space": "flux1", "channels": 16}
+    assert dict(vae.only("latent space", "channels", "cell")) == {"latent space": "flux1", "channels": 16, "cell": 8}
     assert plan.weights("decode") == vae["weights"] == 4 * sum(p.numel() for p in models.flux_dev().vae.parameters())
     planned = {p.node: p.weights for p in made.plan(made.read({"nodes": document("flux_dev", negative=False)}))}
     assert planned["sample"] == 4 * sum(p.numel() for p in models.flux_dev().transformer.parameters())

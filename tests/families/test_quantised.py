@@ -103,6 +103,14 @@ def test_gguf_stays_in_its_blocks(folder: Path) -> None:
     assert size == checkpoint.denoiser.bytes < checkpoint.denoiser.elements
 
 
+def test_float8_of_what_is_quantised_is_refused_while_checking(made: Engine) -> None:
+    nodes = alone("Q4_0.gguf")
+    nodes["options"] = step("RunOptions@1", model=link("model.model"), weights="float8")
+    nodes["sample"]["inputs"]["model"] = link("options.model")
+    (problem,) = made.check(made.read({"nodes": nodes}))
+    assert (problem.where, "weights are Q4_0 already" in str(problem)) == ("options.weights", True)
+
+
 def test_a_lora_on_gguf(made: Engine, folder: Path) -> None:
     name = "transformer.single_transformer_blocks.1.attn.to_q"
     generator = torch.Generator().manual_seed(3)

@@ -8,13 +8,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch._inductor.exc import InvalidCxxCompiler
 
 from families import models
 from families.parity import close, document, engine, run
 from harness import link, step
-from nodegraph import Engine, RunFailed
+from nodegraph import Engine, NodeError, RunFailed
+from nodegraph.events import Event, Warned
+from nodegraph.standalone import Standalone
+from nodegraph_diffusion.diffusion.running import UnsupportedOption, compile_blocks, enable_step_cache
+from nodegraph_diffusion.load_model import load_model
+from nodegraph_diffusion.run_options import run_options
 
-pytestmark = [pytest.mark.filterwarnings("ignore::FutureWarning"), pytest.mark.filterwarnings("ignore::UserWarning")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of PyTorch's compiler, by itself
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +64,62 @@ def test_a_step_cache_leaves_out_blocks(made: Engine) -> None:
     assert np.array_equal(picture(made, "flux_schnell"), plain)
 
 
+def test_weights_in_float8(made: Engine) -> None:
+    """The picture changes a little; the network's layers are in eight bits and its own number format stays."""
+    plain = picture(made, "flux_schnell")
+    found = picture(made, "flux_schnell", weights="float8")
+    assert 1e-4 < np.abs(found - plain).max() < 0.2
+    model = run_options(load_model(str(made.folders.models[0] / "flux_schnell")).model, weights="float8")
+    with model.leased(Standalone("test")) as network:
+        layer = network.transformer_blocks[0].attn.to_q.weight
+        assert (layer.dtype, network.dtype) == (torch.float8_e4m3fn, torch.float32)
+    assert model.denoiser.size == model.checkpoint.denoiser.elements
+    assert np.array_equal(picture(made, "flux_schnell"), plain)
+
+
+@pytest.mark.timeout(600)
+def test_compiled_blocks_give_the_same(made: Engine) -> None:
+    close(picture(made, "flux_schnell", compile=True), picture(made, "flux_schnell"), 1e-4)
+
+
+def test_compiled_blocks_do_not_go_with_everything(made: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = document("sd1", steps=1)
+    nodes["options"] = step("RunOptions@1", model=link("model.model"), compile=True)
+    nodes["guidance"] = step("ApplyGuidance@1", model=link("options.model"), kind="perturbed", layers="down")
+    nodes["sample"]["inputs"]["model"] = link("guidance.model")
+    events: list[Event] = []
+    made.run(made.read({"nodes": nodes, "outputs": {"image": link("decode.image")}}), on_event=events.append)
+    (warned,) = [event for event in events if isinstance(event, Warned)]
+    assert "runs without compiling" in warned.message
+    with pytest.raises(UnsupportedOption, match="needs triton"):
+        compile_blocks(models.sd1().unet, torch.device("cuda"))
+
+    def missing() -> str:
+        raise InvalidCxxCompiler
+
+    monkeypatch.setattr("torch._inductor.cpp_builder.get_cpp_compiler", missing)
+    with pytest.raises(UnsupportedOption, match=r"needs a C\+\+ compiler"):
+        compile_blocks(models.sd1().unet, torch.device("cpu"))
+
+
+def test_what_does_not_go_together_is_refused_while_checking(made: Engine, tmp_path: Path) -> None:
+    cases: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
+        ("sd1", "step_cache"): ({"step_cache": 0.1}, "has a UNet, for which diffusers has no step cache"),
+        ("flux_schnell", "compile"): ({"compile": True, "offload": True}, "compiled blocks do not go with offload"),
+    }
+    for (name, port), (options, words) in cases.items():
+        nodes = document(name)
+        nodes["options"] = step("RunOptions@1", model=link("model.model"), **options)
+        nodes["sample"]["inputs"]["model"] = link("options.model")
+        (problem,) = made.check(made.read({"nodes": nodes}))
+        assert (problem.where, words in str(problem)) == (f"options.{port}", True)
+    flux = load_model(str(made.folders.models[0] / "flux_schnell")).model
+    with pytest.raises(NodeError, match="compiled blocks go with neither step_cache nor offload"):
+        run_options(flux, compile=True, step_cache=0.1).denoiser.load(lambda done, total: None)
+
+
 def test_what_a_model_or_a_machine_has_not_is_said(made: Engine) -> None:
-    with pytest.raises(RunFailed, match="UNet2DConditionModel has no step cache in diffusers; set it to 0"):
-        picture(made, "sd1", step_cache=0.1)
+    with pytest.raises(UnsupportedOption, match="UNet2DConditionModel has no step cache in diffusers; set it to 0"):
+        enable_step_cache(models.sd1().unet, 0.1)
     with pytest.raises(RunFailed, match=r"attention 'sage' cannot be used here .*; use 'auto'"):
         picture(made, "flux_schnell", attention="sage")

@@ -1,4 +1,4 @@
-"""IP-Adapters (Ye et al. 2023, arXiv:2308.06721) for UNets and the encoders of their pictures, told from headers."""
+"""IP-Adapters (Ye et al. 2023, arXiv:2308.06721) and the encoders of their pictures, told from headers."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ MARKS: tuple[tuple[str, Kind, str, int], ...] = (
     ("image_proj.latents", "plus", "image_proj.proj_in.weight", 1),
 )
 """The tensor that tells a kind, the kind, and the tensor and dimension that tell what it reads."""
-LAYER = "to_k_ip.weight"
+LAYERS = {"UNet2DConditionModel": "to_k_ip.weight", "FluxTransformer2DModel": "ip_adapter_double_stream_k_proj.weight"}
+"""The denoisers that they are for, each with the end of the names of what it is given."""
+FLUX = "ip_adapter_proj_model."
+"""What XLabs, whose adapters are for Flux, call the projection of the picture."""
 ENCODER = "CLIPVisionModelWithProjection"
 
 
 @dataclass(frozen=True, slots=True)
 class IpAdapter:
-    """What shows a picture to the cross-attention of a UNet."""
+    """What shows a picture to the attention of a UNet or of Flux."""
 
     path: str
+    denoiser: str
+    """The class of the denoiser that it is for, in diffusers."""
     kind: Kind
     """"plain" reads a picture as one vector, "full" and "plus" as the patches that CLIP sees."""
     reads: int
     """How wide the vectors of its image encoder are."""
     width: int
-    """Of the prompts that the UNet reads."""
+    """Of the prompts that the denoiser reads."""
     layers: int
-    """How many layers of cross-attention the UNet has."""
+    """How many layers of it attend to the picture."""
     bytes: int
     revision: str
 
@@ -50,13 +55,15 @@ def open_ip_adapter(path: Path) -> IpAdapter:
         ModelError: It is none, or one of a kind that is not supported.
     """
     header = read_header(path)
-    layers = [tensor for name, tensor in header.tensors.items() if name.endswith(LAYER)]
+    found = {cls: [t for name, t in header.tensors.items() if name.endswith(end)] for cls, end in LAYERS.items()}
+    denoiser, layers = max(found.items(), key=lambda each: len(each[1]))
     if not layers:
-        raise ModelError(f"{path}: is no IP-Adapter of a UNet: none of its {len(header.tensors)} tensors is named "
-                         f"ip_adapter...{LAYER}. Get one for Stable Diffusion 1 or XL")  # fmt: skip
+        what = f"none of its {len(header.tensors)} tensors is named ...{' or ...'.join(LAYERS.values())}"
+        raise ModelError(f"{path}: is no IP-Adapter: {what}. Get one for Stable Diffusion 1, XL or Flux")
     kind, reads = _kind(path, header)
     return IpAdapter(
         path=str(path),
+        denoiser=denoiser,
         kind=kind,
         reads=reads,
         width=layers[0].shape[1],
@@ -67,6 +74,8 @@ def open_ip_adapter(path: Path) -> IpAdapter:
 
 
 def _kind(path: Path, header: Header) -> tuple[Kind, int]:
+    if f"{FLUX}proj.weight" in header.tensors:
+        return "plain", header.shape(f"{FLUX}proj.weight")[1]
     for mark, kind, name, dimension in MARKS:
         if mark in header.tensors:
             return kind, header.shape(name)[dimension]

@@ -15,19 +15,22 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 
 
 @torch.no_grad()
-def seen(encoder: Any, pictures: NDArray[np.uint8], patches: bool) -> tuple[Tensor, Tensor]:
+def seen(encoder: Any, pictures: NDArray[np.uint8], patches: bool, black: bool = False) -> tuple[Tensor, Tensor]:
     """What CLIP's image encoder makes of pictures, and of no picture: float32 on the CPU.
 
     Args:
         pictures: (B, H, W, 3).
         patches: Read all of the last layer but one, (B, T, D); otherwise the whole picture as one vector, (B, 1, P),
             and no picture is zeros.
+        black: No picture is a black one.
     """
     side = int(encoder.config.image_size)
     shown = torch.stack([_cropped(picture, side) for picture in pictures]).to(encoder.device, encoder.dtype)
     if not patches:
         vector = encoder(shown).image_embeds[:, None].float().cpu()
-        return vector, torch.zeros_like(vector)
+        if not black:
+            return vector, torch.zeros_like(vector)
+        return vector, seen(encoder, np.zeros_like(pictures), patches)[0]
     found, none = (
         encoder(pixels, output_hidden_states=True).hidden_states[-2].float().cpu()
         for pixels in (shown, torch.zeros_like(shown))

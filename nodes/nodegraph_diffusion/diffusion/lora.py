@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from ..checkpoint import ModelError
 from ..checkpoint.adapters import part_of, piece_of
-from .quantised import is_blocks, shape_of
+from .quantised import EIGHT, is_blocks, shape_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,7 +176,7 @@ def _hook(
         add = _whole(own.reshape(shape)) if down is None else _thin(down, own, change.scale)
         if magnitude is not None:
             assert isinstance(weight, Tensor)
-            if is_blocks(weight):
+            if is_blocks(weight) or weight.dtype in EIGHT:
                 raise ModelError(f"{lora}: is a DoRA, which needs the weights of {name!r} and not blocks of few bits. "
                                  "Use the model in float16")  # fmt: skip
             delta = change.whole()[row : row + rows].reshape(shape)

@@ -16,16 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..checkpoint.memory import ROOM, TILE, decoding
 from . import spaces
 from .progress import Report, share, silent
 
-BYTES = 4.2
-"""Peak memory of a decoding as a multiple of its largest activation (measured at 256, 384 and 512 pixels)."""
-ROOM = 6 * 10**9
-"""Above this many bytes in float32 a picture goes in tiles: about 1.4 megapixels with Stable Diffusion's autoencoder.
-A fixed number, and not what happens to be free, since tiling changes pixels a little."""
-TILE, OVERLAP = 64, 16
-"""In latent pixels: 512 x 512 is what Stable Diffusion's autoencoder was trained on."""
+OVERLAP = 16
+"""Of tiles, in latent pixels."""
 
 
 def factor(vae: Any) -> int:
@@ -35,9 +31,7 @@ def factor(vae: Any) -> int:
 
 def is_large(vae: Any, width: int, height: int) -> bool:
     """Whether a picture of this size is better worked on in tiles."""
-    blocks = vae.config.get("block_out_channels") or (vae.config["base_dim"],)
-    channels = int(blocks[:2][-1])
-    return BYTES * 4 * channels * width * height > ROOM
+    return decoding(vae.config) * 4 * width * height > ROOM
 
 
 def padded(pixels: Tensor, multiple: int) -> Tensor:

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from .quantised import is_blocks
+
 
 class UnsupportedOption(ValueError):
     """An option that this network or this machine has not. The message says which and what to do."""
@@ -46,6 +48,41 @@ def remembering(module: Any, name: str) -> AbstractContextManager[Any]:
     if getattr(module, "is_cache_enabled", False):
         return module.cache_context(name)  # type: ignore[no-any-return]
     return nullcontext()
+
+
+def keep_in_float8(module: Any, dtype: torch.dtype) -> None:
+    """Keep the weights of layers in float8, and have each widened to `dtype` while it is used.
+
+    Raises:
+        UnsupportedOption: The network's weights are quantised already.
+    """
+    if any(is_blocks(weight) for weight in module.parameters()):
+        raise UnsupportedOption("weights of a GGUF file are quantised already; set weights to 'as loaded'")
+    module.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
+
+
+def compile_blocks(module: Any, device: torch.device) -> None:
+    """Have the blocks that repeat compiled by PyTorch when they are first called; they share what is compiled.
+
+    Raises:
+        UnsupportedOption: There is no compiler for the device.
+    """
+    from torch._inductor import cpp_builder, exc
+    from torch.utils._triton import has_triton
+
+    if device.type == "cpu":
+        try:
+            cpp_builder.get_cpp_compiler()
+        except (exc.InvalidCxxCompiler, RuntimeError, OSError) as error:
+            raise UnsupportedOption(
+                "compiling needs a C++ compiler (g++ or clang++); install one, or turn it off"
+            ) from error
+    elif not has_triton():
+        raise UnsupportedOption("compiling for a graphics card needs triton; install it, or turn compile off")
+    if getattr(module, "_repeated_blocks", None):
+        module.compile_repeated_blocks()
+    else:
+        module.compile()
 
 
 def offload(module: Any, device: torch.device) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..checkpoint.header import Header
+from ..checkpoint.memory import Activations
 from ..checkpoint.value import Component, Prediction
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ class Family:
             code is, or is fused of. Dots of the name may be underscores.
         control: How its ControlNets are asked, if there are any.
         guides: Whether a T2I-Adapter of this configuration is for the family.
+        activations: How much a call of a denoiser holds beside its weights, where that was measured.
         enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
         vae_config: What its autoencoder is configured as, whatever its file says.
         refines: Whether it only goes on from another model's latents.
@@ -185,6 +187,7 @@ class Family:
     adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()
     control: Control | None = None
     guides: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    activations: Activations | None = None
     enlarges: bool = False
     vae_config: Mapping[str, Any] = field(default_factory=dict)
     refines: bool = False

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoint import original
+from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows, unets
@@ -258,6 +258,7 @@ FAMILY = Family(
     predict=_predict,
     joined=_joined,
     table=flows.shifted(),
+    activations=memory.transformer(17.2, 1 / 4, LENGTH),
     width=flows.width,
     multiple=16,
     inpaints=_inpaints,

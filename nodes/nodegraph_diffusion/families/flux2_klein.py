@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoint import original
+from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows
@@ -106,6 +106,7 @@ FAMILY = Family(
     predict=predict,
     joined=flows.first,
     table=table,
+    activations=memory.transformer(21.6, 1, 512),
     width=flows.width,
     multiple=16,
     recognise=_recognise,

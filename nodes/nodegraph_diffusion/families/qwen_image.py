@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoint import original
+from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows
@@ -100,6 +100,7 @@ FAMILY = Family(
     predict=_predict,
     joined=flows.first,
     table=flows.shifted(),
+    activations=memory.transformer(15.1, 1 / 4, 100),
     width=flows.width,
     combine=_combine,
     multiple=16,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..checkpoint import original
+from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from . import unets
 from .family import Encoder, Family, Parts
@@ -45,6 +45,7 @@ FAMILY = Family(
     predict=unets.predict,
     joined=unets.first,
     table=unets.table,
+    activations=memory.unet,
     width=unets.width,
     together="repeat",
     prediction="epsilon",

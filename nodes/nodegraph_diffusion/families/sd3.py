@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoint import original
+from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows, unets
@@ -165,6 +165,7 @@ FAMILY = Family(
     predict=_predict,
     joined=_joined,
     table=_table,
+    activations=memory.transformer(12.25, 1 / 4, 77 + LENGTH),
     width=flows.width,
     multiple=16,
     recognise=lambda header: _prefix(header) is not None,

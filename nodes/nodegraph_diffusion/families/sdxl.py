@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoint import original
+from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from . import unets
 from .family import Encoded, Encoder, Family, Job, Parts
@@ -87,6 +87,7 @@ FAMILY = Family(
     predict=_predict,
     joined=_joined,
     table=unets.table,
+    activations=memory.unet,
     width=unets.width,
     together="repeat",
     prediction="epsilon",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoint import original
+from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows, unets
@@ -79,6 +79,7 @@ FAMILY = Family(
     predict=_predict,
     joined=flows.first,
     table=flows.shifted(),
+    activations=memory.transformer(15.85, 1 / 4, 128, "dim"),
     width=lambda config: int(config["cap_feat_dim"]),
     multiple=16,
     recognise=_recognise,
