@@ -6,7 +6,7 @@ import { Picker } from "../ui/Picker";
 import { shown } from "./keymap";
 import { COMMANDS, type Command } from "./registry";
 
-export function CommandPalette() {
+export default function CommandPalette() {
   const graph = useView((s) => s.view === "graph");
   const find = useCallback(
     (query: string) =>

@@ -7,7 +7,7 @@ import { t } from "../text";
 import { Picker } from "../ui/Picker";
 
 /** What the server keeps: templates, and what was saved. */
-export function Templates() {
+export default function Templates() {
   const [items, setItems] = useState<readonly api.Stored[]>([]);
   useEffect(() => {
     api.workflows().then(({ workflows }) => setItems(workflows), complain);

@@ -9,6 +9,7 @@ import { Dialog } from "../ui/Dialog";
 import { Icon } from "../ui/Icon";
 import { IconButton } from "../ui/IconButton";
 import { Compare } from "./Compare";
+import "./views.css";
 
 const PAGE = 60;
 const PAUSE = 200;
