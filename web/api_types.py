@@ -48,7 +48,7 @@ def _declared(name: str, schema: dict[str, Any]) -> str:
 
 def _type(schema: dict[str, Any], pad: str) -> str:
     if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
+        name: str = schema["$ref"].rpartition("/")[2]
         return OWN.get(name, name)
     if "enum" in schema or "const" in schema:
         return " | ".join(json.dumps(v) for v in schema.get("enum", [schema.get("const")]))

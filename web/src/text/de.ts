@@ -432,6 +432,8 @@ export const de: Text = {
     curl: "Als Anfrage (curl)",
     python: "Als Python",
     svg: "Bild des Graphen (SVG)",
+    png: "Bild des Graphen (PNG)",
+    carries: "Es trägt den Workflow: in den Editor gezogen, öffnet es sich.",
     copy: "Kopieren",
     copied: "Kopiert",
     download: "Herunterladen",

@@ -431,6 +431,8 @@ export const en = {
     curl: "As a request (curl)",
     python: "As Python",
     svg: "Picture of the graph (SVG)",
+    png: "Picture of the graph (PNG)",
+    carries: "It carries the workflow: dropped into the editor, it opens.",
     copy: "Copy",
     copied: "Copied",
     download: "Download",
