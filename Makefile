@@ -8,7 +8,7 @@ MODULES := web/node_modules/.package-lock.json
 CHROMIUM := $(firstword $(shell command -v chromium chromium-browser google-chrome google-chrome-stable))
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help setup web browser demo serve test stress slow check format bench docs types clean
+.PHONY: help setup web browser demo serve test stress slow check format bench docs types thumbnails clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -78,6 +78,9 @@ docs: setup ## write the node reference
 
 types: setup ## write the API's types for the editor
 	$(BIN)/python web/api_types.py
+
+thumbnails: setup ## run the examples, for the pictures in the editor's list of templates
+	$(BIN)/python web/thumbnails.py
 
 clean: ## remove what make made
 	rm -rf web/node_modules nodegraph/server/static

@@ -309,6 +309,7 @@ export type WorkflowView = {
   readonly template: boolean;
   readonly inputs: readonly InputView[];
   readonly outputs: readonly string[];
+  readonly thumbnail?: string | null;
 };
 
 export type Zip = {
