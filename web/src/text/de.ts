@@ -143,6 +143,13 @@ export const de: Text = {
     label: "Tastenkürzel",
     close: "Schließen",
     pointer: "Mit dem Zeiger",
+    change: "Ein Druck auf Tasten gibt einem Befehl andere.",
+    press: "Tasten drücken…",
+    keys: (command) => `Tasten ändern von ${command}`,
+    taken: (key, from) => `${key} gehörte zu „${from}“, das sie verloren hat.`,
+    refused: (key) => `${key} wird zum Gehen und Schreiben gebraucht.`,
+    restore: (command) => `Die mitgelieferten Tasten von ${command}`,
+    restoreAll: "Alle wie mitgeliefert",
     gestures: [
       ["Knoten hinzufügen", "Doppelklick auf die Fläche"],
       ["Verbindung über einen Punkt führen", "Doppelklick auf sie"],

@@ -142,6 +142,13 @@ export const en = {
     label: "Keyboard shortcuts",
     close: "Close",
     pointer: "With the pointer",
+    change: "Press on keys to give a command others.",
+    press: "Press keys…",
+    keys: (command: string) => `Change the keys of ${command}`,
+    taken: (key: string, from: string) => `${key} was for “${from}”, which has lost it.`,
+    refused: (key: string) => `${key} is needed for walking and typing.`,
+    restore: (command: string) => `The keys that ${command} comes with`,
+    restoreAll: "All as they come",
     gestures: [
       ["Add a node", "Double-click the canvas"],
       ["Lead a link over a point", "Double-click it"],
