@@ -72,3 +72,33 @@ def test_the_exported_picture_of_a_graph_carries_it(editor: Editor, tmp_path: Pa
     drop(editor, file.read_bytes(), "graph.png")
     expect(page.locator(".tab")).to_have_count(2)
     assert editor.document()["nodes"] == before["nodes"]
+
+
+def test_a_version_is_compared_with_what_is_open(editor: Editor) -> None:
+    page = editor.page
+    page.keyboard.press("Control+Shift+S")
+    page.get_by_role("dialog").get_by_role("textbox", name="Name").fill("to compare")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".message")).to_contain_text("Saved to_compare, version 1")
+    editor.field("sample", "steps").fill("7")
+    editor.field("sample", "steps").press("Enter")
+    editor.node("negative").locator(".node-title").click()
+    page.keyboard.press("Delete")
+    editor.add("Resize", "resize")
+
+    page.keyboard.press("Control+K")
+    editor.pick("Versions")
+    page.get_by_role("button", name="Compare: version 1").click()
+    compared = page.get_by_role("region", name="Compared with version 1")
+    expect(compared.locator(".added")).to_have_text(["resize: new"])
+    expect(compared.locator(".removed")).to_have_text(["negative: gone"])
+    expect(compared.locator(".changed")).to_contain_text("steps 20 → 7")
+    expect(editor.node("resize").locator(".node")).to_contain_class("added")
+    expect(editor.node("sample").locator(".node")).to_contain_class("changed")
+    expect(page.locator(".ghost.removed")).to_have_text("Encode prompt")
+    page.keyboard.press("Escape")
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+    expect(compared).to_contain_text("Nothing differs.")
+    compared.get_by_role("button", name="End the comparison").click()
+    expect(compared).to_have_count(0)

@@ -333,6 +333,14 @@ export const de: Text = {
     use: "Diese Werte nehmen",
     used: "Der Workflow hat jetzt diese Werte",
   },
+  compare: {
+    compare: "Vergleichen",
+    with: (name) => `Verglichen mit ${name}`,
+    close: "Den Vergleich beenden",
+    same: "Nichts ist anders.",
+    added: (id) => `${id}: neu`,
+    removed: (id) => `${id}: fort`,
+  },
   fixes: {
     use: (value) => `${value} nehmen`,
     drop: (port) => `${port} entfernen`,

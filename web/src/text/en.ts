@@ -332,6 +332,14 @@ export const en = {
     use: "Use these values",
     used: "The workflow has these values now",
   },
+  compare: {
+    compare: "Compare",
+    with: (name: string) => `Compared with ${name}`,
+    close: "End the comparison",
+    same: "Nothing differs.",
+    added: (id: string) => `${id}: new`,
+    removed: (id: string) => `${id}: gone`,
+  },
   fixes: {
     use: (value: string) => `Use ${value}`,
     drop: (port: string) => `Remove ${port}`,
