@@ -103,6 +103,7 @@ export const de: Text = {
     }
   },
   field: {
+    complete: "Das Wort vollenden",
     reset: "Zurück zur Vorgabe",
     minus: (name) => `Weniger ${name}`,
     plus: (name) => `Mehr ${name}`,
@@ -158,6 +159,7 @@ export const de: Text = {
       ["Ohne Einrasten ziehen", "Strg beim Ziehen"],
       ["In eine Verbindung einsetzen", "Knoten darauf ablegen"],
       ["Mehreres wählen", "Umschalt+Ziehen"],
+      ["Ein Wort vollenden oder gewichten", "Strg+Leertaste, Strg+↑ oder ↓ im Prompt"],
     ],
   },
   edits: {

@@ -102,6 +102,7 @@ export const en = {
     }
   },
   field: {
+    complete: "Complete the word",
     reset: "Back to the default",
     minus: (name: string) => `Less ${name}`,
     plus: (name: string) => `More ${name}`,
@@ -157,6 +158,7 @@ export const en = {
       ["Drag without snapping", "Ctrl while dragging"],
       ["Insert into a link", "Drop a node on it"],
       ["Select several", "Shift+drag"],
+      ["Complete or weight a word", "Ctrl+Space, Ctrl+↑ or ↓ in a prompt"],
     ],
   },
   edits: {
