@@ -17,7 +17,7 @@ from .node import Choices, Input
 from .pack import Registry
 from .ports import target
 from .problems import InvalidWorkflow, Problem
-from .wildcards import alternatives
+from .wildcards import Read, alternatives
 from .workflow import Ref, Workflow
 
 Mode = Literal["product", "zip"]
@@ -57,7 +57,6 @@ def read_axis(text: str, workflow: Workflow, registry: Registry, base: Path) -> 
     name, sign, values = text.partition("=")
     if not sign or not values:
         raise ValueError(f"--sweep {text!r}: needs name=values, such as cfg=4,7,10 or seed=0..3")
-    port = target(workflow, registry, name)
 
     def lines(file: str) -> list[str]:
         try:
@@ -65,14 +64,26 @@ def read_axis(text: str, workflow: Workflow, registry: Registry, base: Path) -> 
         except OSError as error:
             raise ValueError(f"--sweep {name}: {file!r} cannot be read: {error.strerror or error}") from error
 
-    if values[0] == "@":
+    return read_values(name, values, workflow, registry, lines)
+
+
+def read_values(name: str, values: str, workflow: Workflow, registry: Registry, lines: Read) -> Axis:
+    """The axis `name` with its values as people write them.
+
+    Args:
+        lines: Gives the lines of a file, where one is named.
+    Raises:
+        ValueError: They cannot be read so.
+    """
+    port = target(workflow, registry, name)
+    if values.startswith("@"):
         listed = [line for line in lines(values[1:]) if line.strip()]
     elif port is not None and _free_text(port):
         return Axis(name, tuple(alternatives(values, lines)))
     else:
         listed = [made for part in values.split(",") for made in _counted(part.strip())]
     if not listed:
-        raise ValueError(f"--sweep {text!r}: there are no values in it")
+        raise ValueError(f"{name}={values}: there are no values in it")
     return Axis(name, tuple(_plain(port, value) for value in listed))
 
 

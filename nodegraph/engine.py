@@ -45,7 +45,7 @@ class Planned:
     """What would become of one node.
 
     Args:
-        state: "run", "memory", "disk", "unneeded" or "always".
+        state: "run", "memory", "disk", "unneeded", "always", or "still": bypassed or muted, or needs what is.
         weights: Bytes of models that it would lease, as they are stored.
     """
 
@@ -164,7 +164,8 @@ class Engine:
         for id in reversed(list(plan.calls)):  # consumers before inputs: what is held asks for nothing
             if id in needed and states[id] in ("run", "always"):
                 needed |= plan.calls[id].sources
-        return [_planned(plan, id, states, needed) for id in plan.calls]
+        still = [Planned(id, type, "still", why) for id, (type, why) in plan.still.items()]
+        return [*(_planned(plan, id, states, needed) for id in plan.calls), *still]
 
     def recall(
         self, workflow: Workflow, node: str, *, folders: Folders | None = None, persist: bool = False

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .pack import closest, nearest
 from .problems import InvalidWorkflow, Problem
-from .workflow import Graph, Ref, Step, Workflow
+from .workflow import Graph, Mode, Ref, Step, Workflow
 
 
 class FlatStep(NamedTuple):
@@ -17,15 +17,25 @@ class FlatStep(NamedTuple):
 
     type: str
     inputs: Mapping[str, Any]
+    mode: Mode = "run"
+
+
+class Still(NamedTuple):
+    """A node that does not run, since it is bypassed or muted, or needs what is."""
+
+    type: str
+    why: str
 
 
 @dataclass(slots=True)
 class Flat:
-    """A document without definitions. Ids inside them read `instance/node`."""
+    """A document without definitions. Ids inside them read `instance/node`. A bypassed instance stays one step."""
 
     steps: dict[str, FlatStep] = field(default_factory=dict)
     outputs: dict[str, Ref] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    still: dict[str, Still] = field(default_factory=dict)
+    """What `modes.flatten` took out of `steps`."""
 
 
 def fill(workflow: Workflow, given: Mapping[str, Any]) -> Workflow:
@@ -69,12 +79,12 @@ def expand(workflow: Workflow) -> Flat:
     """Flatten `workflow`. What is wrong with its definitions is in the result's `problems`."""
     flat = Flat()
     instances: dict[str, Mapping[str, Ref]] = {}
-    _expand(workflow, workflow.definitions, "", {}, (), flat, instances)
+    _expand(workflow, workflow.definitions, "", {}, (), flat, instances, "run")
     flat.outputs = {name: Ref(link.node, link.port) for name, link in workflow.outputs.items()}
     if instances:
         for id, step in flat.steps.items():
             inputs = {k: _through(v, instances, flat, id, k) for k, v in step.inputs.items()}
-            flat.steps[id] = FlatStep(step.type, inputs)
+            flat.steps[id] = step._replace(inputs=inputs)
         flat.outputs = {k: _through(v, instances, flat, "", None) for k, v in flat.outputs.items()}
     return flat
 
@@ -87,6 +97,7 @@ def _expand(
     inside: tuple[str, ...],
     flat: Flat,
     instances: dict[str, Mapping[str, Ref]],
+    around: Mode,
 ) -> None:
     filled: dict[str, dict[str, Any]] = {}
     owner = prefix[:-1]
@@ -102,10 +113,11 @@ def _expand(
         inputs = {name: _absolute(value, prefix) for name, value in step.flat.items()} if prefix else step.flat
         if id in filled:
             inputs = {**inputs, **filled[id]}
-        if step.type[0] == "#":
-            _instance(step, f"{prefix}{id}", inputs, definitions, inside, flat, instances)
+        mode = "mute" if around == "mute" else step.mode
+        if step.type[0] == "#" and mode != "bypass":
+            _instance(step, f"{prefix}{id}", inputs, definitions, inside, flat, instances, mode)
         else:
-            flat.steps[prefix + id] = FlatStep(step.type, inputs)
+            flat.steps[prefix + id] = FlatStep(step.type, inputs, mode)
 
 
 def _instance(
@@ -116,6 +128,7 @@ def _instance(
     inside: tuple[str, ...],
     flat: Flat,
     instances: dict[str, Mapping[str, Ref]],
+    mode: Mode,
 ) -> None:
     name = step.type[1:]
     instances[id] = {}
@@ -133,7 +146,7 @@ def _instance(
         message = f"{step.type!r} has no such input{nearest(unknown, definition.inputs)}; it has: {listed}"
         flat.problems.append(Problem("unknown_input", id, unknown, message))
     instances[id] = {n: Ref(f"{id}/{link.node}", link.port) for n, link in definition.outputs.items()}
-    _expand(definition, definitions, f"{id}/", inputs, (*inside, name), flat, instances)
+    _expand(definition, definitions, f"{id}/", inputs, (*inside, name), flat, instances, mode)
 
 
 def _absolute(value: Any, prefix: str) -> Any:

@@ -9,7 +9,7 @@ function of its own, from its literals, the facts of what is linked to it, and f
         return {"latent": known["latent"] | known["model"].only("latent space")}
 
 What does not agree becomes a problem of every port concerned, while editing instead of minutes into a run. A fact that
-is not known fits everything.
+is not known fits everything. The fact `absent` says why an output gives nothing: linking it is a problem.
 """
 
 from __future__ import annotations

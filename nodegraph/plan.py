@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from .context import Folders, NodeError
-from .expand import Flat, FlatStep, expand
+from .expand import Flat, FlatStep, Still
 from .facts import NONE, Facts, Known
+from .garbage import collector_paused
+from .modes import flatten
 from .node import Input, Node
 from .pack import Registry, nearest
 from .problems import InvalidWorkflow, Problem
@@ -64,6 +66,8 @@ class Plan:
     outputs: Mapping[str, Ref]
     problems: tuple[Problem, ...]
     """What is wrong with nodes that no target needs. They do not run, so they do not stand in the way."""
+    still: Mapping[str, Still] = field(default_factory=dict)
+    """What is bypassed or muted, or needs what is."""
 
     @property
     def facts(self) -> dict[str, Facts]:
@@ -80,6 +84,7 @@ class Plan:
         return sum(facts.size("weights") or 0 for facts in known)
 
 
+@collector_paused()
 def compile(
     workflow: Workflow, registry: Registry, folders: Folders | None = None, targets: Iterable[str] | None = None
 ) -> Plan:
@@ -91,7 +96,7 @@ def compile(
     Raises:
         InvalidWorkflow: With every problem of the document, if any node that a target needs has one.
     """
-    flat = expand(workflow)
+    flat = flatten(workflow, registry)
     problems = list(flat.problems)
     nodes = {id: found for id, step in flat.steps.items() if (found := _resolve(id, step, registry, problems))}
     deps = _dependencies(flat.steps)
@@ -109,7 +114,7 @@ def compile(
     if any(not p.node or p.node in needed or p.node not in flat.steps for p in problems):
         raise InvalidWorkflow(problems)
     calls = {id: check.calls[id] for id in order[: len(needed)]}
-    return Plan(calls, tuple(wanted), flat.outputs, tuple(problems))
+    return Plan(calls, tuple(wanted), flat.outputs, tuple(problems), flat.still)
 
 
 def _resolve(id: str, step: FlatStep, registry: Registry, problems: list[Problem]) -> Node[..., Any] | None:
@@ -162,7 +167,10 @@ def _targets(
         found = []
         for name in asked:
             id = flat.outputs[name].node if name in flat.outputs else name
-            if id not in flat.steps:
+            if id in flat.still:
+                message = f"target {name!r} does not run: {flat.still[id].why}; let it run, or choose another"
+                problems.append(Problem("still", id, None, message))
+            elif id not in flat.steps:
                 known = [*flat.outputs, *flat.steps]
                 message = f"target {name!r} is neither a node nor an output{nearest(name, known)}"
                 problems.append(Problem("unknown_target", "", None, message))
@@ -282,6 +290,9 @@ class Check:
                 message = f"{ref.node}.{ref.port} does not exist{_known_ports(ref, self.steps, self.calls)}"
                 if ref.node:
                     self.problems.append(Problem("dangling_link", id, port.name, message))
+            return None
+        if absent := source.facts.get(ref.port, NONE).get("absent"):
+            self.problems.append(Problem("absent", id, port.name, f"{ref.node}.{ref.port} gives nothing: {absent}"))
             return None
         given, want = source.outputs[ref.port], port.type
         if want.var is not None and bound.setdefault(want.var, given.item if want.is_list else given):

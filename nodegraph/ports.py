@@ -12,19 +12,19 @@ from .pack import Registry
 from .workflow import Graph, Step, Workflow
 
 
-def port(definitions: Mapping[str, Graph], registry: Registry, step: Step, name: str) -> Input | None:
-    """The input `name` of a node, or of the first node inside a definition that it feeds."""
+def port(definitions: Mapping[str, Graph], registry: Registry, type: str, name: str) -> Input | None:
+    """The input `name` of a node of this type, or of the first node inside a definition that it feeds."""
     seen: set[str] = set()
-    while step.type[0] == "#":
-        definition = definitions.get(step.type[1:])
-        if definition is None or name not in definition.inputs or step.type in seen:
+    while type[0] == "#":
+        definition = definitions.get(type[1:])
+        if definition is None or name not in definition.inputs or type in seen:
             return None
-        seen.add(step.type)
+        seen.add(type)
         inner, _, name = definition.inputs[name].to[0].partition(".")
         if inner not in definition.nodes:
             return None
-        step = definition.nodes[inner]
-    node = registry.get(step.type.partition("@")[0])
+        type = definition.nodes[inner].type
+    node = registry.get(type.partition("@")[0])
     return node.inputs.get(name) if node else None
 
 
@@ -34,7 +34,7 @@ def exposed(workflow: Workflow, registry: Registry) -> dict[str, Input]:
     for name, item in workflow.inputs.items():
         node, _, target = item.to[0].partition(".")
         step = workflow.nodes.get(node)
-        if step and (known := port(workflow.definitions, registry, step, target)):
+        if step and (known := port(workflow.definitions, registry, step.type, target)):
             found[name] = known
     return found
 
@@ -51,7 +51,7 @@ def target(workflow: Workflow, registry: Registry, name: str) -> Input | None:
     to = workflow.inputs[name].to[0] if name in workflow.inputs else name
     node, _, into = to.partition(".")
     step = workflow.nodes.get(node)
-    return port(workflow.definitions, registry, step, into) if step else None
+    return port(workflow.definitions, registry, step.type, into) if step else None
 
 
 def given_file(workflow: Workflow, registry: Registry, name: str) -> bool:
@@ -73,7 +73,7 @@ def rebase(workflow: Workflow, registry: Registry, old: Path, new: Path) -> Work
             name: os.path.relpath(old / text, new)
             for name, text in step.inputs.items()
             if isinstance(text, str)
-            and (known := port(workflow.definitions, registry, step, name))
+            and (known := port(workflow.definitions, registry, step.type, name))
             and Path in known.type.members
         }
         return step.with_inputs({**step.inputs, **files}) if files else step

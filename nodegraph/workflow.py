@@ -62,11 +62,16 @@ Value = Annotated[
 ]
 
 
+Mode = Literal["run", "bypass", "mute"]
+"""Of a node: runs; passes on what comes in; does not run, nor does what needs it."""
+
+
 class Step(Strict):
-    """One node: its type with version, or `#definition`, and its inputs by name."""
+    """One node: its type with version, or `#definition`, its inputs by name, and whether it takes part."""
 
     type: str = Field(pattern=TYPE)
     inputs: dict[Name, Value] = {}
+    mode: Mode = "run"
 
     @cached_property
     def flat(self) -> dict[str, Any]:
@@ -75,7 +80,7 @@ class Step(Strict):
 
     def with_inputs(self, inputs: Mapping[str, Any]) -> Step:
         """The same node with other inputs. (`model_copy` would keep what `flat` remembers of the old ones.)"""
-        return Step.model_construct(type=self.type, inputs=dict(inputs))
+        return Step.model_construct(type=self.type, inputs=dict(inputs), mode=self.mode)
 
     def links(self) -> Iterator[tuple[str, Link]]:
         for name, value in self.inputs.items():
@@ -101,6 +106,8 @@ class Layout(Strict):
     """Of a node: its own title, its colour, whether it is collapsed, how its seed goes on."""
     notes: list[JsonValue] = []
     groups: list[JsonValue] = []
+    reroutes: dict[str, list[tuple[float, float]]] = {}
+    """Points that a link is led over, by `node.port>node.port`."""
 
 
 class Graph(Strict):
@@ -129,6 +136,10 @@ class Workflow(Graph):
         raw = self.model_dump(mode="json", by_alias=True)
         order = ("format", "name", "description", "nodes", "inputs", "outputs", "definitions", "layout")
         raw["layout"] = {k: v for k, v in raw["layout"].items() if v}
+        for graph in (raw, *raw["definitions"].values()):
+            for step in graph["nodes"].values():
+                if step["mode"] == "run":
+                    del step["mode"]
         for definition in raw["definitions"].values():
             definition["layout"] = {k: v for k, v in definition["layout"].items() if v}
             for key in [k for k, v in definition.items() if not v and k != "nodes"]:

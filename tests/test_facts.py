@@ -62,8 +62,19 @@ def _(known: Known) -> dict[str, Facts]:
     raise ValueError("the header is cut off; get the file again")
 
 
+@node(version=1)
+def perhaps(image: Image | None = None) -> Image | None:
+    """A picture, where there is one."""
+    return image
+
+
+@perhaps.facts
+def _(known: Known) -> dict[str, Facts]:
+    return {"image": known["image"] if "image" in known else Facts(absent="there was none to take")}
+
+
 def bench(tmp_path: object) -> Bench:
-    return Bench(tmp_path, nodes=(sized, meet, turn, unreadable))  # type: ignore[arg-type]
+    return Bench(tmp_path, nodes=(sized, meet, turn, unreadable, perhaps))  # type: ignore[arg-type]
 
 
 def problems(made: Bench, nodes: dict[str, Any]) -> list[Problem]:
@@ -136,6 +147,13 @@ def test_lists_carry_what_is_known_of_their_items_and_coercions_nothing(tmp_path
 def test_what_cannot_be_read_is_a_problem(tmp_path: object) -> None:
     (found,) = problems(bench(tmp_path), {"a": step("Unreadable@1")})
     assert (found.code, str(found)) == ("unusable", "a: the header is cut off; get the file again")
+
+
+def test_an_output_that_is_absent_cannot_be_linked(tmp_path: object) -> None:
+    nodes = {"a": step("Perhaps@1"), "b": step("Meet@1", one=link("a.image"), other=link("a.image"))}
+    found = problems(bench(tmp_path), nodes)
+    assert [(p.code, p.where) for p in found] == [("absent", "b.one"), ("absent", "b.other")]
+    assert str(found[0]) == "b.one: a.image gives nothing: there was none to take"
 
 
 def test_facts_are_values() -> None:

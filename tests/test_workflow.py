@@ -28,14 +28,19 @@ scalars = (
 )
 values = scalars | links | st.lists(scalars, max_size=3) | st.lists(links, min_size=1, max_size=3)
 types = st.from_regex(r"([a-z][a-z0-9_]{0,5}/)?[A-Z][A-Za-z]{0,8}@[1-9][0-9]{0,2}", fullmatch=True)
-steps = st.fixed_dictionaries({"type": types, "inputs": st.dictionaries(names, values, max_size=4)})
+steps = st.fixed_dictionaries(
+    {"type": types, "inputs": st.dictionaries(names, values, max_size=4)},
+    optional={"mode": st.sampled_from(["run", "bypass", "mute"])},
+)
+points = st.tuples(st.floats(-9, 9), st.floats(-9, 9))
 documents = st.fixed_dictionaries(
     {"format": st.just("nodegraph/1"), "nodes": st.dictionaries(names, steps, max_size=5)},
     optional={
         "name": st.text(max_size=20),
         "outputs": st.dictionaries(names, links, max_size=2),
         "layout": st.fixed_dictionaries(
-            {"nodes": st.dictionaries(names, st.tuples(st.floats(-9, 9), st.floats(-9, 9)))}
+            {"nodes": st.dictionaries(names, points)},
+            optional={"reroutes": st.dictionaries(st.text(max_size=8), st.lists(points, max_size=2))},
         ),
     },
 )

@@ -25,6 +25,8 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--token-file", metavar="FILE", help="ask for the tokens in this file, made if not there")
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="also answer to this name")
     parser.add_argument("--private-webhooks", action="store_true", help="let webhooks reach addresses of this network")
+    parser.add_argument("--safety", choices=("flag", "blur", "withhold"),
+                        help="look for explicit pictures, and do this to them before they leave")  # fmt: skip
     parser.add_argument("--models", action="append", default=[], metavar="DIR", help="look for models here first")
     parser.add_argument("--cache", metavar="DIR", help="keep node outputs here instead of in the data folder")
     parser.add_argument("--checkpoint", type=float, default=5.0, metavar="SECONDS",
@@ -58,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
         tokens=Path(options.token_file).expanduser() if options.token_file else None,
         hosts=frozenset(name.lower() for name in options.allow_host),
         private_webhooks=options.private_webhooks,
+        safety=options.safety,
         settings=settings,
     )
     try:

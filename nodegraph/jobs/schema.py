@@ -117,6 +117,22 @@ STEPS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     """,
     """
+    CREATE TABLE sweeps (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        key TEXT UNIQUE,
+        name TEXT NOT NULL,
+        axes TEXT NOT NULL,
+        created REAL NOT NULL
+    );
+    CREATE TABLE cells (
+        sweep TEXT NOT NULL,
+        place TEXT NOT NULL,
+        job TEXT NOT NULL,
+        PRIMARY KEY (sweep, place)
+    ) WITHOUT ROWID;
+    """,
+    """
     CREATE TABLE userdata (
         path TEXT PRIMARY KEY,
         content BLOB NOT NULL,

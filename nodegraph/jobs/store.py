@@ -13,6 +13,7 @@ from .job import Result
 from .journal import Journal
 from .library import Library
 from .queue import Queue
+from .sweeps import Sweeps
 
 
 class FolderInUse(RuntimeError):
@@ -43,6 +44,7 @@ class Store:
         self.journal = Journal(self.database)
         self.gallery = Gallery(self.database)
         self.library = Library(self.database)
+        self.sweeps = Sweeps(self.database)
 
     @property
     def paused(self) -> bool:

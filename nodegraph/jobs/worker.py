@@ -57,6 +57,7 @@ class Worker:
             disk=setup["disk"],
             checkpoint=setup["checkpoint"],
         )
+        self._previews: bool = setup["previews"]
         self._lock = threading.Lock()
         self._job = ""
         self._run: Run | None = None
@@ -112,7 +113,7 @@ class Worker:
             self._run = run
             if self._stopped:
                 run.cancel()
-        tell = Teller(self._post, run, folders.output, self._public)
+        tell = Teller(self._post, run, folders.output, self._public, previews=self._previews)
         for event in run:
             tell(event)
         run.outputs()
@@ -129,8 +130,8 @@ class Worker:
 class Teller:
     """Turns the events of a run into what is sent."""
 
-    def __init__(self, post: Post, run: Run, output: Path, public: Callable[[str], str]) -> None:
-        self._post, self._run, self._output, self._public = post, run, output, public
+    def __init__(self, post: Post, run: Run, output: Path, public: Callable[[str], str], *, previews: bool) -> None:
+        self._post, self._run, self._output, self._public, self._previews = post, run, output, public, previews
         self._saves: Counter[str] = Counter()
         self._shown: dict[str, float] = {}
 
@@ -167,7 +168,7 @@ class Teller:
     def _progress(self, event: Progress) -> None:
         fields: dict[str, Any] = {"node": event.node, "step": event.step, "total": event.total, "what": event.what}
         now = time.monotonic()
-        if event.preview is not None and now - self._shown.get(event.node, 0.0) >= 0.2:
+        if self._previews and event.preview is not None and now - self._shown.get(event.node, 0.0) >= 0.2:
             self._shown[event.node] = now
             if (shown := _shown(event.preview())) is not None:
                 fields["preview"] = shown

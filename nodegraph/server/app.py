@@ -8,7 +8,20 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from ..jobs import Job
-from . import catalogue, checks, health, openapi, opening, outputs, queueing, results, stream, uploads, workflows
+from . import (
+    catalogue,
+    checks,
+    health,
+    openapi,
+    opening,
+    outputs,
+    queueing,
+    results,
+    stream,
+    sweeps,
+    uploads,
+    workflows,
+)
 from .catalogue import CATALOGUE, Catalogue
 from .comfy import WIRES
 from .editor import Editor, sign_in
@@ -21,7 +34,7 @@ from .routing import Route, collect
 from .site import SITE, Site
 from .webhooks import Webhooks
 
-MODULES = (catalogue, checks, health, opening, openapi, outputs, queueing, results, stream, uploads, workflows)
+MODULES = (catalogue, checks, health, opening, openapi, outputs, queueing, results, stream, sweeps, uploads, workflows)
 
 
 def make_app(site: Site) -> web.Application:

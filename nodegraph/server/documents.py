@@ -14,10 +14,12 @@ from typing import Any
 
 from ..context import Folders
 from ..engine import Engine
-from ..expand import expand, fill
+from ..expand import fill
 from ..interop import open_raw
+from ..modes import flatten
 from ..node import Choices, Input
 from ..pack import nearest
+from ..policy import Policy
 from ..ports import port
 from ..problems import InvalidWorkflow, Problem
 from ..workflow import Graph, Ref, Step, Workflow
@@ -40,10 +42,11 @@ class Documents:
     Args:
         uploads: Folder of uploads: what file names are relative to.
         examples: Folder of the shipped examples.
+        policy: What pictures pass before they leave.
     """
 
-    def __init__(self, engine: Engine, uploads: Path, examples: Path) -> None:
-        self.engine, self.uploads, self.examples = engine, uploads, examples
+    def __init__(self, engine: Engine, uploads: Path, examples: Path, policy: Policy | None = None) -> None:
+        self.engine, self.uploads, self.examples, self.policy = engine, uploads, examples, policy
         self._choices: dict[str, tuple[float, Mapping[str, str]]] = {}
 
     @property
@@ -75,12 +78,17 @@ class Documents:
         except InvalidWorkflow as error:
             return error.problems
 
-    def demand(self, workflow: Workflow, targets: list[str] | None = None) -> None:
-        """Raises `InvalidWorkflow` if a document that was read cannot run."""
+    def demand(self, workflow: Workflow, targets: list[str] | None = None) -> Workflow:
+        """What runs when a document that was read is queued: itself, its pictures behind what the policy asks for.
+
+        Raises:
+            InvalidWorkflow: It cannot run.
+        """
         outside = list(self._outside(workflow))
         if outside:
             raise InvalidWorkflow(outside)
-        self.engine.compile(workflow, targets=targets or None)
+        plan = self.engine.compile(workflow, targets=targets or None)
+        return workflow if self.policy is None else self.policy.enforce(workflow, plan)
 
     def choices(self, name: str) -> Mapping[str, str]:
         """The values behind `Choices(name)`."""
@@ -97,7 +105,7 @@ class Documents:
                 name: adopted
                 for name, text in step.inputs.items()
                 if isinstance(text, str)
-                and (known := port(workflow.definitions, self.engine.registry, step, name))
+                and (known := port(workflow.definitions, self.engine.registry, step.type, name))
                 and Path in known.type.members
                 and (adopted := self._upload(text)) != text
             }
@@ -121,7 +129,7 @@ class Documents:
 
     def _outside(self, workflow: Workflow) -> Iterator[Problem]:
         """Literals that name something on this machine which is not the client's to name."""
-        for id, step in expand(workflow).steps.items():
+        for id, step in flatten(workflow, self.engine.registry).steps.items():
             node = self.engine.registry.get(step.type.partition("@")[0])
             if node is None:
                 continue

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import Field, JsonValue
 
+from ..expand import expand
+from ..policy import Policy
 from ..problems import InvalidWorkflow
 from .errors import Refused, not_found
 from .queueing import JobId, found
@@ -33,6 +35,7 @@ async def read_output(site: Site, id: JobId, node: NodeId, port: Port, index: In
     document = site.store.queue.document(id)
     assert document is not None
     raw = json.loads(document)
+    policy = site.documents.policy
     outputs = await asyncio.to_thread(_recall, site, raw, node)
     if outputs is None and await site.dispatcher.keep(document, node):
         outputs = await asyncio.to_thread(_recall, site, raw, node)
@@ -41,7 +44,19 @@ async def read_output(site: Site, id: JobId, node: NodeId, port: Port, index: In
         raise Refused(404, "not_kept", f"{node!r} of this job ({job.state}) has no output here; {reason}")
     if port not in outputs:
         raise not_found("output", f"{node}.{port}")
+    if policy is not None and policy.strict and _shows(outputs[port]) and not _passed(policy, site, raw, node):
+        message = f"pictures leave this server only behind its {policy.type.partition('@')[0]}"
+        raise Refused(403, "policy", f"{message}, which {node!r} is not; look at what was saved")
     return await asyncio.to_thread(_response, outputs[port], index)
+
+
+def _passed(policy: Policy, site: Site, raw: Any, node: str) -> bool:
+    """Whether pictures of a node have passed the policy; of one inside a definition, `node` reads `instance/node`."""
+    return policy.passed(expand(site.engine.read(raw)).steps[node])
+
+
+def _shows(value: Any) -> bool:
+    return any(hasattr(item, "_repr_png_") for item in (value if isinstance(value, list) else [value]))
 
 
 def _recall(site: Site, raw: Any, node: str) -> Any:

@@ -149,9 +149,7 @@ async def enqueue(site: Site, asked: Submit) -> tuple[Job, bool]:
 
 
 def _prepared(site: Site, raw: JsonValue, asked: Submit) -> Workflow:
-    workflow = site.documents.read(raw, asked.inputs)
-    site.documents.demand(workflow, asked.targets)
-    return workflow
+    return site.documents.demand(site.documents.read(raw, asked.inputs), asked.targets)
 
 
 def stored_document(site: Site, name: str, version: int | None = None) -> JsonValue:

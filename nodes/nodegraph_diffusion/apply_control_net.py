@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
 
-from .checkpoint import Checkpoint, ModelError, find, list_files
+from .checkpoint import Checkpoint, ModelError, find, list_files, list_parts
 from .checkpoint.controls import open_control
 from .families import FAMILIES
 from .handles import Model, Vae
@@ -112,20 +112,10 @@ def _facts(known: Known) -> Mapping[str, Facts]:
 def controlnets(folders: Folders) -> Mapping[str, str]:
     """The ControlNets in the folders of models, each with what it is for."""
     found: dict[str, str] = {}
-    for source in [*list_files(folders.models), *_folders(folders)]:
+    for source in [*list_files(folders.models), *list_parts(folders.models)]:
         try:
             control = open_control(find(source, folders.models))
         except ModelError:
             continue
         found[source] = f"for {FAMILIES[control.family].title}, {control.denoiser.bytes / 1e6:,.0f} MB"
     return found
-
-
-def _folders(folders: Folders) -> list[str]:
-    """Folders with the configuration of one component, below the folders of models."""
-    return [
-        config.parent.relative_to(base).as_posix()
-        for base in folders.models
-        for config in sorted(base.glob("*/config.json")) + sorted(base.glob("*/*/config.json"))
-        if not (config.parent.parent / "model_index.json").is_file()
-    ]

@@ -21,15 +21,15 @@ Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.
 
 class Adapted(NamedTuple):
     model: Model
-    text_encoder: TextEncoder
+    text_encoder: TextEncoder | None
 
 
 @node(version=1, lane="io", category="model")
 def apply_lora(
     ctx: Context,
     model: Model,
-    text_encoder: TextEncoder,
     source: Annotated[str, Choices("loras")],
+    text_encoder: TextEncoder | None = None,
     strength: Strength = 1.0,
     text_strength: Strength = 1.0,
 ) -> Adapted:
@@ -40,16 +40,20 @@ def apply_lora(
 
     Args:
         source: A `.safetensors` file in the folders of models, or an absolute path.
+        text_encoder: Where the LoRA changes text encoders too. Without it the model alone is changed.
         strength: How much it changes the denoiser. 0 is not at all.
         text_strength: How much it changes the text encoders, if it does.
     Returns:
         model: The denoiser with the LoRA.
-        text_encoder: The text encoders with the LoRA.
+        text_encoder: The text encoders with the LoRA; nothing where none is linked.
     """
     adapter = opened(source, ctx.folders)
+    if text_encoder is None and (others := [part for part in adapter.parts if part != "denoiser"]) and text_strength:
+        listed = " and ".join(part.replace("_", " ") for part in others)
+        ctx.warn(f"{adapter.name} changes the {listed} too; link text_encoder to have that, or set text_strength to 0")
     return Adapted(
         with_lora(model, adapter, strength),
-        replace(text_encoder, loras=(*text_encoder.loras, Lora(adapter, text_strength))),
+        text_encoder and replace(text_encoder, loras=(*text_encoder.loras, Lora(adapter, text_strength))),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from nodegraph import Context, Facts, Known, NodeError, node
 
+from .encode_low_res import SMALL
 from .handles import Vae
 from .values import Image, Latent
 
@@ -41,6 +42,6 @@ def decode(ctx: Context, vae: Vae, latent: Latent, tiled: Literal["auto", "alway
 @decode.facts
 def _facts(known: Known) -> dict[str, Facts]:
     known.agree("latent space", "vae", "latent", hint="decode it with the VAE of the model that made it")
-    if known["latent"].get("content") == "nothing":
+    if known["latent"].get("content") in ("nothing", SMALL):
         known.refuse("latent", "an empty latent holds no picture yet; put `Sample` between")
     return {"image": known["latent"].only("width", "height", "batch")}

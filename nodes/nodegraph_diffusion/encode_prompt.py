@@ -33,6 +33,8 @@ def encode_prompt(ctx: Context, text_encoder: TextEncoder, text: Text = "", laye
     """
     from .diffusion.prompts import phases
 
+    if text and not text_encoder.family.encoders:
+        ctx.warn(f"{text_encoder.checkpoint.name} reads no prompts; what this one says does not count")
     parts = [
         replace(
             encoded(ctx, text_encoder, [phase.text] * len(text_encoder.encoders), layer),

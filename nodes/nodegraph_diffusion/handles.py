@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -12,21 +12,24 @@ from nodegraph import Context, NodeError, Report
 
 from .checkpoint import Checkpoint, Component, ModelError
 from .checkpoint.adapters import Adapter
+from .checkpoint.controls import T2I
+from .checkpoint.ip_adapters import IpAdapter
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
 from .checkpoint.words import Word
 from .families import FAMILIES, Family
-from .values import ControlHint
+from .values import ControlHint, Floats, frozen
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from .diffusion.control import Control
+    from .diffusion.control import Control, Features
     from .diffusion.denoiser import Prediction
-    from .diffusion.guidance import Combine
-    from .diffusion.lora import Parts
+    from .diffusion.guidance import Combine, Memory
+    from .diffusion.ip_adapter import Attended
     from .diffusion.prompts import PromptEncoder
     from .diffusion.schedules import Table
+    from .diffusion.weakening import Weakened
 
 T = TypeVar("T")
 
@@ -40,13 +43,37 @@ class Guider:
     kind: str
     eta: float
     limit: float
+    momentum: float = 0.0
 
-    def combine(self) -> Combine:
+    def memory(self) -> Memory | None:
+        """What a run remembers of its steps, if it does."""
+        from .diffusion.guidance import Memory
+
+        return Memory(self.momentum) if self.kind == "projected" and self.momentum else None
+
+    def combine(self, memory: Memory | None = None) -> Combine:
         from .diffusion import guidance
 
         if self.kind == "projected":
-            return guidance.projected(self.eta, self.limit)
+            return guidance.projected(self.eta, self.limit, memory)
         return {"zero_star": guidance.zero_star, "tangential": guidance.tangential}[self.kind]()
+
+
+@dataclass(frozen=True, slots=True)
+class Weakening:
+    """How a denoiser is made worse, so that its output can be moved away from what it then says.
+
+    Args:
+        layers: Which layers are changed, see `diffusion.weakening`.
+        scale: How far the output is moved.
+        start, end: The part of the steps on which that is done, 0..1.
+    """
+
+    kind: Literal["perturbed", "skip_layer"]
+    layers: str
+    scale: float
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +111,8 @@ class Weights(Generic[T]):
 
     @property
     def name(self) -> str:
-        part = "denoiser" if self.component is self.checkpoint.denoiser else self.component.name.replace("_", " ")
+        name = self.component.name
+        part = "denoiser" if name == FAMILIES[self.checkpoint.family].denoiser[0] else name.replace("_", " ")
         return f"{part} of {self.checkpoint.name}"
 
     @property
@@ -93,7 +121,7 @@ class Weights(Generic[T]):
 
     @property
     def size(self) -> int:
-        return self.component.elements * self.dtype.itemsize
+        return self.component.bytes if self.component.quantised else self.component.elements * self.dtype.itemsize
 
     def capacity(self) -> int:
         from .diffusion.devices import memory
@@ -146,6 +174,28 @@ class Lora:
     strength: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ImagePrompt:
+    """An IP-Adapter and what its image encoder sees in pictures, and in none (N, T, D).
+
+    Args:
+        start, end: The part of the way from noise to picture on which it acts, 0..1.
+    """
+
+    adapter: IpAdapter
+    seen: Floats
+    unseen: Floats
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("seen", "unseen"):
+            object.__setattr__(
+                self, name, frozen(getattr(self, name), 3, f"ImagePrompt.{name} (picture, token, width)")
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Taught:
     """A word that a text encoder was taught, as prompts write it."""
@@ -154,11 +204,21 @@ class Taught:
     word: Word
 
 
-@dataclass(frozen=True, slots=True)
-class LoraWeights:
-    """The weights of a LoRA on a device in a dtype, to be leased."""
+A = TypeVar("A", Adapter, IpAdapter)
 
-    adapter: Adapter
+
+@dataclass(frozen=True, slots=True)
+class AdapterWeights(Generic[A, T]):
+    """The weights of a small file beside a model, on a device in a dtype, to be leased.
+
+    Args:
+        what: Its kind, as people call it.
+        read: Makes it from its file.
+    """
+
+    what: str
+    adapter: A
+    read: Callable[[Path, torch.dtype, torch.device], T]
     dtype: torch.dtype
     device: torch.device
 
@@ -168,7 +228,7 @@ class LoraWeights:
 
     @property
     def name(self) -> str:
-        return f"LoRA {self.adapter.name}"
+        return f"{self.what} {self.adapter.name}"
 
     @property
     def place(self) -> str:
@@ -183,17 +243,15 @@ class LoraWeights:
 
         return memory(self.device)
 
-    def load(self, report: Report) -> Parts:
-        from .diffusion import lora
-
+    def load(self, report: Report) -> T:
         try:
-            made = lora.read(Path(self.adapter.path), self.dtype, self.device)
+            made = self.read(Path(self.adapter.path), self.dtype, self.device)
         except (ModelError, OSError) as error:
             raise NodeError(str(error)) from error
         report(self.size, self.size)
         return made
 
-    def drop(self, value: Parts) -> None:
+    def drop(self, value: T) -> None:
         """Its memory goes with it."""
 
 
@@ -219,7 +277,8 @@ class _Handle:
             used = []
             for each in loras:
                 if each.strength and part in each.adapter.parts:
-                    parts = leases.enter_context(ctx.lease(LoraWeights(each.adapter, weights.dtype, weights.device)))
+                    wanted = AdapterWeights("LoRA", each.adapter, lora.read, weights.dtype, weights.device)
+                    parts = leases.enter_context(ctx.lease(wanted))
                     used.append((each.adapter.name, parts[part], each.strength))
             try:
                 adapted = lora.applied(module, used, lambda name: self.family.adapted(name, component.config))
@@ -246,9 +305,11 @@ class Model(_Handle):
     Args:
         space: Of the latents it works on.
         loras: In the order in which they were applied.
-        controls: ControlNets with the pictures that they hold to.
+        controls: ControlNets and T2I-Adapters with the pictures that they hold to.
+        images: IP-Adapters with the pictures that they show.
         options: How it is run.
         guider: How outputs are combined; None leaves it to the family.
+        weakening: What worse version of itself it is guided away from, if any.
         predicts: What the network gives, where it is not what its checkpoint says.
         differential: How far a mask is made hard, at each step at another level; see `sampling.sample`.
         noise: Of the noise that it was trained on, what is not as its checkpoint says, see `NoiseTable.from_config` and
@@ -258,8 +319,10 @@ class Model(_Handle):
     space: Space = STABLE_DIFFUSION
     loras: tuple[Lora, ...] = ()
     controls: tuple[ControlHint, ...] = ()
+    images: tuple[ImagePrompt, ...] = ()
     options: Options = AS_IT_COMES
     guider: Guider | None = None
+    weakening: Weakening | None = None
     predicts: Literal["epsilon", "v_prediction", "sample", "lcm"] | None = None
     differential: float = 0.0
     noise: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -285,23 +348,60 @@ class Model(_Handle):
             yield network
 
     @contextmanager
-    def controlled(self, ctx: Context, size: tuple[int, int], like: Tensor) -> Iterator[list[Control]]:
-        """Its ControlNets, ready to be asked about latents like `like` of pictures of `size` (height, width)."""
-        from .diffusion.control import ready
+    def controlled(self, ctx: Context, size: tuple[int, int], like: Tensor) -> Iterator[list[Control | Features]]:
+        """Its ControlNets and T2I-Adapters, ready to be asked about latents like `like` of pictures of `size` (height,
+        width)."""
+        from .diffusion.control import features, ready
 
         family = self.family
         with ExitStack() as leases:
-            made = []
+            made: list[Control | Features] = []
             for each in self.controls:
                 weights = self._weights(each.checkpoint.denoiser)
                 weights = replace(weights, checkpoint=each.checkpoint)
                 network = leases.enter_context(ctx.lease(weights))
-                assert family.control is not None
                 try:
-                    made.append(ready(family.control, network, each, size, like))
+                    if each.checkpoint.denoiser.cls == T2I:
+                        made.append(features(network, each, size, len(like)))
+                    else:
+                        assert family.control is not None
+                        made.append(ready(family.control, network, each, size, like))
                 except ValueError as error:
                     raise NodeError(str(error), "model") from error
             yield made
+
+    @contextmanager
+    def weakened(self, network: Any) -> Iterator[Weakened | None]:
+        """`network`, its denoiser, ready to be made worse, for the length of a `with` block."""
+        from .diffusion.weakening import weakened
+
+        how = self.weakening
+        with ExitStack() as hooks:
+            try:
+                yield hooks.enter_context(weakened(network, **asdict(how))) if how is not None else None
+            except ValueError as error:
+                raise NodeError(str(error), "model") from error
+
+    @contextmanager
+    def shown(self, ctx: Context, network: Any) -> Iterator[Attended]:
+        """What its IP-Adapters show to `network`, its denoiser, for the length of a `with` block."""
+        from torch import from_numpy
+
+        from .diffusion import ip_adapter
+
+        like = self.denoiser
+        with ExitStack() as leases:
+            made = []
+            for each in self.images:
+                wanted = AdapterWeights("IP-Adapter", each.adapter, ip_adapter.read, like.dtype, like.device)
+                weights = leases.enter_context(ctx.lease(wanted))
+                seen, unseen = (from_numpy(array.copy()) for array in (each.seen, each.unseen))
+                made.append(ip_adapter.shown(weights, seen, unseen, each.strength, each.start, each.end))
+            try:
+                names = [each.adapter.name for each in self.images]
+                yield leases.enter_context(ip_adapter.attending(network, made, names))
+            except ModelError as error:
+                raise NodeError(str(error), "model") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,10 +447,12 @@ class Vae(_Handle):
     Args:
         multiple: Of how many pixels the denoiser wants width and height to be multiples.
         hides: Whether the denoiser reads a picture with a hole, which is then encoded too.
+        enlarges: Whether the denoiser makes a large picture of a small one.
     """
 
     multiple: int = 1
     hides: bool = False
+    enlarges: bool = False
 
     @property
     def autoencoder(self) -> Weights[Any]:

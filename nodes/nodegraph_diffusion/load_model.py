@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Fact, Facts, Folders, Known, NodeError, choices, node
 
-from .checkpoint import DEMO, Checkpoint, ModelError, list_models, open_model
+from .checkpoint import DEMO, Checkpoint, ModelError, list_models, open_model, with_text_encoders, with_vae
 from .checkpoint.spaces import space
 from .families import FAMILIES, Family
 from .handles import Dtype, Model, TextEncoder, Vae
@@ -49,8 +49,9 @@ def load_model(
             where pictures come out as noise or burnt, try the other.
         dtype: Precision of the weights. By default float32 on a CPU and float16 on a graphics card.
         device: Where to compute: "cuda", "cuda:1", "mps", "cpu". By default the best there is.
-        text_encoder_from: Another model to take the text encoders from, for files that hold the denoiser alone.
-        vae_from: Another model to take the VAE from.
+        text_encoder_from: Another model to take the text encoders from, for files that hold the denoiser alone; or
+            files that hold a CLIP or T5 alone, with commas between their names.
+        vae_from: Another model to take the VAE from, or a file that holds one alone.
     Returns:
         model: The denoiser.
         text_encoder: Encodes prompts for it.
@@ -70,7 +71,7 @@ def load_model(
     return LoadedModel(
         Model(found, dtype, device, space(pictures.autoencoder)),
         TextEncoder(texts, dtype, device),
-        Vae(pictures, dtype, device, family.multiple, family.inpaints(found.denoiser.config)),
+        Vae(pictures, dtype, device, family.multiple, family.inpaints(found.denoiser.config), family.enlarges),
     )
 
 
@@ -79,16 +80,19 @@ def _opened(
 ) -> tuple[Checkpoint, Checkpoint, Checkpoint]:
     """The models that denoiser, text encoders and VAE are of. Raises `NodeError` where one lacks them."""
 
-    def opened(named: str, port: str) -> Checkpoint:
+    def opened(port: str, look: Callable[[], Checkpoint]) -> Checkpoint:
         try:
-            return open_model(named, folders.models, prediction if port == "source" else "auto")
+            return look()
         except ModelError as error:
             raise NodeError(str(error), port) from error
 
-    found = opened(source, "source")
-    text_model = opened(texts, "text_encoder_from") if texts else found
-    picture_model = opened(pictures, "vae_from") if pictures else found
-    if not text_model.text_encoders:
+    found = opened("source", lambda: open_model(source, folders.models, prediction))
+    text_model, picture_model = found, found
+    if texts:
+        text_model = opened("text_encoder_from", lambda: with_text_encoders(found, texts, folders.models))
+    if pictures:
+        picture_model = opened("vae_from", lambda: with_vae(found, pictures, folders.models))
+    if _family(found).encoders and not text_model.text_encoders:
         message = f"{text_model.name} holds no text encoders; name a model that has those of {_family(found).title}"
         raise NodeError(message, "text_encoder_from")
     if picture_model.vae is None:
@@ -141,17 +145,19 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         "prediction": found.prediction,
         "refines": family.refines or None,
         "inpaints": family.inpaints(found.denoiser.config) or None,
+        "enlarges": at.cell if family.enlarges else None,
         "weights": found.denoiser.bytes,
     }
     text_encoder: dict[str, Fact | None] = {
         "family": family.name,
         "prompt": prompt,
-        "token widths": text_widths([part.config for part in texts.text_encoders]),
+        "token widths": text_widths([part.config for part in texts.text_encoders]) or None,
         "weights": sum(part.bytes for part in texts.text_encoders),
     }
     vae: dict[str, Fact | None] = {
         "latent space": latent,
         "channels": at.channels,
+        "enlarges": at.cell if family.enlarges else None,
         "weights": pictures.autoencoder.bytes,
     }
     return {"model": Facts(model), "text_encoder": Facts(text_encoder), "vae": Facts(vae)}

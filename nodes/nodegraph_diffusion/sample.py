@@ -9,6 +9,7 @@ from pydantic import Field
 
 from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
+from .encode_low_res import SMALL
 from .families import Job
 from .handles import Model
 from .layouts import Layout
@@ -20,6 +21,7 @@ from .sample_inputs import (
     check_windows,
     controls_of,
     hole_of,
+    low_res_of,
     mask_of,
     network_prompts,
     shared,
@@ -148,6 +150,7 @@ def sample(
     kept: list[Tensor] = []
     kept_noisy: list[Tensor] = []
     reached = (0, steps)
+    memory = model.guider.memory() if model.guider else None
 
     def report(done: int, total: int, state: State) -> None:
         nonlocal reached, seen
@@ -156,7 +159,7 @@ def sample(
         if keep_steps:
             kept.append(x0.cpu())
             kept_noisy.append((state.x / state.x.std(dim=(1, 2, 3), keepdim=True).clamp(min=1)).cpu())
-        ctx.checkpoint(lambda: plain(state, kept, kept_noisy))
+        ctx.checkpoint(lambda: plain(state, kept, kept_noisy, memory))
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
     solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
@@ -164,15 +167,24 @@ def sample(
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
     positive, negative = shared(positive, negative)
     hints = controls_of(model, positive, negative)
-    with model.leased(ctx) as network, replace(model, controls=hints).controlled(ctx, size, start) as controls:
+    with (
+        model.leased(ctx) as network,
+        replace(model, controls=hints).controlled(ctx, size, start) as controls,
+        model.shown(ctx, network) as shown,
+        model.weakened(network) as weakened,
+    ):
         start = start.to(model.denoiser.device)
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and latent.keeps and (comfyui or not inpainting)
         check_whole((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
         if in_windows:
-            check_windows((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
+            check_windows(model, (*prompts, *([negative] if negative else [])), bool(controls))
+        draw = Draw(seed, tuple(start.shape), whole_batch)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
+        if family.enlarges:
+            low_res, level = low_res_of(model, latent, draw)
+            job = replace(job, low_res=low_res.to(start.device), noise_level=level)
         longer = comfyui and 0 < strength < 1
         try:
             whole_steps = int(steps / strength) if longer else steps
@@ -191,23 +203,24 @@ def sample(
                 acting = [c for n, c in enumerate(controls) if n in prompt.controls and c.acts(*walked)]
                 told = job if prompt.guidance is None else replace(job, guidance=prompt.guidance)
                 residuals = together([control.ask(x, time, prompt, told) for control in acting])
-                with remembering(network, f"prompt {id(prompt)}"):
+                with remembering(network, f"prompt {id(prompt)}"), shown.during(prompt, len(x), *walked):
                     return family.predict(network, x, time, prompt, replace(told, residuals=residuals))
 
-            def asked(prompt: Conditioning, score: float) -> list[Prompt]:
-                return network_prompts(prompt, score, start, whole, model, comfyui, hints)
+            def asked(prompt: Conditioning, score: float, negative: bool = False) -> list[Prompt]:
+                return network_prompts(prompt, score, start, whole, model, comfyui, hints, negative)
 
             def build(prompt: Conditioning) -> GuidedDenoiser:
                 return GuidedDenoiser(
                     ask,
                     asked(prompt, 6.0),
-                    None if negative is None else asked(negative, 2.5),
+                    None if negative is None else asked(negative, 2.5, negative=True),
                     prediction=model.prediction,
                     cfg=cfg,
                     rescale=rescale,
                     together=family.together,
-                    combine=model.guider.combine() if model.guider else family.combine,
+                    combine=model.guider.combine(memory) if model.guider else family.combine,
                     dtype=network.dtype,
+                    weakened=weakened,
                     walked=whole.walked,
                 )
 
@@ -224,7 +237,7 @@ def sample(
                 solver,
                 whole,
                 start,
-                Draw(seed, tuple(start.shape), whole_batch),
+                draw,
                 strength=1.0 if longer or levels is not None else strength,
                 start_step=0 if levels is not None else start_step,
                 end_step=None if levels is not None else end_step,
@@ -235,7 +248,7 @@ def sample(
                 leftover_noise=leftover_noise,
                 differential=model.differential,
                 on_step=report,
-                resume=resumed(ctx, start, kept, kept_noisy),
+                resume=resumed(ctx, start, kept, kept_noisy, memory),
             )
         except ValueError as error:
             raise NodeError(str(error)) from error
@@ -262,13 +275,16 @@ def _facts(known: Known) -> dict[str, Facts]:
     content = latent.get("content")
     begins = content == "nothing" and known.value("comfyui") is False and "levels" not in known
     for name, whole in (("strength", 1), ("start_step", 0)):
-        if begins and known.value(name) not in (None, whole):
+        if (begins or content == SMALL) and known.value(name) not in (None, whole):
             message = "begins with a picture, but the latent is empty; use EncodeImage instead of EmptyLatent, or set"
             known.refuse(name, f"{message} it to {whole}")
     if content == "nothing" and model.get("refines"):
         message = "the model is a refiner, which goes on from another model's latents, but the latent is empty"
         known.refuse("latent", f"{message}; sample it with the base model first")
         known.refuse("model", "a refiner cannot be first: the latent is empty; sample with the base model before it")
+    if model.get("enlarges") and content is not None and content != SMALL:
+        known.refuse("latent", "the model is one that enlarges, which needs a small picture; link EncodeLowRes, with "
+                     "this model's VAE and an image")  # fmt: skip
     if model.get("inpaints") and content in ("nothing", "a picture"):
         known.refuse("latent", "the model is one for inpainting, which needs a picture with a hole; link EncodeImage, "
                      "with this model's VAE, an image and a mask")  # fmt: skip

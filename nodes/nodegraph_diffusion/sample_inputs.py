@@ -17,8 +17,9 @@ from .values import Conditioning, ControlHint, Latent, Window
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .diffusion.control import Control
+    from .diffusion.control import Control, Features
     from .diffusion.denoiser import Prompt
+    from .diffusion.noise import Draw
     from .diffusion.schedules import Schedule
 
 
@@ -30,13 +31,18 @@ def check_width(model: Model, prompt: Conditioning, port: str) -> None:
             raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
 
 
-def check_windows(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool) -> None:
+def check_windows(model: Model, prompts: Iterable[Conditioning], controlled: bool) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     whole = "set tile to 0 and link a plain prompt"
-    if inpainting:
-        raise NodeError(f"an inpainting model looks at the whole picture; {whole}", "model")
-    if controlled:
-        raise NodeError(f"a ControlNet looks at the whole picture; {whole}", "model")
+    looking = {
+        "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
+        "an upscaling model looks at the whole small picture": model.family.enlarges,
+        "a ControlNet or T2I-Adapter looks at the whole picture": controlled,
+        "guidance with momentum remembers the whole picture": model.guider is not None and model.guider.momentum,
+    }
+    for what, is_so in looking.items():
+        if is_so:
+            raise NodeError(f"{what}; {whole}", "model")
     if any(part.mask is not None or part.window is not None for prompt in prompts for part in prompt.parts):
         raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 
@@ -84,7 +90,7 @@ def controls_of(
     return (*model.controls, *found.values())
 
 
-def timed(control: Control, hint: ControlHint, way: Schedule) -> Control:
+def timed(control: Control | Features, hint: ControlHint, way: Schedule) -> Control | Features:
     """A ControlNet that acts on a part of the steps of `way`."""
     if not hint.by_noise:
         return control
@@ -100,6 +106,7 @@ def network_prompts(
     model: Model,
     middle: bool,
     hints: Sequence[ControlHint],
+    negative: bool = False,
 ) -> list[Prompt]:
     """What is asked, with masks and windows at the size of the latent.
 
@@ -107,6 +114,7 @@ def network_prompts(
         way: All steps.
         middle: Whether a mask counts at the middle of each cell.
         hints: The run's ControlNets, of which the model's act on all prompts.
+        negative: Whether it says what a picture should not show.
     """
     import torch
     from torch.nn import functional
@@ -126,8 +134,11 @@ def network_prompts(
         own = {id(hint) for hint in part.controls}
         acting = frozenset(n for n, hint in enumerate(hints) if id(hint) in own or n < len(model.controls))
         made.append(
-            replace(prompt, weight=part.weight, mask=mask, start=start, end=end, window=window, controls=acting)
-        )
+            replace(
+                prompt, weight=part.weight, mask=mask, start=start, end=end, window=window, controls=acting,
+                negative=negative,
+            )
+        )  # fmt: skip
     return made
 
 
@@ -205,6 +216,19 @@ def hole_of(model: Model, latent: Latent) -> Any:
     edges = (0, width - latent.width, 0, height - latent.height)
     assert model.family.hole is not None
     return model.family.hole(functional.pad(hard, edges, mode="replicate"), hidden)
+
+
+def low_res_of(model: Model, latent: Latent, draw: Draw) -> tuple[Tensor, int]:
+    """What an upscaling model reads beside the latent: the small picture (B, 3, h, w), -1..1, and its noise level."""
+    import torch
+
+    from .diffusion.low_res import augmented
+
+    if latent.low_res is None:
+        message = "is an upscaling model, which needs a small picture"
+        raise NodeError(f"{message}; link EncodeLowRes, with this model's VAE and an image, to latent", "latent")
+    scheduler = model.checkpoint.low_res_scheduler
+    return augmented(torch.from_numpy(latent.low_res.copy()), scheduler, latent.noise_level, draw)
 
 
 def attention_of(network: Any) -> str:

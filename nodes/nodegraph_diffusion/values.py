@@ -100,7 +100,8 @@ class Latent:
     rounded up to what the denoiser asks for. `mask` is float32 (1 or B, height, width), 1 where to sample. `masked` has
     the shape of `samples`: the picture with its hole greyed, which inpainting models read. `sigma` is the noise left in
     `samples`, on the variance-exploding scale; 0 is clean. Unless it `keeps` what is around the mask, the mask is only
-    shown to inpainting models.
+    shown to inpainting models. `low_res` is float32 (B, 3, h, w), 0..1: the small picture that upscaling models read, a
+    pixel for each cell of the latent, and `noise_level` the noise they hide it under.
     """
 
     width: int
@@ -111,6 +112,8 @@ class Latent:
     masked: Floats | None = None
     sigma: float = field(default=0.0)
     keeps: bool = True
+    low_res: Floats | None = None
+    noise_level: int = 0
 
     def __post_init__(self) -> None:
         if self.samples is not None:
@@ -119,6 +122,8 @@ class Latent:
             object.__setattr__(self, "mask", frozen(self.mask, 3, "Latent.mask (batch, height, width)"))
         if self.masked is not None:
             object.__setattr__(self, "masked", frozen(self.masked, 4, "Latent.masked (batch, channel, h, w)"))
+        if self.low_res is not None:
+            object.__setattr__(self, "low_res", frozen(self.low_res, 4, "Latent.low_res (batch, 3, h, w)"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class NoiseLevels:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ControlHint:
-    """A ControlNet and the picture, or its latent, that it holds to (1 or B, C, H, W).
+    """A ControlNet or T2I-Adapter and the picture, or its latent, that it holds to (1 or B, C, H, W).
 
     Args:
         start, end: The part of the way from noise to picture on which it acts, 0..1: of the steps, or `by_noise` of the

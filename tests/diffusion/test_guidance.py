@@ -39,6 +39,19 @@ def test_it_is_diffusers(kind: str) -> None:
     assert (expected - (negative + CFG * (positive - negative))).abs().max() > 0.1
 
 
+def test_momentum_is_diffusers_too() -> None:
+    guider = guiders.AdaptiveProjectedGuidance(CFG, -0.5, 5.0, eta=0.3)
+    memory = guidance.Memory(-0.5)
+    ours = guidance.projected(0.3, 5.0, memory)
+    for index in range(3):
+        guider.set_state(step=index, num_inference_steps=4, timestep=torch.tensor(0))
+        generator = torch.Generator().manual_seed(index)
+        negative, positive = torch.randn(2, 1, 4, 8, 8, generator=generator)
+        guider.prepare_inputs({"x": (positive, negative)})
+        torch.testing.assert_close(ours(negative, positive, CFG), guider.forward(positive, negative).pred)
+    assert isinstance(memory.running_average, Tensor)
+
+
 def test_without_projection_and_limit_it_is_the_usual() -> None:
     negative, positive = outputs()
     made = guidance.projected(1.0, 0.0)(negative, positive, CFG)

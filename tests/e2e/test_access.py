@@ -50,10 +50,16 @@ def test_axe_finds_nothing(browser: Browser, server: Server, scheme: Literal["da
     for panel in ("Node", "Queue", "Problems"):
         page.get_by_role("complementary").get_by_role("button", name=panel, exact=True).click()
         look(f"panel {panel}")
+    for key, name in {"Control+b": "bypassed", "m": "muted"}.items():
+        page.keyboard.press(key)
+        expect(editor.node("sample").locator(".node-state")).to_have_text(name.capitalize())
+        look(name)
+    page.keyboard.press("m")
     page.locator(".react-flow__pane").click(position={"x": 300, "y": 6})
     for key, name in {
         "Space": "palette", "Control+K": "commands", "?": "help", "Control+Shift+O": "templates",
         "Control+Shift+S": "save as", "Control+E": "export", "Control+F": "find",
+        "Shift+S": "sweep",
     }.items():  # fmt: skip
         page.keyboard.press(key)
         expect(page.get_by_role("dialog")).to_be_visible()

@@ -93,6 +93,28 @@ def test_a_subgraph_is_entered_changed_and_left_and_still_runs(editor: Editor) -
     assert "subgraph/sample" in job["nodes"]
 
 
+def test_a_bypassed_node_lets_through_and_a_muted_one_stops_what_needs_it(editor: Editor) -> None:
+    page = editor.page
+    editor.node("enlarge").locator(".node-title").click()
+    page.keyboard.press("Control+b")
+    expect(editor.node("enlarge").locator(".node-state")).to_have_text("Bypassed")
+    assert editor.document()["nodes"]["enlarge"]["mode"] == "bypass"
+    job = editor.run()
+    assert (job["state"], "enlarge" in job["nodes"]) == ("done", False), job
+    saved = editor.server.get("/api/results?limit=1")["results"][0]
+    assert (saved["job"], saved["width"]) == (job["id"], 64)
+
+    page.keyboard.press("Control+b")
+    page.keyboard.press("m")
+    expect(editor.node("enlarge").locator(".node-state")).to_have_text("Muted")
+    expect(editor.node("save").locator(".node-state")).to_have_text("not running")
+    editor.node("save").locator(".node-title").click()
+    page.keyboard.press("i")
+    expect(page.locator(".about")).to_contain_text("does not run: needs enlarge, which is muted")
+    page.get_by_role("radio", name="Muted").press("ArrowLeft")
+    assert editor.document()["nodes"]["save"]["mode"] == "bypass"
+
+
 def test_a_graph_seen_from_afar_keeps_its_nodes_and_lets_them_be_chosen(editor: Editor) -> None:
     page = editor.page
     spot = editor.spot(editor.node("sample"))
@@ -105,6 +127,62 @@ def test_a_graph_seen_from_afar_keeps_its_nodes_and_lets_them_be_chosen(editor: 
     expect(page.locator(".react-flow__node")).to_have_count(0)
     page.mouse.dblclick(*spot)
     expect(editor.node("sample")).to_be_visible()
+
+
+def test_links_are_led_and_cut_and_copies_dragged(editor: Editor) -> None:
+    page = editor.page
+    page.keyboard.press("f")
+    half = """path => {
+        const at = path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(path.getScreenCTM());
+        return [at.x, at.y];
+    }"""
+    link = page.get_by_label("Link from decode.image to enlarge.image", exact=True).locator("path.link")
+    x, y = link.evaluate(half)
+    page.mouse.dblclick(x, y)
+    point = page.get_by_label("Point of the link from decode.image to enlarge.image", exact=True)
+    expect(point).to_be_visible()
+    editor.drag(editor.spot(point), (x + 10, y - 90))
+    name = "decode.image>enlarge.image"
+    (before,) = editor.document()["layout"]["reroutes"][name]
+    page.keyboard.press("Shift+ArrowUp")
+    (after,) = editor.document()["layout"]["reroutes"][name]
+    assert after == [before[0], before[1] - 12]
+    page.keyboard.press("Delete")
+    assert "reroutes" not in editor.document()["layout"]
+
+    x, y = editor.spot(editor.node("decode").locator(".node-title"))
+    places = editor.document()["layout"]["nodes"]
+    page.keyboard.down("Alt")
+    editor.drag((x, y), (x + 20, y + 260))
+    page.keyboard.up("Alt")
+    expect(editor.node("decode_2")).to_be_visible()
+    document = editor.document()
+    assert {id: at for id, at in document["layout"]["nodes"].items() if id in places} == places
+    assert document["nodes"]["decode_2"]["inputs"] == document["nodes"]["decode"]["inputs"]
+
+    x, y = link.evaluate(half)
+    page.keyboard.down("Control")
+    page.keyboard.down("Shift")
+    editor.drag((x, y - 60), (x, y + 60))
+    page.keyboard.up("Shift")
+    page.keyboard.up("Control")
+    expect(link).to_have_count(0)
+    assert "decode.image > enlarge.image" not in editor.links()
+    page.keyboard.press("Control+z")
+    expect(link).to_have_count(1)
+
+
+def test_a_dragged_node_is_held_in_line_with_another(editor: Editor) -> None:
+    page = editor.page
+    places = editor.document()["layout"]["nodes"]
+    x, y = editor.spot(editor.node("enlarge").locator(".node-title"))
+    other = editor.spot(editor.node("decode").locator(".node-title"))
+    editor.drag((x, y), (x + 30, other[1] + 2), drop=False)
+    expect(page.locator(".guide").first).to_be_attached()
+    page.mouse.up()
+    expect(page.locator(".guide")).to_have_count(0)
+    after = editor.document()["layout"]["nodes"]
+    assert after["enlarge"][1] == places["decode"][1]
 
 
 def test_numbers_are_dragged(editor: Editor) -> None:

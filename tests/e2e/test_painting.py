@@ -119,3 +119,36 @@ def test_a_sketch_becomes_the_picture_that_is_started_from(editor: Editor) -> No
     assert (sketch == (0xE5, 0x48, 0x4D)).all(axis=-1).mean() > 0.01
     job = editor.run()
     assert job["state"] == "done", job
+
+
+def test_boxes_with_prompts_are_drawn_moved_and_resized(editor: Editor) -> None:
+    page = editor.page
+    editor.template("Layout to picture")
+    editor.node("layout").get_by_role("button", name="Draw the boxes").click()
+    dialog = page.get_by_role("dialog", name="Prompts in boxes")
+    stage = dialog.locator(".boxes-stage").bounding_box()
+    assert stage is not None
+    left, top, side = stage["x"], stage["y"], stage["width"]
+    assert abs(side - stage["height"]) < 1
+
+    editor.drag((left + 0.1 * side, top + 0.6 * side), (left + 0.4 * side, top + 0.9 * side))
+    expect(dialog.get_by_role("textbox", name="Prompt of box 4")).to_be_focused()
+    page.keyboard.type("a fox")
+    box = dialog.get_by_role("button", name="Box 4: a fox", exact=True)
+    editor.drag((left + 0.25 * side, top + 0.75 * side), (left + 0.15 * side, top + 0.8 * side))
+    editor.drag((left + 0.3 * side, top + 0.95 * side), (left + 0.5 * side, top + 1.2 * side))
+    box.press("ArrowUp")
+    box.press("Shift+ArrowLeft")
+    dialog.get_by_role("group", name="Box 4: a fox").get_by_label("Weight").fill("2")
+    dialog.get_by_role("button", name="Remove box 2").click()
+    dialog.get_by_role("button", name="Use this").click()
+
+    lines = editor.document()["nodes"]["layout"]["inputs"]["boxes"].split("\n")
+    assert lines == [
+        "0 0 0.5 0.5: a cat on a blue background",
+        "0.5 0.5 0.5 0.5: an apple on a blue background",
+        "0 0.64 0.49 0.35 2: a fox",
+    ]
+    page.locator(".react-flow__pane").click(position={"x": 8, "y": 300})
+    page.keyboard.press("Control+z")
+    assert editor.document()["nodes"]["layout"]["inputs"]["boxes"].count("\n") == 2

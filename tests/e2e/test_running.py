@@ -147,3 +147,41 @@ def test_a_workflow_is_saved_with_versions(editor: Editor) -> None:
         editor.server.get("/api/workflows/my_picture?version=1")["document"]["nodes"]["sample"]["inputs"]["steps"] == 20
     )
     assert editor.server.get("/api/workflows/my_picture")["document"]["nodes"]["sample"]["inputs"]["steps"] == 5
+
+
+def test_a_sweep_from_a_field_fills_its_grid(editor: Editor) -> None:
+    page = editor.page
+    editor.field("sample", "steps").fill("2")
+    editor.field("sample", "steps").press("Enter")
+    editor.field("sample", "cfg").click(button="right")
+    page.get_by_role("option", name="Sweep this…").click()
+    dialog = page.get_by_role("dialog", name="Sweep")
+    values = dialog.get_by_role("textbox", name="Values of Guidance (Sample)")
+    expect(values).to_have_value("3, 4, 5")
+    values.fill("5..2")
+    expect(dialog.get_by_role("status")).to_contain_text("counts from low to high")
+    expect(dialog.get_by_role("button", name="Run")).to_be_disabled()
+    values.fill("2, 6")
+    dialog.get_by_role("combobox", name="Downwards").select_option(label="Prompt (Encode prompt)")
+    dialog.get_by_role("textbox", name="Values of Prompt (Encode prompt)").fill("a {cat|dog}\na fox")
+    expect(dialog.get_by_role("status")).to_have_text("6 runs")
+    dialog.get_by_role("button", name="Run").click()
+
+    grid = page.get_by_role("dialog", name="Text to image: cfg × prompt")
+    expect(grid.get_by_role("status")).to_have_text("6 of 6 done", timeout=90_000)
+    expect(grid.get_by_role("rowheader")).to_have_text(["a cat", "a dog", "a fox"])
+    expect(grid.locator(".sweep-cell.done img")).to_have_count(6)
+    grid.get_by_role("button", name="cfg = 6, prompt = a dog: done").click()
+    grid.get_by_role("button", name="Use these values").click()
+    page.keyboard.press("Escape")
+    inputs = {id: step["inputs"] for id, step in editor.document()["nodes"].items()}
+    assert (inputs["sample"]["cfg"], inputs["prompt"]["text"]) == (6, "a dog")
+    page.locator(".react-flow__pane").click(position={"x": 8, "y": 300})
+    page.keyboard.press("Control+z")
+    assert editor.document()["nodes"]["sample"]["inputs"]["cfg"] == 4
+
+    page.reload()
+    expect(editor.node("sample")).to_be_visible()
+    page.keyboard.press("Shift+S")
+    page.get_by_role("dialog", name="Sweep").get_by_role("button", name="Show").first.click()
+    expect(page.locator(".sweep-cell.done img")).to_have_count(6)

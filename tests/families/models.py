@@ -20,6 +20,8 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
@@ -130,6 +132,60 @@ def ldm(folder: Path) -> Any:
     )
 
 
+@cache
+def sd_x4() -> Any:
+    """A UNet of seven channels, told the noise level as a class, beside an autoencoder of cells of four pixels."""
+    small = config(
+        "sd21", "unet", in_channels=7, num_class_embeds=1000, block_out_channels=[32, 64, 64, 64],
+        attention_head_dim=2, cross_attention_dim=64, sample_size=16, only_cross_attention=[True, True, True, False],
+        down_block_types=["DownBlock2D", *["CrossAttnDownBlock2D"] * 3],
+        up_block_types=[*["CrossAttnUpBlock2D"] * 3, "UpBlock2D"],
+    )  # fmt: skip
+    narrow = config(
+        "sd21", "vae", block_out_channels=[32, 32, 64], sample_size=64, scaling_factor=0.08333,
+        down_block_types=["DownEncoderBlock2D"] * 3, up_block_types=["UpDecoderBlock2D"] * 3,
+    )  # fmt: skip
+    with seeded(15):
+        unet = ready(diffusers.UNet2DConditionModel.from_config(small), ("attn2", "class_embedding"))
+        vae = ready(diffusers.AutoencoderKL.from_config(narrow))
+    noise = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "scaled_linear"}
+    return quiet(
+        diffusers.StableDiffusionUpscalePipeline(
+            vae=vae,
+            text_encoder=clip(act="gelu"),
+            tokenizer=clip_tokenizer("!"),
+            unet=unet,
+            low_res_scheduler=diffusers.DDPMScheduler(**noise),
+            scheduler=diffusers.DDIMScheduler(
+                **noise, prediction_type="v_prediction", clip_sample=False, steps_offset=1
+            ),
+        )
+    )
+
+
+@cache
+def ldm_sr() -> Any:
+    with seeded(16):
+        unet = ready(
+            diffusers.UNet2DModel(
+                in_channels=6, out_channels=3, block_out_channels=(32, 32, 64, 64), layers_per_block=1,
+                down_block_types=("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+                up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"), attention_head_dim=32,
+            )
+        )  # fmt: skip
+        vqvae = ready(
+            diffusers.VQModel(
+                block_out_channels=(32, 32, 64), latent_channels=3, num_vq_embeddings=64,
+                down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+            )
+        )  # fmt: skip
+        vqvae.quantize.embedding.weight.data.normal_()
+    scheduler = diffusers.DDIMScheduler(
+        beta_start=0.0015, beta_end=0.0155, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1
+    )
+    return quiet(diffusers.LDMSuperResolutionPipeline(vqvae=vqvae, unet=unet, scheduler=scheduler))
+
+
 def control_net(family: str, seed: int = 12) -> Any:
     """A ControlNet of a family's true architecture that changes what its denoiser gives."""
     with seeded(seed):
@@ -150,6 +206,69 @@ def control_net(family: str, seed: int = 12) -> Any:
             if weights.abs().sum() == 0 and weights.ndim > 1:  # the layers that training starts from nothing
                 weights.data += 0.1 * torch.randn(weights.shape)
         return ready(made)
+
+
+def image_encoder() -> Any:
+    small = CLIPVisionConfig(
+        hidden_size=64, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2, image_size=32, patch_size=16,
+        projection_dim=32,
+    )  # fmt: skip
+    with seeded(20):
+        return ready(CLIPVisionModelWithProjection(small))
+
+
+def ip_adapter(unet: Any, kind: str, seed: int = 21) -> dict[str, torch.Tensor]:
+    """An IP-Adapter in the layout of its authors."""
+    width, eyes = unet.config.cross_attention_dim, image_encoder().config
+    state: dict[str, torch.Tensor] = {}
+    with seeded(seed):
+
+        def linear(name: str, out: int, into: int, bias: bool = True) -> None:
+            state[f"{name}.weight"] = torch.randn(out, into) / into**0.5
+            if bias:
+                state[f"{name}.bias"] = torch.randn(out) / 4
+
+        def norm(name: str, size: int) -> None:
+            state[f"{name}.weight"], state[f"{name}.bias"] = 1 + torch.randn(size) / 4, torch.randn(size) / 4
+
+        if kind == "plain":
+            linear("image_proj.proj", 4 * width, eyes.projection_dim)
+            norm("image_proj.norm", width)
+        elif kind == "full":
+            linear("image_proj.proj.0", eyes.hidden_size, eyes.hidden_size)
+            linear("image_proj.proj.2", width, eyes.hidden_size)
+            norm("image_proj.proj.3", width)
+        else:
+            state["image_proj.latents"] = torch.randn(1, 5, 64)
+            linear("image_proj.proj_in", 64, eyes.hidden_size)
+            linear("image_proj.proj_out", width, 64)
+            norm("image_proj.norm_out", width)
+            for layer in range(4):
+                at = f"image_proj.layers.{layer}"
+                for each in ("0.norm1", "0.norm2", "1.0"):
+                    norm(f"{at}.{each}", 64)
+                for each, out in (("0.to_q", 64), ("0.to_kv", 128), ("0.to_out", 64)):
+                    linear(f"{at}.{each}", out, 64, bias=False)
+                linear(f"{at}.1.1", 256, 64, bias=False)
+                linear(f"{at}.1.3", 64, 256, bias=False)
+        layers = [module for name, module in unet.named_modules() if name.endswith("attn2")]
+        for index, layer in enumerate(layers):
+            for each in "kv":
+                linear(f"ip_adapter.{2 * index + 1}.to_{each}_ip", layer.to_q.weight.shape[0], width, bias=False)
+    return state
+
+
+def t2i_adapter(family: str, seed: int = 17, channels: int = 3, kind: str = "") -> Any:
+    """A T2I-Adapter that changes what its UNet gives."""
+    kinds = {"sd1": ("full_adapter", [32, 64, 64, 64], 8), "sdxl": ("full_adapter_xl", [64, 64, 128, 128], 16)}
+    usual, widths, factor = kinds[family]
+    with seeded(seed):
+        return ready(
+            diffusers.T2IAdapter(
+                in_channels=channels, channels=widths[:3] if kind else widths, num_res_blocks=1,
+                downscale_factor=factor, adapter_type=kind or usual,
+            )
+        )  # fmt: skip
 
 
 @cache

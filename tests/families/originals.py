@@ -111,6 +111,66 @@ def flux(pipeline: Any, prefix: str = "") -> State:
     return {prefix + name: value for name, value in out.items()}
 
 
+def flux2(pipeline: Any) -> State:
+    """The denoiser alone, as Black Forest Labs publish it."""
+    whole = {
+        "x_embedder": "img_in",
+        "context_embedder": "txt_in",
+        "time_guidance_embed.timestep_embedder.linear_1": "time_in.in_layer",
+        "time_guidance_embed.timestep_embedder.linear_2": "time_in.out_layer",
+        "double_stream_modulation_img.linear": "double_stream_modulation_img.lin",
+        "double_stream_modulation_txt.linear": "double_stream_modulation_txt.lin",
+        "single_stream_modulation.linear": "single_stream_modulation.lin",
+        "proj_out": "final_layer.linear",
+    }
+    state = pipeline.transformer.state_dict()
+    out: State = {name: value for name, value in _renamed(state, whole).items() if "transformer_blocks" not in name}
+    scale, shift = out.pop("norm_out.linear.weight").chunk(2)
+    out["final_layer.adaLN_modulation.1.weight"] = torch.cat([shift, scale])
+    double = {
+        "img_attn.norm.query_norm.scale": "attn.norm_q", "img_attn.norm.key_norm.scale": "attn.norm_k",
+        "img_attn.proj.weight": "attn.to_out.0", "img_mlp.0.weight": "ff.linear_in",
+        "img_mlp.2.weight": "ff.linear_out",
+        "txt_attn.norm.query_norm.scale": "attn.norm_added_q", "txt_attn.norm.key_norm.scale": "attn.norm_added_k",
+        "txt_attn.proj.weight": "attn.to_add_out", "txt_mlp.0.weight": "ff_context.linear_in",
+        "txt_mlp.2.weight": "ff_context.linear_out",
+    }  # fmt: skip
+    single = {
+        "linear1.weight": "attn.to_qkv_mlp_proj", "linear2.weight": "attn.to_out",
+        "norm.query_norm.scale": "attn.norm_q", "norm.key_norm.scale": "attn.norm_k",
+    }  # fmt: skip
+    for layer in range(pipeline.transformer.config.num_layers):
+        old, new = f"transformer_blocks.{layer}.", f"double_blocks.{layer}."
+        out |= {new + name: state[f"{old}{module}.weight"] for name, module in double.items()}
+        for side, names in (("img", ("to_q", "to_k", "to_v")), ("txt", ("add_q_proj", "add_k_proj", "add_v_proj"))):
+            out[f"{new}{side}_attn.qkv.weight"] = torch.cat([state[f"{old}attn.{name}.weight"] for name in names])
+    for layer in range(pipeline.transformer.config.num_single_layers):
+        old, new = f"single_transformer_blocks.{layer}.", f"single_blocks.{layer}."
+        out |= {new + name: state[f"{old}{module}.weight"] for name, module in single.items()}
+    return out
+
+
+def z_image(pipeline: Any) -> State:
+    """The denoiser alone, with query, key and value fused."""
+    state = dict(pipeline.transformer.state_dict())
+    for name in [name for name in state if name.endswith("attention.to_q.weight")]:
+        at = name.removesuffix("to_q.weight")
+        state[f"{at}qkv.weight"] = torch.cat([state.pop(f"{at}to_{each}.weight") for each in "qkv"])
+    names = {
+        "all_final_layer.2-1.": "final_layer.", "all_x_embedder.2-1.": "x_embedder.",
+        "attention.to_out.0.": "attention.out.", "attention.norm_q.": "attention.q_norm.",
+        "attention.norm_k.": "attention.k_norm.",
+    }  # fmt: skip
+    for old, new in names.items():
+        state = {name.replace(old, new): value for name, value in state.items()}
+    return state
+
+
+def qwen_image(pipeline: Any) -> State:
+    """The denoiser alone, as ComfyUI's users pack it."""
+    return moved(pipeline.transformer.state_dict(), "", "model.diffusion_model.")
+
+
 def flux_whole(pipeline: Any) -> State:
     """With text encoders and VAE, as ComfyUI's users pack them."""
     vae = moved(layouts.vae(pipeline.vae), "first_stage_model.", "vae.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from safetensors.torch import save_file
 from families import models
 from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, run, theirs
 from harness import link, step
-from nodegraph import Engine, NodeError
+from nodegraph import Engine, NodeError, RunFailed
 from nodegraph.events import Event, Warned
 from nodegraph_diffusion.apply_lora import apply_lora
 from nodegraph_diffusion.checkpoint import ModelError
@@ -149,6 +150,24 @@ def test_several_are_a_sum(made: Engine) -> None:
     close(twice, run(made, adapted(document("sdxl"), ("sdxl.safetensors", 0.8, 0.0))))
 
 
+def test_the_model_alone(made: Engine) -> None:
+    """Without a text encoder it is the LoRA at no text strength, and its own output must not be linked."""
+    expected = run(made, adapted(document("sdxl"), ("sdxl.safetensors", 0.8, 0.0)))
+    nodes = document("sdxl")
+    nodes["lora"] = step("ApplyLora@1", model=link("model.model"), source="sdxl.safetensors", strength=0.8)
+    nodes["sample"]["inputs"]["model"] = link("lora.model")
+    events: list[Event] = []
+    wanted = {"image": link("decode.image")}
+    found = made.run(made.read({"nodes": nodes, "outputs": wanted}), on_event=events.append)
+    assert np.array_equal(found["image"].pixels[0].transpose(1, 2, 0), expected)
+    (warned,) = [e for e in events if isinstance(e, Warned)]
+    assert "changes the text encoder and text encoder 2 too; link text_encoder" in warned.message
+    nodes["prompt"]["inputs"]["text_encoder"] = link("lora.text_encoder")
+    (problem,) = made.check(made.read({"nodes": nodes}))
+    assert (problem.code, problem.where) == ("absent", "prompt.text_encoder")
+    assert "lora.text_encoder gives nothing: no text encoder is linked to this node" in str(problem)
+
+
 # -- layouts ----------------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +233,114 @@ def test_fused_layers_of_the_original_flux(made: Engine, folder: Path) -> None:
     assert np.abs(one - run(made, document("flux_dev", negative=False))).max() > 0.01
 
 
+# -- its kin ----------------------------------------------------------------------------------------------------------
+
+KIN = [*UNET, "mid_block.resnets.0.conv1"]
+
+
+def small(rows: int, columns: int, seed: int) -> torch.Tensor:
+    made: torch.Tensor = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed)) / columns**0.5
+    return made
+
+
+def merged(folder: Path, name: str, deltas: Mapping[str, torch.Tensor]) -> None:
+    """A model whose weights are changed for good."""
+    pipeline = copy.deepcopy(models.sdxl())
+    for module, delta in deltas.items():
+        weight = pipeline.unet.get_submodule(module).weight
+        weight.data += delta.reshape(weight.shape)
+    pipeline.save_pretrained(folder / name)
+
+
+def compared(made: Engine, folder: Path, kind: str, state: State, deltas: Mapping[str, torch.Tensor]) -> None:
+    save_file(state, folder / f"{kind}.safetensors")
+    merged(folder, f"merged-{kind}", {name: 0.7 * delta for name, delta in deltas.items()})
+    found = run(made, adapted(document("sdxl"), (f"{kind}.safetensors", 0.7, 0.0)))
+    assert np.abs(found - run(made, document("sdxl"))).max() > 0.002
+    close(found, run(made, document(f"merged-{kind}")))
+
+
+def test_loha(made: Engine, folder: Path) -> None:
+    state: State = {}
+    deltas: State = {}
+    for seed, name in enumerate(KIN):
+        weight = models.sdxl().unet.get_submodule(name).weight
+        rows, columns = weight.flatten(1).shape
+        one, other = (
+            (small(rows, 4, seed), small(4, columns, 10 + seed)),
+            (small(rows, 4, 20 + seed), small(4, columns, 7)),
+        )
+        at = f"lora_unet_{name.replace('.', '_')}"
+        for number, (a, b) in enumerate((one, other), 1):
+            state |= {f"{at}.hada_w{number}_a": a, f"{at}.hada_w{number}_b": b}
+        state[f"{at}.alpha"] = torch.tensor(8.0)
+        deltas[name] = (one[0] @ one[1]) * (other[0] @ other[1]) * 2
+    compared(made, folder, "loha", state, deltas)
+
+
+def test_lokr(made: Engine, folder: Path) -> None:
+    """Of whole factors, whose alpha plays no part, and of factors that are products themselves."""
+    state: State = {}
+    deltas: State = {}
+    for seed, name in enumerate(KIN):
+        weight = models.sdxl().unet.get_submodule(name).weight
+        rows, columns = weight.flatten(1).shape
+        left = small(4, 4, seed) / 2
+        at = f"lora_unet_{name.replace('.', '_')}"
+        state[f"{at}.alpha"] = torch.tensor(8.0)
+        state[f"{at}.lokr_w1"] = left
+        if seed % 2:
+            a, b = small(rows // 4, 2, 10 + seed), small(2, columns // 4, 20 + seed)
+            state |= {f"{at}.lokr_w2_a": a, f"{at}.lokr_w2_b": b}
+            deltas[name] = torch.kron(left, a @ b) * 4
+        else:
+            right = small(rows // 4, columns // 4, 30 + seed) / 2
+            state[f"{at}.lokr_w2"] = right
+            deltas[name] = torch.kron(left, right)
+    compared(made, folder, "lokr", state, deltas)
+
+
+def test_lokr_of_a_convolution(made: Engine, folder: Path) -> None:
+    """One factor has the kernel."""
+    name = "mid_block.resnets.0.conv1"
+    left, right = small(4, 4, 1) * 8, small(32, 32 * 9, 2).reshape(32, 32, 3, 3)
+    at = f"lora_unet_{name.replace('.', '_')}"
+    delta = torch.einsum("ab,cdkl->acbdkl", left, right).reshape(128, 128, 3, 3)
+    state = {f"{at}.lokr_w1": left, f"{at}.lokr_w2": right}
+    compared(made, folder, "lokr-conv", state, {name: delta})
+
+
+def test_dora_is_diffusers(made: Engine, folder: Path) -> None:
+    pipeline = models.sdxl()
+    state = peft_layout(pipeline.components, {"unet": KIN})
+    for seed, name in enumerate(KIN):
+        weight = pipeline.unet.get_submodule(name).weight
+        size = weight.flatten(1).norm(dim=1) * (
+            1 + torch.rand(len(weight), generator=torch.Generator().manual_seed(seed))
+        )
+        state[f"unet.{name}.lora_magnitude_vector"] = size if weight.ndim == 2 else size.reshape(1, -1, 1, 1)
+    save_file(state, folder / "dora.safetensors")
+    pipeline.load_lora_weights(str(folder / "dora.safetensors"), adapter_name="one")
+    try:
+        expected = theirs(pipeline, **SDXL, latents=noise(1, 4, 8, 8))
+    finally:
+        pipeline.unload_lora_weights()
+    found = run(made, adapted(document("sdxl"), ("dora.safetensors", 1.0, 0.0)))
+    assert np.abs(found - run(made, document("sdxl"))).max() > 0.01
+    close(found, expected)
+    kohya_ = {name.replace(".lora_magnitude_vector", ".dora_scale"): value for name, value in state.items()}
+    kohya_ = {n: v.reshape(-1, *[1] * 3) if v.ndim == 4 and n.endswith("dora_scale") else v for n, v in kohya_.items()}
+    kohya_ = {n: v[:, None] if v.ndim == 1 else v for n, v in kohya_.items()}
+    save_file(kohya_, folder / "dora-kohya.safetensors")
+    close(run(made, adapted(document("sdxl"), ("dora-kohya.safetensors", 1.0, 0.0))), expected)
+
+
+def test_half_a_change_is_said(made: Engine, folder: Path) -> None:
+    save_file({"lora_unet_conv_in.hada_w1_a": torch.zeros(64, 2)}, folder / "half.safetensors")
+    with pytest.raises(RunFailed, match="has only a part of the change of 'lora_unet_conv_in'"):
+        run(made, adapted(document("sdxl", steps=1), ("half.safetensors", 1.0, 0.0)))
+
+
 # -- what does not fit ------------------------------------------------------------------------------------------------
 
 
@@ -249,7 +376,7 @@ def test_what_has_no_place_is_told(made: Engine, folder: Path) -> None:
 
 def test_what_is_no_lora(folder: Path) -> None:
     files: dict[str, tuple[State, str]] = {
-        "loha": ({"lora_unet_a.hada_w1_a": torch.zeros(2, 2)}, "is a LoHa, which is not supported"),
+        "oft": ({"lora_unet_a.oft_blocks": torch.zeros(2, 2)}, "is an OFT, which is not supported"),
         "none": ({"conv_in.weight": torch.zeros(2, 2)}, "is no LoRA: none of its 1 tensors"),
     }
     for name, (state, words) in files.items():
@@ -258,5 +385,5 @@ def test_what_is_no_lora(folder: Path) -> None:
             open_adapter(folder / f"{name}.safetensors")
     model, text_encoder, _ = load_model(str(folder / "sdxl"))
     with pytest.raises(NodeError, match=r"no model 'gone\.safetensors'") as caught:
-        apply_lora(model, text_encoder, "gone.safetensors")
+        apply_lora(model, "gone.safetensors", text_encoder)
     assert caught.value.port == "source"

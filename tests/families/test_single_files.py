@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import diffusers
 import pytest
 import torch
 
+from diffusion import layouts
 from families import models, originals
-from families.parity import document, engine, run
+from families.parity import close, document, engine, run
+from harness import step
 from nodegraph import NodeError
 from nodegraph_diffusion.checkpoint import open_model
 from nodegraph_diffusion.diffusion.loading import load, load_text_encoder
@@ -59,6 +63,110 @@ def test_what_went_in_comes_out(name: str, tmp_path: Path) -> None:
         for option, value in module.config.to_dict().items() if part in found.text_encoders else ():
             if option in ("hidden_act", "num_attention_heads", "num_hidden_layers", "d_kv", "num_heads"):
                 assert value == getattr(getattr(pipeline, part.name).config, option), (part.name, option)
+
+
+def qwen_image() -> Any:
+    """One whose heads have room for three axes of places in the parts that the published one has."""
+    pipeline = copy.copy(models.qwen_image())
+    with models.seeded(40):
+        pipeline.transformer = models.ready(
+            diffusers.QwenImageTransformer2DModel(
+                in_channels=64, out_channels=16, num_layers=2, attention_head_dim=32, num_attention_heads=1,
+                joint_attention_dim=16, axes_dims_rope=(4, 14, 14),
+            )
+        )  # fmt: skip
+    return pipeline
+
+
+ALONE: dict[str, tuple[Callable[[], Any], Callable[[Any], originals.State]]] = {
+    "flux2_klein": (models.flux2_klein, originals.flux2),
+    "qwen_image": (qwen_image, originals.qwen_image),
+    "z_image": (models.z_image, originals.z_image),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_denoisers_alone(name: str, tmp_path: Path) -> None:
+    """Of the families whose text encoders and VAE stand elsewhere: the picture of the folder."""
+    make, layout = ALONE[name]
+    pipeline = make()
+    pipeline.save_pretrained(tmp_path / "whole")
+    originals.write(layout(pipeline), tmp_path / "alone.safetensors")
+    found = open_model(str(tmp_path / "alone.safetensors"))
+    assert (found.family, found.text_encoders, found.vae) == (name, (), None)
+    module = load(found, found.denoiser, torch.float32, CPU)
+    given, wanted = module.state_dict(), pipeline.transformer.state_dict()
+    assert given.keys() == wanted.keys()
+    assert [key for key in wanted if not torch.equal(given[key], wanted[key])] == []
+    kept = ("num_attention_heads", "attention_head_dim", "axes_dims_rope", "mlp_ratio", "n_heads", "axes_dims")
+    for option in kept:
+        if option in module.config:
+            assert list(map(float, torch.tensor(module.config[option]).flatten())) == list(
+                map(float, torch.tensor(pipeline.transformer.config[option]).flatten())
+            ), option
+    with engine(tmp_path) as made:
+        nodes = document("alone.safetensors", negative=False)
+        nodes["model"]["inputs"] |= {"text_encoder_from": "whole", "vae_from": "whole"}
+        close(run(made, nodes), run(made, document("whole", negative=False)), 1e-5)
+
+
+# -- a VAE, a text encoder --------------------------------------------------------------------------------------------
+
+
+def texts(pipeline: Any, folder: Path, *names: str) -> str:
+    """The text encoders of a pipeline as files of their own, by the names of transformers."""
+    for name in names:
+        state = {k: v for k, v in getattr(pipeline, name).state_dict().items() if k != "encoder.embed_tokens.weight"}
+        originals.write(state, folder / f"{name}.safetensors")
+    return ", ".join(f"{name}.safetensors" for name in names)
+
+
+@pytest.mark.parametrize("layout", ["original", "diffusers"])
+def test_parts_in_files_of_their_own(layout: str, tmp_path: Path) -> None:
+    pipeline = models.flux_dev()
+    pipeline.save_pretrained(tmp_path / "whole")
+    originals.write(originals.flux(pipeline), tmp_path / "alone.safetensors")
+    vae = originals.moved(layouts.vae(pipeline.vae), "first_stage_model.", "")
+    originals.write(vae if layout == "original" else pipeline.vae.state_dict(), tmp_path / "ae.safetensors")
+    named = texts(pipeline, tmp_path, "text_encoder_2", "text_encoder")  # in either order
+    with engine(tmp_path) as made:
+        nodes = document("alone.safetensors", negative=False)
+        nodes["model"]["inputs"] |= {"text_encoder_from": named, "vae_from": "ae.safetensors"}
+        assert (run(made, nodes) == run(made, document("whole", negative=False))).all()
+
+
+def test_two_text_encoders_of_one_kind_are_told_by_width_or_order(tmp_path: Path) -> None:
+    pipeline = models.sd3()
+    pipeline.save_pretrained(tmp_path / "whole")
+    named = texts(pipeline, tmp_path, "text_encoder", "text_encoder_2", "text_encoder_3")
+    with engine(tmp_path) as made:
+        nodes = document("whole")
+        nodes["model"]["inputs"]["text_encoder_from"] = named
+        assert (run(made, nodes) == run(made, document("whole"))).all()
+
+
+def test_parts_that_do_not_fit_are_refused_while_checking(tmp_path: Path) -> None:
+    models.sd1().save_pretrained(tmp_path / "sd1")
+    models.flux_dev().save_pretrained(tmp_path / "flux")
+    models.z_image().save_pretrained(tmp_path / "z")
+    flux_vae = layouts.vae(models.flux_dev().vae)
+    originals.write(originals.moved(flux_vae, "first_stage_model.", ""), tmp_path / "ae.safetensors")
+    clip = texts(models.flux_dev(), tmp_path, "text_encoder")
+    originals.write(models.z_image().text_encoder.state_dict(), tmp_path / "qwen.safetensors")
+    cases = {
+        ("sd1", "vae_from", "ae.safetensors"): "is a VAE of 16 latent channels, but Stable Diffusion 1.x needs 4",
+        ("flux", "text_encoder_from", clip): "text_encoder_2, but text_encoder_2 is not among text_encoder.safetensors",
+        ("sd1", "text_encoder_from", f"{clip}, {clip}"): "but text_encoder.safetensors is none of them",
+        ("z", "text_encoder_from", "qwen.safetensors"): "whose tokenizer does not come along. Name a diffusers folder",
+        ("flux", "text_encoder_from", f"{clip}, ae.safetensors"): "needed files with one text encoder each",
+        ("flux", "source", "ae.safetensors"): "looks like a VAE alone; name it in vae_from, beside its model",
+        ("flux", "source", clip): "looks like a text encoder alone; name it in text_encoder_from",
+    }
+    with engine(tmp_path) as made:
+        for (source, port, value), words in cases.items():
+            nodes = {"model": step("LoadModel@1", **({"source": source} | {port: value}))}
+            (problem,) = made.check(made.read({"nodes": nodes}))
+            assert (problem.port, words in str(problem)) == (port, True), str(problem)
 
 
 def test_sd3_does_without_t5(tmp_path: Path) -> None:

@@ -118,6 +118,28 @@ def control(folder: Path) -> str:
     return str(folder / "control")
 
 
+def t2i_adapter(folder: Path) -> str:
+    """A T2I-Adapter for the demo model."""
+    from diffusers import T2IAdapter
+
+    widths = json.loads((ASSETS / "demo" / "unet" / "config.json").read_text())["block_out_channels"]
+    T2IAdapter(channels=widths).save_pretrained(folder / "adapter")
+    return str(folder / "adapter")
+
+
+def ip_adapter(folder: Path) -> str:
+    """An IP-Adapter for the demo model, with its image encoder beside it."""
+    from diffusers import UNet2DConditionModel
+    from safetensors.torch import save_file
+
+    from families import models
+
+    models.image_encoder().save_pretrained(folder / "image_encoder")
+    unet = UNet2DConditionModel.from_pretrained(ASSETS / "demo" / "unet")
+    save_file(models.ip_adapter(unet, "plain"), folder / "ip.safetensors")
+    return str(folder / "ip.safetensors")
+
+
 def demo(folder: Path) -> str:
     return "demo"
 
@@ -135,6 +157,8 @@ SHIFTS = ("comfyui/ModelSamplingSD3", "comfyui/ModelSamplingAuraFlow", "comfyui/
 ADAPTERS = {
     "ApplyLora": {"source": lora},
     "ApplyControlNet": {"source": control},
+    "ApplyIpAdapter": {"source": ip_adapter},
+    "ApplyT2iAdapter": {"source": t2i_adapter},
     "TeachWord": {"source": word},
     "comfyui/LoraLoaderModelOnly": {"lora_name": lora},
     "comfyui/ControlNetLoader": {"control_net_name": control},
@@ -175,6 +199,8 @@ def test_same_inputs_give_the_same_outputs_and_are_left_alone(type_id: str, tmp_
     elif type_id == "Segment":
         pytest.importorskip("onnxruntime")
         kwargs["model"] = write_network(tmp_path / "network.onnx", "Identity", (1, 3, 64, 64))
+    elif type_id == "EncodeLowRes":
+        kwargs["vae"] = replace(kwargs["vae"], enlarges=True)
     elif type_id in SHIFTS:
         model = kwargs["model"]
         kwargs["model"] = replace(model, checkpoint=replace(model.checkpoint, prediction="flow"))

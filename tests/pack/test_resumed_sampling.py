@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,16 @@ def whole() -> Iterator[Engine]:
         yield made
 
 
+def remembering(sampler: str) -> dict[str, Any]:
+    """A document whose guidance remembers the steps before."""
+    made = document(sampler, keep_steps=False)
+    nodes = made["nodes"]
+    nodes["negative"] = step("EncodePrompt@1", text_encoder=link("model.text_encoder"), text="blurry")
+    nodes["guidance"] = step("ApplyGuidance@1", model=link("model.model"), kind="projected", momentum=-0.5)
+    nodes["sample"]["inputs"] |= {"model": link("guidance.model"), "negative": link("negative.conditioning")}
+    return made
+
+
 def sampled(events: list[Event]) -> list[int]:
     return [e.step for e in events if isinstance(e, Progress) and e.node == "sample" and not e.what]
 
@@ -47,8 +58,21 @@ def sampled(events: list[Event]) -> list[int]:
     [("dpmpp_2m", True), ("dpmpp_3m_sde", False), ("euler_ancestral", False), ("unipc", False), ("lms", False)],
 )
 def test_it_ends_in_the_same_bits(whole: Engine, tmp_path: Path, sampler: str, keep_steps: bool) -> None:
+    interrupted(whole, tmp_path, document(sampler, keep_steps))
+
+
+def test_guidance_remembers_across_the_interruption(whole: Engine, tmp_path: Path) -> None:
+    made = remembering("euler")
+    interrupted(whole, tmp_path, made)
+    forgetful = copy.deepcopy(made)
+    forgetful["nodes"]["guidance"]["inputs"]["momentum"] = 0.0
+    one, other = (whole.run(whole.read(each))["latent"].samples for each in (made, forgetful))
+    assert np.abs(one - other).max() > 0.01, "momentum changes nothing"
+
+
+def interrupted(whole: Engine, tmp_path: Path, made: dict[str, Any]) -> None:
     with Engine(cache=tmp_path, checkpoint=0.0) as first:
-        workflow = first.read(document(sampler, keep_steps))
+        workflow = first.read(made)
         run = first.start(workflow)
         for event in run:
             if isinstance(event, Progress) and event.node == "sample" and not event.what and event.step == 2:

@@ -73,6 +73,12 @@ def test_a_model_is_not_named_by_a_link(service: Service) -> None:
     assert [p["code"] for p in problems] == ["linked_choice"]
 
 
+def test_a_bypassed_node_passes_nothing_by_the_gate(service: Service) -> None:
+    note = {**step("Text@1", text="/etc"), "mode": "bypass"}
+    (problem,) = check(service, note, step("LoadModel@1", source=link("n0.str")))
+    assert (problem["code"], problem["node"]) == ("unknown_choice", "n1")
+
+
 def test_a_pickled_model_is_refused(start: Callable[..., Service]) -> None:
     service = start()
     models = service.data / "models"

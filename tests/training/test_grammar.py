@@ -22,7 +22,6 @@ def scene(relation: str, *things: tuple[str, str], opening: str = "", says_style
     ("given", "caption"),
     [
         (scene("{0}", ("unicorn", "")), "a unicorn on an orange background"),
-        (scene("{0}", ("hourglass", "")), "an hourglass on an orange background"),
         (scene("{0}", ("owl", "small")), "a small owl on an orange background"),
         (scene("{1} below {0}", ("cat", ""), ("egg", "")), "an egg below a cat on an orange background"),
         (scene("{0}", ("axe", ""), says_style=True), "an axe on an orange background, flat style"),

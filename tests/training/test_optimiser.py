@@ -1,24 +1,33 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import nn
 
-from nodegraph_diffusion.training.optimiser import Muon, orthogonalise
+from nodegraph_diffusion.training.optimiser import Muon, as_matrix, orthogonalise
 
 
-@pytest.mark.parametrize("shape", [(6, 40), (40, 6), (12, 12)])
-def test_orthogonalise_keeps_singular_vectors_and_levels_singular_values(shape: tuple[int, int]) -> None:
+def test_orthogonalise_keeps_singular_vectors_and_levels_singular_values() -> None:
     generator = torch.Generator().manual_seed(0)
-    left, _ = torch.linalg.qr(torch.randn(shape[0], min(shape), generator=generator))
-    right, _ = torch.linalg.qr(torch.randn(shape[1], min(shape), generator=generator))
-    values = torch.logspace(0, -1.5, min(shape))
-    made = orthogonalise(left @ values.diag() @ right.mT)
-    inside = left.mT @ made @ right
-    assert inside.diagonal().min() > 0.6
-    assert inside.diagonal().max() < 1.25
-    assert (inside - inside.diagonal().diag()).abs().max() < 1e-4
-    assert torch.allclose(left @ inside @ right.mT, made, atol=1e-4)
+    bases = []
+    for m, n in ((6, 40), (40, 6), (12, 12), (6, 7)):
+        left, _ = torch.linalg.qr(torch.randn(m, min(m, n), generator=generator))
+        right, _ = torch.linalg.qr(torch.randn(n, min(m, n), generator=generator))
+        bases.append((left, torch.logspace(0, -1.5, min(m, n)), right))
+    found = orthogonalise([left @ values.diag() @ right.mT for left, values, right in bases])
+    for (left, _, right), made in zip(bases, found, strict=True):
+        inside = left.mT @ made @ right
+        assert inside.diagonal().min() > 0.6
+        assert inside.diagonal().max() < 1.25
+        assert (inside - inside.diagonal().diag()).abs().max() < 1e-4
+        assert torch.allclose(left @ inside @ right.mT, made, atol=1e-4)
+
+
+def test_a_kernel_is_seen_as_one_matrix_in_the_order_it_lies_in_memory() -> None:
+    kernel = torch.randn(5, 6, 3, 3).to(memory_format=torch.channels_last)
+    matrix = as_matrix(kernel)
+    assert matrix.shape == (5, 54)
+    assert matrix.data_ptr() == kernel.data_ptr()
+    assert torch.equal(matrix[2].view(3, 3, 6).permute(2, 0, 1), kernel[2])
 
 
 def test_what_is_no_matrix_is_learned_by_adam() -> None:

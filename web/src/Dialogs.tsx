@@ -10,9 +10,12 @@ import { Dialog } from "./ui/Dialog";
 
 const Help = lazy(() => import("./commands/Help"));
 const Export = lazy(() => import("./panels/Export"));
+const Sweep = lazy(() => import("./panels/Sweep"));
+const SweepGrid = lazy(() => import("./panels/SweepGrid"));
 const Tour = lazy(() => import("./panels/Tour"));
 const Versions = lazy(() => import("./panels/Versions"));
 const MaskDialog = lazy(() => import("./paint/MaskDialog"));
+const BoxesDialog = lazy(() => import("./paint/BoxesDialog"));
 const SketchDialog = lazy(() => import("./paint/SketchDialog"));
 
 /** The dialog that is open. What is seldom opened is loaded when it is. */
@@ -47,10 +50,16 @@ function Opened() {
       return <Versions />;
     case "export":
       return <Export />;
+    case "sweep":
+      return <Sweep target={dialog.target} />;
+    case "grid":
+      return <SweepGrid key={dialog.id} id={dialog.id} />;
     case "tour":
       return <Tour />;
     case "mask":
       return <MaskDialog {...dialog} />;
+    case "boxes":
+      return <BoxesDialog {...dialog} />;
     case "sketch":
       return <SketchDialog {...dialog} />;
     case "picture":

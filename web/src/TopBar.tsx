@@ -192,7 +192,9 @@ function RunButton() {
     const shownJob = job === null ? undefined : s.jobs[job];
     return shownJob && !ended(shownJob) ? shownJob : undefined;
   });
-  const expected = useCheck((s) => Object.values(s.plan).filter((p) => p.state !== "unneeded").length);
+  const expected = useCheck(
+    (s) => Object.values(s.plan).filter((p) => p.state !== "unneeded" && p.state !== "still").length,
+  );
   const part = running ? progress(running, Math.max(expected, Object.keys(running.nodes).length)) : 0;
   return (
     <div className="run">

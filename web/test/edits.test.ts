@@ -55,6 +55,15 @@ describe("edits of a graph", () => {
     expect(healed?.nodes).toEqual(picture.nodes);
   });
 
+  it("bypasses and mutes, and lets run again what is all in that mode", () => {
+    const one = edits.toggleMode(picture, ["sample"], "mute");
+    expect(one.nodes.sample).toEqual({ ...picture.nodes.sample, mode: "mute" });
+    expect(one.nodes.decode).toBe(picture.nodes.decode);
+    const both = edits.toggleMode(one, ["sample", "decode"], "bypass");
+    expect([both.nodes.sample?.mode, both.nodes.decode?.mode]).toEqual(["bypass", "bypass"]);
+    expect(edits.toggleMode(both, ["sample", "decode"], "bypass").nodes).toEqual(picture.nodes);
+  });
+
   it("splices nothing that does not fit or is linked already", () => {
     const added = edits.addNode(picture, type("Integer"), [0, 0]).graph;
     const [wire] = wires(added).filter((w) => w.target.node === "save");

@@ -102,7 +102,7 @@ def _prepared(
         first = first or problems[0]
         _explain(errors, problems, id, opened, raw)
     if good:
-        return workflow, good, dict(opened.origin), errors
+        return site.documents.demand(workflow, list(good.values())), good, dict(opened.origin), errors
     assert first is not None
     if first.code == "placeholder":
         id = _theirs(opened)[first.node]

@@ -1,8 +1,8 @@
 """Look at a model and say what it is, from headers and configurations alone: no torch, no weights, milliseconds.
 
 A source is `"demo"` (the shipped model), an absolute path, or a path relative to a folder of models. It names a
-diffusers folder or a single `.safetensors` file in the layout of a family's original code. Which families there are
-stands in `families`.
+diffusers folder or a single `.safetensors` or `.gguf` file in the layout of a family's original code. Which families
+there are stands in `families`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from . import lone
 from .folder import read_folder
 from .header import CONVERT, PICKLES, ModelError, digest, read_header
 from .original import recognise
@@ -32,11 +33,18 @@ __all__ = [
     "find_file",
     "list_files",
     "list_models",
+    "list_parts",
     "open_model",
+    "with_text_encoders",
+    "with_vae",
 ]
 
 DEMO = "demo"
-CHANNELS = {5: "a depth-to-image model", 7: "the x4 upscaler", 8: "an InstructPix2Pix model"}
+CHANNELS = {
+    5: "a depth-to-image model",
+    7: "the x4 upscaler (supported as a diffusers folder)",
+    8: "an InstructPix2Pix model",
+}
 
 
 def open_model(
@@ -63,9 +71,47 @@ def open_model(
     return found
 
 
+def with_vae(found: Checkpoint, source: str, folders: Sequence[Path] = ()) -> Checkpoint:
+    """The model whose VAE `source` names for `found`: another model, or `found` with the VAE of a file that holds one.
+
+    Raises:
+        ModelError: There is no such thing, or it does not fit.
+    """
+    from ..families import FAMILIES
+
+    path = ASSETS / DEMO if source == DEMO else _find(source, folders)
+    part = lone.vae(path, FAMILIES[found.family]) if path.is_file() else None
+    if part is None:
+        return open_model(source, folders)
+    return replace(found, vae=part, revision=f"{found.revision} {digest([path], [], mtime=True)}")
+
+
+def with_text_encoders(found: Checkpoint, source: str, folders: Sequence[Path] = ()) -> Checkpoint:
+    """The model whose text encoders `source` names for `found`: another model, or `found` with those of files that hold
+    one each, with commas between their names.
+
+    Raises:
+        ModelError: There is no such thing, or it does not fit.
+    """
+    from ..families import FAMILIES
+
+    sources = [each.strip() for each in source.split(",")] if "," in source else [source]
+    paths = [ASSETS / DEMO if each == DEMO else _find(each, folders) for each in sources]
+    files = [path for path in paths if path.is_file()]
+    parts = lone.text_encoders(files, FAMILIES[found.family]) if len(files) == len(paths) else None
+    if parts is None:
+        if len(sources) > 1:
+            raise ModelError(
+                f"{source}: needed files with one text encoder each, but not all of them are. Name one model"
+            )
+        return open_model(source, folders)
+    return replace(found, text_encoders=parts, revision=f"{found.revision} {digest(files, [], mtime=True)}")
+
+
 def _check(root: Path, found: Checkpoint, family: Family) -> None:
     """Refuse what is of a family and yet something else, or put together of different models."""
-    if family.denoiser[0] == "unet" and found.in_channels not in (4, 9) and not family.inpaints(found.denoiser.config):
+    usual = family.enlarges or family.inpaints(found.denoiser.config) or found.in_channels == 4
+    if family.denoiser[0] == "unet" and not usual:
         what = CHANNELS.get(found.in_channels, "of another kind")
         raise ModelError(
             f"{root}: its denoiser reads {found.in_channels} channels, needed 4, or 9 for inpainting. It is {what}, "
@@ -96,6 +142,17 @@ def list_files(folders: Sequence[Path]) -> list[str]:
     return list(names)
 
 
+def list_parts(folders: Sequence[Path]) -> list[str]:
+    """Folders with the configuration of one component, up to three levels below `folders`, outside of models."""
+    return [
+        config.parent.relative_to(base).as_posix()
+        for base in folders
+        for pattern in ("*/config.json", "*/*/config.json", "*/*/*/config.json")
+        for config in sorted(base.glob(pattern))
+        if not (config.parent.parent / "model_index.json").is_file()
+    ]
+
+
 def find(source: str, folders: Sequence[Path]) -> Path:
     """The file, or the folder with the configuration of one component, that `source` names.
 
@@ -117,6 +174,8 @@ def find_file(source: str, folders: Sequence[Path]) -> Path:
     path = _find(source, folders, list_files)
     if path.is_dir():
         raise ModelError(f"{path}: needed a .safetensors file, got a folder. Name the file in it")
+    if path.suffix.lower() == ".gguf":
+        raise ModelError(f"{path}: needed a .safetensors file, got a GGUF file. Only LoadModel reads those")
     return path
 
 
@@ -133,7 +192,7 @@ def _below(base: Path) -> Iterator[str]:
         seen.add(real)
         inner[:] = [name for name in inner if not name.startswith(".")]
         for file in files:
-            if file.endswith(".safetensors") and not file.startswith("."):
+            if file.endswith((".safetensors", ".gguf")) and not file.startswith("."):
                 yield (where / file).relative_to(base).as_posix()
 
 
@@ -163,9 +222,9 @@ def _find(source: str, folders: Sequence[Path], known: Callable[[Sequence[Path]]
         raise ModelError(
             f"{path}: a pickle ({path.suffix}) can run code when it is opened, so it is refused. {CONVERT}"
         )
-    if path.is_file() and path.suffix.lower() != ".safetensors":
+    if path.is_file() and path.suffix.lower() not in (".safetensors", ".gguf"):
         raise ModelError(
-            f"{path}: needed a .safetensors file or a diffusers folder, got a file of type {path.suffix!r}"
+            f"{path}: needed a .safetensors or .gguf file or a diffusers folder, got a file of type {path.suffix!r}"
         )
     return path
 
@@ -185,6 +244,7 @@ def _folder(root: Path, families: Sequence[Family], *, demo: bool) -> Checkpoint
         text_encoders=found.text_encoders,
         vae=found.vae,
         revision=digest(weights, found.configs, mtime=not demo),
+        low_res_scheduler=found.low_res_scheduler,
     )
 
 

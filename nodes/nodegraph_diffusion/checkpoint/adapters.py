@@ -9,9 +9,20 @@ from pathlib import Path
 
 from .header import Header, ModelError, digest, read_header
 
-LOW_RANK = re.compile(r"(?P<module>.+?)[._]lora[._]?(?P<side>down|up|A|B)(\.\w+)?\.weight$|(?P<other>.+)\.alpha$")
-"""`module.lora_down.weight`, `module.lora_A.default.weight`, `module.lora.up.weight`, `module.alpha`."""
-UNSUPPORTED = {"hada_w1_a": "a LoHa", "lokr_w1": "a LoKr", "dora_scale": "a DoRA", "oft_blocks": "an OFT"}
+PIECE = re.compile(
+    r"(?P<module>.+?)(?:"
+    r"[._]lora[._]?(?P<side>down|up|A|B)(?:\.\w+)?\.weight"
+    r"|[._](?P<magnitude>lora_magnitude_vector|dora_scale)(?:\.\w+)*"
+    r"|\.(?P<piece>alpha|hada_[wt][12](?:_[ab])?|lokr_[wt][12](?:_[ab])?))$"
+)
+"""`module.lora_down.weight`, `module.lora_A.default.weight`, `module.lora.up.weight`, `module.alpha`,
+`module.dora_scale`, `module.hada_w1_a`, `module.lokr_w2`."""
+SIDES = {"A": "down", "B": "up"}
+UNSUPPORTED = {
+    "oft_blocks": "an OFT",
+    "hada_t1": "a LoHa with a core for convolutions",
+    "lokr_t2": "a LoKr with a core for convolutions",
+}
 PARTS: tuple[tuple[str, str], ...] = (
     ("text_encoder_3", r"lora_te3_|text_encoder_3\."),
     ("text_encoder_2", r"lora_te2_|text_encoder_2\."),
@@ -23,7 +34,7 @@ PARTS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A LoRA (Hu et al. 2021, arXiv:2106.09685): low-rank changes of some layers."""
+    """A LoRA (Hu et al. 2021, arXiv:2106.09685) or one of its kin: changes of some layers by small factors."""
 
     path: str
     families: tuple[str, ...]
@@ -70,10 +81,20 @@ def open_adapter(path: Path) -> Adapter:
     )
 
 
+def piece_of(name: str) -> tuple[str, str] | None:
+    """The module that a tensor changes, and which piece of the change it is: "down", "up", "alpha", "magnitude", or one
+    of a LoHa or LoKr by its own name."""
+    match = PIECE.match(name)
+    if match is None:
+        return None
+    side = match["side"]
+    return match["module"], SIDES.get(side, side) if side else match["piece"] or "magnitude"
+
+
 def modules(names: Sequence[str]) -> list[str]:
     """The modules that a LoRA's tensors change, with their prefixes."""
-    found = [match for name in names if (match := LOW_RANK.match(name)) and match["side"]]
-    return list(dict.fromkeys(match["module"] for match in found))
+    found = [piece for name in names if (piece := piece_of(name)) and piece[1] not in ("alpha", "magnitude")]
+    return list(dict.fromkeys(module for module, _ in found))
 
 
 def part_of(module: str) -> tuple[str, str]:
@@ -88,7 +109,7 @@ def part_of(module: str) -> tuple[str, str]:
 def _width(header: Header) -> int | None:
     """How wide the prompts are that a UNet's cross-attention reads."""
     for name, tensor in header.tensors.items():
-        match = LOW_RANK.match(name)
-        if match and match["side"] in ("down", "A") and re.search(r"attn2[._]to_[kv]", name):
+        piece = piece_of(name)
+        if piece and piece[1] in ("down", "hada_w1_b") and re.search(r"attn2[._]to_[kv]", name):
             return tensor.shape[1]
     return None

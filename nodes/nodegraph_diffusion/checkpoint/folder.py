@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INDEX = "model_index.json"
 SCHEDULER = Path("scheduler", "scheduler_config.json")
+LOW_RES_SCHEDULER = Path("low_res_scheduler", "scheduler_config.json")
 WEIGHTS = "diffusion_pytorch_model"
 TOKENS = "embeddings.token_embedding.weight"
 CLIP = (TOKENS, f"text_model.{TOKENS}")
@@ -36,6 +37,7 @@ class Found:
     family: str
     prediction: Prediction
     scheduler: dict[str, Any]
+    low_res_scheduler: dict[str, Any]
     denoiser: Component
     text_encoders: tuple[Component, ...]
     vae: Component
@@ -63,17 +65,24 @@ def read_folder(root: Path, families: Sequence[Family]) -> Found:
         raise ModelError(
             f"{root / SCHEDULER}: needs a 'prediction_type' of {', '.join(known[:3])}, found {prediction!r}"
         )
+    low_res = read_json(root / LOW_RES_SCHEDULER, missing) if "low_res_scheduler" in index else {}
     kinds = [family.denoiser, *((e.name, index[e.name][1]) for e in encoders), family.vae]
     written = {encoder.name: "model" for encoder in encoders}  # by transformers
     parts = [
-        _component(root, name, cls, read_json(root / name / "config.json", missing), written.get(name, WEIGHTS))
+        _component(root, name, cls, _config(root, family, name, missing), written.get(name, WEIGHTS))
         for name, cls in kinds
     ]
-    configs = [root / INDEX, root / SCHEDULER, *(root / name / "config.json" for name, _ in kinds)]
+    configs = [root / INDEX, root / SCHEDULER, *([root / LOW_RES_SCHEDULER] if low_res else [])]
+    configs += [root / name / "config.json" for name, _ in kinds]
     for encoder in encoders:
         files = (root / encoder.tokenizer).iterdir()
         configs += sorted(p for p in files if p.suffix in (".json", ".txt", ".model", ".jinja"))
-    return Found(family.name, prediction, scheduler, parts[0], tuple(parts[1:-1]), parts[-1], tuple(configs))
+    return Found(family.name, prediction, scheduler, low_res, parts[0], tuple(parts[1:-1]), parts[-1], tuple(configs))
+
+
+def _config(root: Path, family: Family, name: str, missing: str) -> dict[str, Any]:
+    found = read_json(root / name / "config.json", missing)
+    return found | dict(family.vae_config) if name == family.vae[0] else found
 
 
 def _family(

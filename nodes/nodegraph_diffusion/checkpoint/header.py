@@ -18,7 +18,14 @@ BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "U16": 16, "I16": 16, "F16": 16, "BF16": 16,
     "U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64, "F64": 64,
 }  # fmt: skip
-FLOATS = frozenset(name for name in BITS if name.startswith(("F", "BF")))
+QUANTISED = {
+    "Q4_0": (32, 18), "Q4_1": (32, 20), "Q5_0": (32, 22), "Q5_1": (32, 24), "Q8_0": (32, 34), "Q2_K": (256, 84),
+    "Q3_K": (256, 110), "Q4_K": (256, 144), "Q5_K": (256, 176), "Q6_K": (256, 210), "IQ4_NL": (32, 18),
+    "IQ4_XS": (256, 136),
+}  # fmt: skip
+"""Of GGUF files: how many weights a block holds, and how many bytes it takes."""
+FLOATS = frozenset(name for name in BITS if name.startswith(("F", "BF"))) | QUANTISED.keys()
+GGUF = b"GGUF"
 LARGEST_HEADER = 100_000_000
 """The limit of the safetensors library."""
 
@@ -67,11 +74,18 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read and check the header of `path`.
+    """Read and check the header of `path`, a safetensors file, or a GGUF file by its name.
 
     Raises:
-        ModelError: It is no safetensors file, or one that is damaged.
+        ModelError: It is no such file, or one that is damaged.
     """
+    if path.suffix.lower() == ".gguf":
+        from .gguf import read_gguf
+
+        try:
+            return read_gguf(path)
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror}). Check the file") from error
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -106,8 +120,8 @@ def _refuse_others(path: Path, start: bytes) -> None:
         raise ModelError(f"{path}: expected a safetensors file, found a pickle, which can run code. {CONVERT}")
     if start.startswith(b"version "):
         raise ModelError(f"{path}: expected a model, found a Git LFS pointer. Run `git lfs pull` where it was cloned")
-    if start.startswith(b"GGUF"):
-        raise ModelError(f"{path}: expected a safetensors file, found a GGUF file, which is not supported")
+    if start.startswith(GGUF):
+        raise ModelError(f"{path}: expected a safetensors file, found a GGUF file. Give it a name that ends in .gguf")
     if start.lstrip()[:1] == b"<":
         raise ModelError(f"{path}: expected a model, found a web page: the download was refused. Get the file again")
 

@@ -26,10 +26,17 @@ OTHERS: tuple[tuple[str, str], ...] = (
     ("a textual inversion embedding", r"(emb_params|clip_[lg]|string_to_param.*)$"),
     ("a denoiser alone, of a diffusers folder", r"down_blocks\.0\.resnets\.0\.conv1\."),
     ("a VAE alone", r"(first_stage_model\.)?(encoder\.conv_in|decoder\.conv_in)\."),
-    ("a text encoder alone", r"(cond_stage_model\.|text_encoder\.|text_model\.|encoder\.block\.0\.)"),
+    (
+        "a text encoder alone",
+        r"(cond_stage_model|text_encoder|text_model|encoder\.block\.0|embeddings\.token_embedding|(model\.)?layers\.0\.self_attn)\.",
+    ),
     ("an upscaling model", r"(conv_first|model\.1\.sub\.0|body\.0)\."),
 )
 """Told apart in this order by the first name that matches, for files that are of no family."""
+
+
+ALONE = {"a VAE alone": "vae_from", "a text encoder alone": "text_encoder_from"}
+"""Where files are named that hold one part of a model."""
 
 
 def recognise(header: Header, families: Sequence[Family]) -> Family:
@@ -53,8 +60,10 @@ def _unknown(header: Header, families: Sequence[Family]) -> str:
     supported = f"LoadModel reads checkpoints of {listed}"
     for what, pattern in OTHERS:
         if any(re.match(pattern, name) for name in names):
-            if unet in names and what in ("a VAE alone", "a text encoder alone"):
+            if unet in names and what in ALONE:
                 break
+            if what in ALONE:
+                return f"{header.path}: looks like {what}; name it in {ALONE[what]}, beside its model. {supported}"
             return f"{header.path}: looks like {what}, which is not supported here: {supported}"
     if label in names:
         return f"{header.path}: looks like an unCLIP model (it has {label!r}), which is not supported: {supported}"
@@ -79,7 +88,7 @@ def shipped(name: str, part: str) -> dict[str, Any]:
 
 def part(header: Header, name: str, cls: str, config: dict[str, Any], *prefixes: str) -> Component:
     """The component whose tensors' names start with one of `prefixes`."""
-    return Component.of(name, cls, (header.path.name,), config, header.under(*prefixes), prefixes)
+    return Component.of(name, cls, (header.path.name,), config, header.under(*prefixes), prefixes, original=True)
 
 
 def unet(header: Header, config: dict[str, Any], prefix: str = DENOISER) -> dict[str, Any]:

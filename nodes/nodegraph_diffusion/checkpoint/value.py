@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .header import BITS, FLOATS, ModelError, Tensor
+from .header import FLOATS, QUANTISED, ModelError, Tensor
 
 ASSETS = Path(__file__).parent.parent / "assets"
 
@@ -23,7 +23,7 @@ class Component:
     cls: str
     """Its class in diffusers or transformers."""
     files: tuple[str, ...]
-    """Relative to the model's root. Several where the weights are split."""
+    """Relative to the model's root, or absolute. Several where the weights are split."""
     config: Mapping[str, Any] = field(hash=False)
     """As diffusers and transformers write it in `config.json`."""
     elements: int
@@ -33,6 +33,13 @@ class Component:
     """The dtype most of it is stored in, as safetensors names it: "F16", "F32"."""
     prefixes: tuple[str, ...] = ("",)
     """What the names of its tensors start with, in a file that holds more than it."""
+    original: bool = False
+    """Whether its tensors have the names of the model's original code, and not those of diffusers."""
+
+    @property
+    def quantised(self) -> bool:
+        """Whether most of it stays in blocks of a few bits while it is used."""
+        return self.dtype in QUANTISED
 
     @classmethod
     def of(
@@ -43,14 +50,15 @@ class Component:
         config: Mapping[str, Any],
         tensors: Mapping[str, Tensor],
         prefixes: tuple[str, ...] = ("",),
+        original: bool = False,
     ) -> Component:
         stored: dict[str, int] = {}
         for tensor in tensors.values():
             if tensor.dtype in FLOATS:
                 stored[tensor.dtype] = stored.get(tensor.dtype, 0) + tensor.bytes
-        elements = sum(stored[dtype] * 8 // BITS[dtype] for dtype in stored)
+        elements = sum(tensor.elements for tensor in tensors.values() if tensor.dtype in FLOATS)
         dtype = max(stored, key=lambda d: stored[d], default="F32")
-        return cls(name, kind, files, config, elements, sum(stored.values()), dtype, prefixes)
+        return cls(name, kind, files, config, elements, sum(stored.values()), dtype, prefixes, original)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class Checkpoint:
     vae: Component | None
     revision: str
     """Changes when the files do. Enters cache keys."""
+    low_res_scheduler: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Of an upscaling model: the noise under which it was shown small pictures; empty where it saw them clear."""
 
     @property
     def root(self) -> Path:

@@ -1,4 +1,4 @@
-"""ControlNets during a run: when each acts, and what all of them add together."""
+"""ControlNets and T2I-Adapters during a run: when each acts, and what all of them add together."""
 
 from __future__ import annotations
 
@@ -32,13 +32,9 @@ class Hint(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Control:
-    """A loaded ControlNet with its hint, at the size of the run."""
+class Acting:
+    """Something that acts from the part `start` of the steps to the part `end`."""
 
-    kind: Kind
-    network: Any
-    hint: Tensor
-    strength: float
     start: float
     end: float
 
@@ -46,9 +42,63 @@ class Control:
         """Whether it acts on a step that begins when the part `done` of all steps is done and is `share` of them."""
         return done >= self.start and done + share <= self.end + 1e-9
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Control(Acting):
+    """A loaded ControlNet with its hint, at the size of the run."""
+
+    kind: Kind
+    network: Any
+    hint: Tensor
+    strength: float
+
     def ask(self, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Residuals:
         hint = self.hint.repeat(len(x) // len(self.hint), 1, 1, 1)
         return self.kind.ask(self.network, hint, x, time, prompt, job, self.strength)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features(Acting):
+    """What a T2I-Adapter found in its picture: features (1 or B, C, h, w) for each level of a UNet, the same on each
+    step."""
+
+    found: Sequence[Tensor]
+
+    def ask(self, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Residuals:
+        # A list of its own for each call: the UNet takes them out of it.
+        return {
+            "down_intrablock_additional_residuals": [
+                each.repeat(len(x) // len(each), 1, 1, 1).to(x.dtype) for each in self.found
+            ]
+        }
+
+
+@torch.no_grad()
+def features(network: Any, hint: Hint, size: tuple[int, int], batch: int) -> Features:
+    """What a T2I-Adapter finds in its picture, brought to the size of the run, in pixels (height, width).
+
+    Raises:
+        ValueError: A batch of pictures that does not go with the run's.
+    """
+    step = network.downscale_factor
+    given = _fitting(hint, network, batch, (-(-size[0] // step) * step, -(-size[1] // step) * step))
+    if network.config["in_channels"] == 1:
+        weights = given.new_tensor([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow makes greys
+        given = (given * weights[:, None, None]).sum(1, keepdim=True)
+    return Features(hint.start, hint.end, [each * hint.strength for each in network(given)])
+
+
+def _fitting(hint: Hint, network: Any, batch: int, size: tuple[int, int] | None) -> Tensor:
+    """The hint on the network's device, at the size (height, width) if one is given."""
+    given = torch.from_numpy(hint.hint.copy()).to(network.device, network.dtype)
+    if len(given) not in (1, batch):
+        raise ValueError(f"a batch of {batch} needs a control picture for all (1) or for each, got {len(given)}")
+    if size is not None and given.shape[-2:] != size:
+        if hint.centred:
+            given = functional.interpolate(_cut(given, size), size=size, mode="nearest-exact")
+        else:
+            given = functional.interpolate(given, size=size, mode="bilinear", antialias=True)
+    return given
 
 
 def ready(
@@ -63,22 +113,15 @@ def ready(
     Raises:
         ValueError: The hint is a latent of another size, or a batch that does not go with the run's.
     """
-    given = torch.from_numpy(hint.hint.copy()).to(network.device, network.dtype)
-    if len(given) not in (1, len(like)):
-        raise ValueError(f"a batch of {len(like)} needs a control picture for all (1) or for each, got {len(given)}")
-    if kind.latent(network.config):
-        if given.shape[-2:] != like.shape[-2:]:
-            rows, columns = given.shape[-2:]
-            raise ValueError(
-                f"the control picture covers {columns} x {rows} latent cells, the latent {like.shape[-1]} x "
-                f"{like.shape[-2]}; resize it to the size of the picture that is made"
-            )
-    elif given.shape[-2:] != size:
-        if hint.centred:
-            given = functional.interpolate(_cut(given, size), size=size, mode="nearest-exact")
-        else:
-            given = functional.interpolate(given, size=size, mode="bilinear", antialias=True)
-    return Control(kind, network, given, hint.strength, hint.start, hint.end)
+    latent = kind.latent(network.config)
+    given = _fitting(hint, network, len(like), None if latent else size)
+    if latent and given.shape[-2:] != like.shape[-2:]:
+        rows, columns = given.shape[-2:]
+        raise ValueError(
+            f"the control picture covers {columns} x {rows} latent cells, the latent {like.shape[-1]} x "
+            f"{like.shape[-2]}; resize it to the size of the picture that is made"
+        )
+    return Control(hint.start, hint.end, kind, network, given, hint.strength)
 
 
 def _cut(picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -90,7 +133,7 @@ def _cut(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def together(asked: Sequence[Residuals]) -> Residuals:
-    """The sum of what several ControlNets add."""
+    """The sum of what several of them add."""
     total: dict[str, Any] = {}
     for residuals in asked:
         for name, value in residuals.items():
@@ -100,5 +143,5 @@ def together(asked: Sequence[Residuals]) -> Residuals:
             elif isinstance(value, Tensor):
                 total[name] = known + value
             else:
-                total[name] = tuple(one + other for one, other in zip(known, value, strict=False))
+                total[name] = type(value)(one + other for one, other in zip(known, value, strict=False))
     return total

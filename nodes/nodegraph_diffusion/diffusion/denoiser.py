@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .schedules import Point
+from .weakening import Weakened
 
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow", "lcm"]
 Together = Literal["repeat", "equal", "never"]
@@ -36,6 +37,7 @@ class Prompt:
         weight: How much it counts beside others.
         mask: (1, 1, h, w), at the size of the latent: where it counts; None is everywhere.
         start, end: The part of all steps on which it counts.
+        negative: Whether it says what a picture should not show.
         window: The rows and columns of the latent that the network sees of it; None is all.
         guidance: What a network distilled from guidance is told with it; None leaves that to the run.
         controls: Which of the run's ControlNets act on it.
@@ -49,6 +51,7 @@ class Prompt:
     mask: Tensor | None = None
     start: float = 0.0
     end: float = 1.0
+    negative: bool = False
     window: tuple[slice, slice] | None = None
     guidance: float | None = None
     controls: frozenset[int] = frozenset()
@@ -96,6 +99,7 @@ class GuidedDenoiser:
             are repeated up to their least common multiple, which leaves cross-attention over each as it was.
         combine: Another way to combine both outputs.
         dtype: Of the network.
+        weakened: Makes the network worse for a call: what it then says of the positive is moved away from.
         walked: Which part of all steps is done where the network is told a timestep, and which part one step is.
 
     Raises:
@@ -114,6 +118,7 @@ class GuidedDenoiser:
         together: Together = "repeat",
         combine: Callable[[Tensor, Tensor, float], Tensor] | None = None,
         dtype: torch.dtype | None = None,
+        weakened: Weakened | None = None,
         walked: Callable[[float], tuple[float, float]] = lambda timestep: (0.0, 0.0),
     ) -> None:
         if prediction not in get_args(Prediction):
@@ -124,6 +129,7 @@ class GuidedDenoiser:
         self.rescale = rescale
         self.combine = combine or _guided
         self.dtype = dtype
+        self.weakened = weakened
         self.walked = walked
         sides = [positive] if negative is None or cfg == 1 else [negative, positive]
         self.sides = [[side] if isinstance(side, Prompt) else list(side) for side in sides]
@@ -152,24 +158,22 @@ class GuidedDenoiser:
         return output
 
     def _predict(self, x: Tensor, time: Tensor) -> Tensor:
+        *negative, positive = self._outputs(x, time)
+        guided = self.combine(negative[0], positive, self.cfg) if negative else positive
+        if self.weakened is not None and self.weakened.acts(self.walked(float(time))[0]):
+            with self.weakened.during():
+                worse = self._averaged(x, time, self._sides_for(x)[-1])
+            guided = guided + self.weakened.scale * (positive - worse)
+        return _rescaled(guided, positive, self.rescale) if self.rescale and self.guided else guided
+
+    def _outputs(self, x: Tensor, time: Tensor) -> Sequence[Tensor]:
+        """What the network says of the negative, if it is asked about it, and of the positive."""
         if not self.plain:
-            outputs = [self._averaged(x, time, side) for side in self._sides_for(x)]
-            if not self.guided:
-                return outputs[0]
-            return self._combined(*outputs)
+            return [self._averaged(x, time, side) for side in self._sides_for(x)]
         prompts = self._prompts_for(x)
         if self.guided and len(prompts) == 1:
-            negative, positive = self._ask(torch.cat([x, x]), time, prompts[0]).chunk(2)
-        else:
-            outputs = [self._ask(x, time, prompt) for prompt in prompts]
-            if not self.guided:
-                return outputs[0]
-            negative, positive = outputs
-        return self._combined(negative, positive)
-
-    def _combined(self, negative: Tensor, positive: Tensor) -> Tensor:
-        guided = self.combine(negative, positive, self.cfg)
-        return _rescaled(guided, positive, self.rescale) if self.rescale else guided
+            return self._ask(torch.cat([x, x]), time, prompts[0]).chunk(2)
+        return [self._ask(x, time, prompt) for prompt in prompts]
 
     def _averaged(self, x: Tensor, time: Tensor, side: Sequence[Prompt]) -> Tensor:
         """The answers to several prompts, averaged where each counts."""

@@ -22,13 +22,14 @@ from torch.overrides import TorchFunctionMode
 from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
 from ..checkpoint import ASSETS, Checkpoint, Component, ModelError
+from ..checkpoint.header import read_header
 from ..families import FAMILIES
+from . import quantised
+from .mapped import read_ahead
 from .progress import Report, silent
 from .prompts import PromptEncoder
 
 M = TypeVar("M", bound=nn.Module)
-
-PAGE = 4096
 
 
 def load_denoiser(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device, report: Report = silent) -> Any:
@@ -59,20 +60,21 @@ def load(
     checkpoint: Checkpoint, part: Component, dtype: torch.dtype, device: torch.device, report: Report = silent
 ) -> Any:
     """One component of a model, frozen, in evaluation mode. Raises `ModelError` as `load_denoiser` does."""
-    weights = _read(checkpoint, part)
+    weights = quantised.rescaled(checkpoint.root / part.files[0], _read(checkpoint, part), dtype)
     convert = FAMILIES[checkpoint.family].convert
-    if checkpoint.kind == "file" and convert is not None:
+    if part.original and convert is not None:
         try:
             weights = convert(part, weights)
         except (KeyError, AttributeError) as error:  # a partner of a tensor that is there is not
             raise ModelError(f"{checkpoint.path}: tensors are missing ({error}). Get the full checkpoint") from error
     module = _hollow(checkpoint, lambda: _build(part))
-    return _fill(module, _by_todays_names(module, weights), checkpoint, dtype, device, report)
+    named = quantised.prepare(module, _by_todays_names(module, weights), dtype)
+    return _fill(module, named, checkpoint, dtype, device, report)
 
 
 def load_tokenizer(checkpoint: Checkpoint, part: Component) -> PreTrainedTokenizerBase:
     """The tokenizer that stands in the model's folder; for a single file the shipped one of CLIP or T5."""
-    if checkpoint.kind != "file":
+    if not part.original:
         family = FAMILIES[checkpoint.family]
         folder = next(encoder.tokenizer for encoder in family.encoders if encoder.name == part.name)
         where = str(checkpoint.root / folder)
@@ -102,6 +104,9 @@ def _read(checkpoint: Checkpoint, part: Component) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name in part.files:
         path = checkpoint.root / name
+        if path.suffix.lower() == ".gguf":
+            found |= quantised.read_blocks(path, read_header(path), part.prefixes)
+            continue
         try:
             with safe_open(path, framework="pt") as file:
                 for key in file.keys():  # noqa: SIM118 - it is no dict
@@ -192,15 +197,18 @@ def _fill(
             f"{missing[0]!r}. Get the full model"
         )
     for name, shape in wanted.items():
-        if (given := tuple(weights[name].shape)) != shape:
+        if (given := quantised.shape_of(weights[name])) != shape:
             raise ModelError(f"{where}: {name!r} needs shape {shape}, found {given}. Weights and configuration differ")
     total, done = sum(weights[name].nbytes for name in wanted), 0
     placed: dict[str, Tensor] = {}
     for name in sorted(wanted, key=lambda n: weights[n].data_ptr()):
-        placed[name] = _place(weights[name], dtype, device)
+        if quantised.is_blocks(weights[name]):
+            quantised.place(module, name, weights[name], device)
+        else:
+            placed[name] = _place(weights[name], dtype, device)
         done += weights[name].nbytes
         report(done, total)
-    module.load_state_dict(placed, assign=True)
+    module.load_state_dict(placed, assign=True, strict=False)  # what is wanted is there; blocks have their place
     for owner in module.modules():  # what no file holds: positions, tables of rotations
         for name, buffer in owner.named_buffers(recurse=False):
             owner._buffers[name] = buffer.to(device)
@@ -212,8 +220,7 @@ def _place(stored: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
         stored = stored.clone()
     placed = stored.to(device, dtype if stored.is_floating_point() else stored.dtype).contiguous()
     if placed.data_ptr() == stored.data_ptr():
-        # Touch every page, so that the disk is read now, with progress, and not within the first step.
-        placed.flatten()[:: PAGE // placed.element_size()].sum()
+        read_ahead(placed)  # so that the disk is read now, with progress, and not within the first step
     return placed
 
 

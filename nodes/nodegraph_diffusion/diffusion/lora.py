@@ -1,7 +1,14 @@
-"""LoRAs (Hu et al. 2021, arXiv:2106.09685) beside the weights they change, never in them.
+"""LoRAs (Hu et al. 2021, arXiv:2106.09685) and their kin beside the weights they change, never in them.
 
-While a LoRA is applied, each layer it changes adds `strength * alpha / rank * up(down(x))` to its output. The layer's
-weights are not touched, so the model without it is the same to the bit, and several LoRAs are a sum.
+While one is applied, each layer it changes adds `strength * change(x)` to its output, where the change is
+
+- of a LoRA `alpha / rank * up(down(x))`;
+- of a DoRA (Liu et al. 2024, arXiv:2402.09353) what the layer gives with such a change and its weights brought to a
+  magnitude of their own, less what it gives without;
+- of a LoHa (Hyeon-Woo et al. 2021, arXiv:2108.06098) and a LoKr (Yeh et al. 2023, arXiv:2309.14859) a matrix that is
+  the product, place by place or of Kronecker, of two small ones.
+
+The layer's weights are not touched, so the model without it is the same to the bit, and several are a sum.
 """
 
 from __future__ import annotations
@@ -10,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,44 +27,74 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..checkpoint import ModelError
-from ..checkpoint.adapters import LOW_RANK, part_of
+from ..checkpoint.adapters import part_of, piece_of
+from .quantised import is_blocks, shape_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LowRank:
-    """The change of one module, as its file has it."""
+class Change:
+    """The change of one module, as its file has it: its pieces by name, see `checkpoint.adapters.piece_of`."""
 
     module: str
-    down: Tensor
-    up: Tensor
+    pieces: Mapping[str, Tensor]
     scale: float
 
+    @property
+    def low_rank(self) -> bool:
+        """Whether it is two thin matrices, and not a whole one that is made of its pieces."""
+        return "down" in self.pieces
 
-Parts = Mapping[str, Sequence[LowRank]]
+    def whole(self) -> Tensor:
+        """The change of the weights, rows first; (rows, columns) also for convolutions."""
+        made = self.pieces
+        if self.low_rank:
+            return self.scale * (made["up"].flatten(1) @ made["down"].flatten(1))
+        if "hada_w1_a" in made:
+            one, other = (made[f"hada_w{i}_a"] @ made[f"hada_w{i}_b"] for i in (1, 2))
+            return self.scale * one * other
+        left, right = (
+            made[f"lokr_w{i}"] if f"lokr_w{i}" in made else made[f"lokr_w{i}_a"] @ made[f"lokr_w{i}_b"] for i in (1, 2)
+        )
+        left = left.reshape(*left.shape, *[1] * (right.ndim - left.ndim))
+        return self.scale * torch.kron(left, right.contiguous())
+
+
+Parts = Mapping[str, Sequence[Change]]
 """The changes of a model by part: "denoiser", "text_encoder", "text_encoder_2"."""
+WHOLE: tuple[tuple[str, ...], ...] = (
+    ("down", "up"),
+    ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"),
+    ("lokr_w1", "lokr_w2"),
+    ("lokr_w1_a", "lokr_w1_b", "lokr_w2"),
+    ("lokr_w1", "lokr_w2_a", "lokr_w2_b"),
+    ("lokr_w1_a", "lokr_w1_b", "lokr_w2_a", "lokr_w2_b"),
+)
+"""The pieces that make a change."""
 
 
 def read(path: Path, dtype: torch.dtype, device: torch.device) -> Parts:
-    """The changes that a LoRA holds. Raises `ModelError` where one side of a pair is missing."""
+    """The changes that a LoRA holds. Raises `ModelError` where a piece of one is missing."""
     found: dict[str, dict[str, Tensor]] = {}
     for name, value in load_file(path).items():
-        if match := LOW_RANK.match(name):
-            side = {"down": "down", "A": "down", "up": "up", "B": "up"}.get(match["side"] or "", "alpha")
-            found.setdefault(match["module"] or match["other"], {})[side] = value
-    parts: dict[str, list[LowRank]] = {}
-    for module, sides in found.items():
-        if "down" not in sides or "up" not in sides:
-            raise ModelError(f"{path}: has only one half of the change of {module!r}. Get the file again")
-        down, up = (sides[side].to(device, dtype) for side in ("down", "up"))
-        scale = float(sides["alpha"]) / down.shape[0] if "alpha" in sides else 1.0
+        if piece := piece_of(name):
+            by_row = "lora_magnitude_vector" in name  # peft's; of a convolution it lies in the second dimension
+            found.setdefault(piece[0], {})[piece[1]] = value.flatten() if by_row else value
+    parts: dict[str, list[Change]] = {}
+    for module, pieces in found.items():
+        if not any(set(whole) == pieces.keys() - {"alpha", "magnitude"} for whole in WHOLE):
+            raise ModelError(f"{path}: has only a part of the change of {module!r}. Get the file again")
         part, name = part_of(module)
-        parts.setdefault(part, []).append(LowRank(name, down, up, scale))
+        placed = {each: value.to(device, dtype) for each, value in pieces.items() if each != "alpha"}
+        parts.setdefault(part, []).append(Change(name, placed, _scale(pieces)))
     return parts
 
 
-def size(parts: Parts) -> int:
-    """Bytes."""
-    return sum(change.down.nbytes + change.up.nbytes for changes in parts.values() for change in changes)
+def _scale(pieces: Mapping[str, Tensor]) -> float:
+    """`alpha / rank`; a LoKr of two matrices without factors has none."""
+    factor = next((name for name in ("down", "hada_w1_b", "lokr_w1_b", "lokr_w2_b") if name in pieces), None)
+    if factor is None or "alpha" not in pieces:
+        return 1.0
+    return float(pieces["alpha"]) / pieces[factor].shape[0]
 
 
 Adapted = Callable[[str], Sequence[str]]
@@ -64,7 +102,7 @@ Adapted = Callable[[str], Sequence[str]]
 
 @contextmanager
 def applied(
-    module: nn.Module, loras: Sequence[tuple[str, Sequence[LowRank], float]], adapted: Adapted = lambda name: ()
+    module: nn.Module, loras: Sequence[tuple[str, Sequence[Change], float]], adapted: Adapted = lambda name: ()
 ) -> Iterator[list[str]]:
     """`module` with LoRAs, for the thread that enters the block and for as long as it is in there.
 
@@ -115,38 +153,91 @@ def _targets(name: str, layers: Mapping[str, nn.Module], flat: Mapping[str, str]
 
 
 def _hook(
-    lora: str, layers: Sequence[nn.Module], names: Sequence[str], change: LowRank, strength: float, me: int
+    lora: str, layers: Sequence[nn.Module], names: Sequence[str], change: Change, strength: float, me: int
 ) -> list[Any]:
     """Hooks on each layer that a change belongs to; of a fused one each takes its own rows."""
     handles, row = [], 0
+    whole = None if change.low_rank else change.whole()
+    down, up = (change.pieces["down"], change.pieces["up"]) if whole is None else (None, whole)
+    magnitude = change.pieces.get("magnitude")
     for layer, name in zip(layers, names, strict=True):
         weight = getattr(layer, "weight", None)
-        if not isinstance(weight, Tensor) or weight.ndim not in (2, 4):
+        shape = shape_of(weight) if isinstance(weight, Tensor) else ()
+        if len(shape) not in (2, 4):
             raise ModelError(f"{lora}: changes {name!r}, which is no linear or convolutional layer here")
-        rows = weight.shape[0] if len(layers) > 1 else change.up.shape[0]
-        up = change.up[row : row + rows]
-        row += rows
-        inner = change.down.shape[1]
-        if up.shape[0] != weight.shape[0] or inner != weight.shape[1]:
+        rows = shape[0] if len(layers) > 1 else up.shape[0]
+        own = up[row : row + rows]
+        inner = own[0].numel() // prod(shape[2:]) if down is None else down.shape[1]
+        if own.shape[0] != shape[0] or inner != shape[1]:
             raise ModelError(
-                f"{lora}: changes {name!r} from {inner} to {up.shape[0]} channels, but this model's has "
-                f"{weight.shape[1]} to {weight.shape[0]}. It is for another model"
+                f"{lora}: changes {name!r} from {inner} to {own.shape[0]} channels, but this model's has "
+                f"{shape[1]} to {shape[0]}. It is for another model"
             )
-        handles.append(layer.register_forward_hook(_added(change.down, up, change.scale * strength, me)))
+        add = _whole(own.reshape(shape)) if down is None else _thin(down, own, change.scale)
+        if magnitude is not None:
+            assert isinstance(weight, Tensor)
+            if is_blocks(weight):
+                raise ModelError(f"{lora}: is a DoRA, which needs the weights of {name!r} and not blocks of few bits. "
+                                 "Use the model in float16")  # fmt: skip
+            delta = change.whole()[row : row + rows].reshape(shape)
+            size = magnitude[row : row + rows] if magnitude.shape[0] == change.whole().shape[0] else magnitude
+            add = _with_magnitude(add, weight, delta, size)
+        row += rows
+        handles.append(layer.register_forward_hook(_added(add, strength, me)))
     return handles
 
 
-def _added(down: Tensor, up: Tensor, scale: float, me: int) -> Callable[[nn.Module, Any, Tensor], Tensor | None]:
+Add = Callable[[nn.Module, Tensor], Tensor]
+"""What a change adds to a layer's output for an input, at a strength of 1."""
+
+
+def _added(add: Add, strength: float, me: int) -> Callable[[nn.Module, Any, Tensor], Tensor | None]:
     def hook(layer: nn.Module, args: Any, output: Tensor) -> Tensor | None:
         if threading.get_ident() != me:  # the module is shared with a run that does not have this LoRA
             return None
-        x = args[0]
-        if isinstance(layer, nn.Conv2d):
-            small = functional.conv2d(x, _kernel(down), None, layer.stride, layer.padding, layer.dilation)
-            return output + scale * functional.conv2d(small, _kernel(up))
-        return output + scale * functional.linear(functional.linear(x, down.flatten(1)), up.flatten(1))
+        return output + strength * add(layer, args[0])
 
     return hook
+
+
+def _thin(down: Tensor, up: Tensor, scale: float) -> Add:
+    def add(layer: nn.Module, x: Tensor) -> Tensor:
+        if isinstance(layer, nn.Conv2d):
+            return scale * functional.conv2d(_through(layer, x, _kernel(down)), _kernel(up))
+        return scale * functional.linear(functional.linear(x, down.flatten(1)), up.flatten(1))
+
+    return add
+
+
+def _whole(delta: Tensor) -> Add:
+    def add(layer: nn.Module, x: Tensor) -> Tensor:
+        return _through(layer, x, delta)
+
+    return add
+
+
+def _with_magnitude(add: Add, weight: Tensor, delta: Tensor, magnitude: Tensor) -> Add:
+    """Weights of a magnitude of their own: `m / |W + change| * (W + change)`, by rows or by columns as it has them."""
+    by_row = magnitude.numel() == weight.shape[0] and (magnitude.ndim < 2 or magnitude.shape[0] == weight.shape[0])
+    changed = weight + delta
+    if not by_row:
+        norm = changed.transpose(0, 1).flatten(1).norm(dim=1)
+        wanted = (magnitude.flatten() / norm).reshape(1, -1, *[1] * (weight.ndim - 2))
+        return _whole(changed * wanted - weight)
+    ratio = magnitude.flatten() / changed.flatten(1).norm(dim=1)
+
+    def scaled(layer: nn.Module, x: Tensor) -> Tensor:
+        rows: Tensor = ratio.reshape(-1, 1, 1) if isinstance(layer, nn.Conv2d) else ratio
+        return (rows - 1) * _through(layer, x, weight) + rows * add(layer, x)
+
+    return scaled
+
+
+def _through(layer: nn.Module, x: Tensor, weight: Tensor) -> Tensor:
+    """What the layer would give with these weights, without its bias."""
+    if isinstance(layer, nn.Conv2d):
+        return functional.conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation)
+    return functional.linear(x, weight)
 
 
 def _kernel(weight: Tensor) -> Tensor:

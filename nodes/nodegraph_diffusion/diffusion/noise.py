@@ -8,7 +8,7 @@ one has the noise that ComfyUI draws on a CPU for the same seed: `torch.randn` f
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -44,6 +44,11 @@ class Draw:
     def start(self) -> Tensor:
         """Unit noise to start from, on the CPU."""
         return torch.cat([torch.randn(shape, generator=_generator(seed)) for seed, shape in self.pieces()])
+
+    def beside(self, channels: int) -> Tensor:
+        """Unit noise for a picture (B, channels, h, w) that a network reads beside the latent, on the CPU."""
+        apart = replace(self, seed=self.seed + SEEDS // 2, shape=(self.shape[0], channels, *self.shape[2:]))
+        return apart.start()
 
     def steps(self, solver: Solver, schedule: Schedule) -> Noise:
         """The noise that `solver` adds on its way through `schedule`: a function of the step, so that a run may be

@@ -77,6 +77,8 @@ class Job:
         width, height: Of the picture in pixels.
         guidance: What a model distilled from guidance is told instead of it.
         hole: For inpainting networks, what the family's `hole` made.
+        low_res: For networks that enlarge, the small picture (B, 3, h, w), -1..1, at the size of the latent.
+        noise_level: How much noise that picture has, as a timestep of its own scheduler.
         residuals: Further arguments of the network, such as those that ControlNets add.
     """
 
@@ -84,6 +86,8 @@ class Job:
     height: int
     guidance: float = 3.5
     hole: Any = None
+    low_res: Tensor | None = None
+    noise_level: int = 0
     residuals: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -140,11 +144,15 @@ class Family:
         width: How wide the prompts are that a denoiser of this configuration reads.
         recognise: Whether a single file is of this family.
         read: What a single file that was recognised holds. Raises `ModelError`.
+        shipped: The folder of configurations that comes with the pack, for files that hold one part alone.
         convert: `convert(part, weights)`: the tensors of one component of a single file, by diffusers' names.
         adapts: Whether a LoRA may be one for this family, from its names and shapes.
         adapted: `adapted(name, config)`: the modules of the denoiser, by diffusers' names, that one of the original
             code is, or is fused of. Dots of the name may be underscores.
         control: How its ControlNets are asked, if there are any.
+        guides: Whether a T2I-Adapter of this configuration is for the family.
+        enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
+        vae_config: What its autoencoder is configured as, whatever its file says.
         refines: Whether it only goes on from another model's latents.
         rank: Families of a lower rank are asked first whether a model is theirs.
     """
@@ -171,9 +179,13 @@ class Family:
     hole: Callable[[Tensor, Tensor], Any] | None = None
     recognise: Callable[[Header], bool] = lambda header: False
     read: Callable[[Header], Parts] | None = None
+    shipped: str = ""
     convert: Callable[[Component, dict[str, Tensor]], dict[str, Tensor]] | None = None
     adapts: Callable[[Header], bool] = lambda header: False
     adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()
     control: Control | None = None
+    guides: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    enlarges: bool = False
+    vae_config: Mapping[str, Any] = field(default_factory=dict)
     refines: bool = False
     rank: int = 1

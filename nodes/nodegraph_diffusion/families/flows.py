@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..checkpoint import original
 from ..checkpoint.header import Header
-from .family import Encoded
+from .family import Encoded, Parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,6 +86,18 @@ def chat(
 def named(name: str, prefixes: Sequence[str] = PREFIXES) -> str:
     """`name` without the prefix of its file."""
     return next((name.removeprefix(prefix) for prefix in prefixes if prefix and name.startswith(prefix)), name)
+
+
+def prefix(header: Header, mark: str) -> str | None:
+    """What is before the denoiser's names in a file that has the tensor `mark` of it; None in one that has not."""
+    return next((prefix for prefix in PREFIXES if prefix + mark in header.tensors), None)
+
+
+def alone(
+    header: Header, denoiser: tuple[str, str], config: dict[str, Any], prefix: str, scheduler: Mapping[str, Any]
+) -> Parts:
+    """What a file holds that has nothing but a denoiser, whatever its names begin with."""
+    return Parts(original.part(header, *denoiser, config, prefix), (), None, scheduler, "flow")
 
 
 def changes(header: Header, pattern: str, without: str = "") -> bool:

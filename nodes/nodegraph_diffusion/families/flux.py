@@ -106,6 +106,11 @@ def _prefix(header: Header) -> str | None:
     return next((p for p in flows.PREFIXES if p + MARK in header.tensors), None)
 
 
+def _recognise(header: Header) -> bool:
+    prefix = _prefix(header)
+    return prefix is not None and f"{prefix}double_stream_modulation_img.lin.weight" not in header.tensors  # Flux.2
+
+
 def _read(header: Header) -> Parts:
     prefix = _prefix(header)
     assert prefix is not None
@@ -257,7 +262,8 @@ FAMILY = Family(
     multiple=16,
     inpaints=_inpaints,
     hole=_hole,
-    recognise=lambda header: _prefix(header) is not None,
+    recognise=_recognise,
+    shipped="flux-dev",
     read=_read,
     convert=_converted,
     adapts=_adapts,

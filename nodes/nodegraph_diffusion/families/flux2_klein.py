@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..checkpoint import original
+from ..checkpoint.header import Header
+from ..checkpoint.value import Component
 from . import flows
-from .family import Encoder, Family, Job
+from .family import Encoder, Family, Job, Parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from ..diffusion.denoiser import Prompt
     from ..diffusion.schedules import Table
 
+TRANSFORMER = ("transformer", "Flux2Transformer2DModel")
 LAYERS = (9, 18, 27)
 
 
@@ -52,10 +56,50 @@ def table(scheduler: Mapping[str, Any], cells: int, steps: int) -> Table:
     return FlowTable(scheduler, slope * steps + many - 200 * slope)
 
 
+MARK = "double_stream_modulation_img.lin.weight"
+SCHEDULER = {"shift": 3.0, "use_dynamic_shifting": True}
+"""That of its folder, which single files do not hold."""
+
+
+def _recognise(header: Header) -> bool:
+    prefix = flows.prefix(header, MARK)
+    return prefix is not None and f"{prefix}guidance_in.in_layer.weight" not in header.tensors
+
+
+def _read(header: Header) -> Parts:
+    prefix = flows.prefix(header, MARK)
+    assert prefix is not None
+    shape = header.shape
+    width, channels = shape(f"{prefix}img_in.weight")
+    head = shape(f"{prefix}double_blocks.0.img_attn.norm.query_norm.scale")[0]
+    config = {
+        "_class_name": TRANSFORMER[1],
+        "patch_size": 1,
+        "in_channels": channels,
+        "num_layers": original.count(header, rf"{prefix}double_blocks\.(\d+)\."),
+        "num_single_layers": original.count(header, rf"{prefix}single_blocks\.(\d+)\."),
+        "attention_head_dim": head,
+        "num_attention_heads": width // head,
+        "joint_attention_dim": shape(f"{prefix}txt_in.weight")[1],
+        "timestep_guidance_channels": shape(f"{prefix}time_in.in_layer.weight")[1],
+        "mlp_ratio": shape(f"{prefix}double_blocks.0.img_mlp.2.weight")[1] / width,
+        "axes_dims_rope": [head // 4] * 4,
+        "guidance_embeds": False,
+    }
+    return flows.alone(header, TRANSFORMER, config, prefix, SCHEDULER)
+
+
+def _converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    from diffusers.loaders.single_file_utils import convert_flux2_transformer_checkpoint_to_diffusers
+
+    bare = {flows.named(name): value for name, value in weights.items()}
+    return convert_flux2_transformer_checkpoint_to_diffusers(bare)  # type: ignore[no-any-return]
+
+
 FAMILY = Family(
     name="flux2_klein",
     title="Flux.2 klein",
-    denoiser=("transformer", "Flux2Transformer2DModel"),
+    denoiser=TRANSFORMER,
     encoders=(Encoder("text_encoder", ("Qwen3ForCausalLM",), flows.chat(LAYERS, thinking=False, padded=True)),),
     space="flux2",
     vae=("vae", "AutoencoderKLFlux2"),
@@ -64,5 +108,8 @@ FAMILY = Family(
     table=table,
     width=flows.width,
     multiple=16,
+    recognise=_recognise,
+    read=_read,
+    convert=_converted,
     adapts=lambda header: flows.changes(header, r"single_transformer_blocks[._]\d+[._]attn[._]to_qkv_mlp_proj"),
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..checkpoint import original
+from ..checkpoint.header import Header
+from ..checkpoint.value import Component
 from . import flows
-from .family import Encoded, Encoder, Family, Job
+from .family import Encoded, Encoder, Family, Job, Parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from ..diffusion.denoiser import Prompt
     from ..diffusion.prompts import PromptEncoder
 
+TRANSFORMER = ("transformer", "QwenImageTransformer2DModel")
 TEMPLATE = (
     "<|im_start|>system\nDescribe the image by detailing the color, shape, size, texture, quantity, text, spatial "
     "relationships of the objects and background:<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
@@ -50,10 +54,46 @@ def _combine(negative: Tensor, positive: Tensor, cfg: float) -> Tensor:
     return flows.unpacked(guided * (wanted / guided.norm(dim=-1, keepdim=True)), height, width)
 
 
+MARK = "transformer_blocks.0.attn.add_q_proj.weight"
+SCHEDULER = {
+    "shift": 1.0, "use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 0.9, "base_image_seq_len": 256,
+    "max_image_seq_len": 8192, "shift_terminal": 0.02, "time_shift_type": "exponential",
+}  # fmt: skip
+"""That of its folder, which single files do not hold."""
+
+
+def _recognise(header: Header) -> bool:
+    prefix = flows.prefix(header, MARK)
+    return prefix is not None and f"{prefix}txt_norm.weight" in header.tensors
+
+
+def _read(header: Header) -> Parts:
+    prefix = flows.prefix(header, MARK)
+    assert prefix is not None
+    width, channels = header.shape(f"{prefix}img_in.weight")
+    head = header.shape(f"{prefix}transformer_blocks.0.attn.norm_q.weight")[0]
+    config = {
+        "_class_name": TRANSFORMER[1],
+        "patch_size": 2,
+        "in_channels": channels,
+        "out_channels": header.shape(f"{prefix}proj_out.weight")[0] // 4,
+        "num_layers": original.count(header, rf"{prefix}transformer_blocks\.(\d+)\."),
+        "attention_head_dim": head,
+        "num_attention_heads": width // head,
+        "joint_attention_dim": header.shape(f"{prefix}txt_in.weight")[1],
+        "axes_dims_rope": [head // 8, 7 * head // 16, 7 * head // 16],
+    }
+    return flows.alone(header, TRANSFORMER, config, prefix, SCHEDULER)
+
+
+def _converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {flows.named(name): value for name, value in weights.items()}
+
+
 FAMILY = Family(
     name="qwen_image",
     title="Qwen-Image",
-    denoiser=("transformer", "QwenImageTransformer2DModel"),
+    denoiser=TRANSFORMER,
     encoders=(Encoder("text_encoder", ("Qwen2_5_VLForConditionalGeneration",), _encode),),
     space="qwen",
     vae=("vae", "AutoencoderKLQwenImage"),
@@ -63,5 +103,8 @@ FAMILY = Family(
     width=flows.width,
     combine=_combine,
     multiple=16,
+    recognise=_recognise,
+    read=_read,
+    convert=_converted,
     adapts=lambda header: flows.changes(header, r"transformer_blocks[._]\d+[._](attn|img_m|txt_m)", without="single_"),
 )

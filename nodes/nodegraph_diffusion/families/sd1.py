@@ -53,6 +53,7 @@ FAMILY = Family(
     inpaints=unets.is_inpainting,
     hole=unets.hole,
     recognise=_recognise,
+    shipped="sd15",
     read=_read,
     convert=unets.converted,
     adapts=lambda header: "sd1" in unets.adapts(header),
@@ -60,5 +61,6 @@ FAMILY = Family(
     control=unets.control(
         lambda config: config["cross_attention_dim"] != 1024 and not config.get("addition_embed_type")
     ),
+    guides=lambda config: config["adapter_type"] in ("full_adapter", "light_adapter"),
     rank=0,
 )

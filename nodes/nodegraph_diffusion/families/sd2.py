@@ -54,12 +54,16 @@ FAMILY: Family = replace(
     name="sd2",
     title="Stable Diffusion 2.x",
     owns=lambda configs: (
-        configs["text_encoder"].get("hidden_act") == "gelu" and not configs["unet"].get("addition_embed_type")
+        configs["text_encoder"].get("hidden_act") == "gelu"
+        and not configs["unet"].get("addition_embed_type")
+        and not configs["unet"].get("num_class_embeds")
     ),
     recognise=_recognise,
+    shipped="sd21",
     read=_read,
     control=unets.control(
         lambda config: config["cross_attention_dim"] == 1024 and not config.get("addition_embed_type")
     ),
+    guides=lambda config: False,
     adapts=lambda header: "sd2" in unets.adapts(header),
 )

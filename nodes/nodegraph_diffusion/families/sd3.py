@@ -168,6 +168,7 @@ FAMILY = Family(
     width=flows.width,
     multiple=16,
     recognise=lambda header: _prefix(header) is not None,
+    shipped="sd3-medium",
     read=_read,
     convert=_converted,
     # Those of InstantX want no prompt in one vector, and latents that are scaled but not centred.

@@ -95,9 +95,11 @@ FAMILY = Family(
     inpaints=unets.is_inpainting,
     hole=unets.hole,
     recognise=_recognise,
+    shipped="sdxl",
     read=_read,
     convert=unets.converted,
     adapts=lambda header: "sdxl" in unets.adapts(header),
     adapted=unets.adapted,
+    guides=lambda config: config["adapter_type"] == "full_adapter_xl",
     control=unets.control(lambda config: config.get("addition_embed_type") == "text_time", _added),
 )

@@ -70,5 +70,6 @@ FAMILY: Family = replace(
     read=_read,
     adapts=lambda header: False,
     control=None,
+    guides=lambda config: False,
     refines=True,
 )

@@ -40,13 +40,14 @@ def hole(mask: Tensor, hidden: Tensor) -> Tensor:
 
 def with_hole(x: Tensor, job: Job) -> Tensor:
     """The network's input: the latent, and the hole where there is one."""
+    return x if job.hole is None else beside(x, job.hole)
+
+
+def beside(x: Tensor, extra: Tensor) -> Tensor:
+    """The latent (B, C, h, w) with further channels, of which there is one for each picture that is asked about."""
     import torch
 
-    if job.hole is None:
-        return x
-    hole = job.hole.to(x)
-    copies = len(x) // len(hole)
-    return torch.cat([x, hole.repeat(copies, 1, 1, 1)], dim=1)
+    return torch.cat([x, extra.to(x).repeat(len(x) // len(extra), 1, 1, 1)], dim=1)
 
 
 def predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Tensor:
@@ -224,7 +225,7 @@ def adapts(header: Header) -> frozenset[str]:
     widths = {
         tensor.shape[1]
         for name, tensor in header.tensors.items()
-        if re.search(r"attn2[._]to_k\b.*(down|lora_A)", name) and len(tensor.shape) > 1
+        if re.search(r"attn2[._]to_k\b.*(down|lora_A|hada_w1_b)", name) and len(tensor.shape) > 1
     }
     told = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
     return frozenset(told[width] for width in widths & told.keys()) or frozenset(told.values())

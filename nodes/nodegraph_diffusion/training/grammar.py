@@ -66,7 +66,7 @@ OPENINGS: Final = ("a picture of", "a drawing of", "an emoji of", "an icon of")
 
 _NUDGE: Final = 0.02
 _SAID: Final = {"small", "big"}
-_ARTICLES: Final = {"hourglass": "an", "unicorn": "a"}
+_ARTICLES: Final = {"unicorn": "a"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def load_latents(
         path = folder / f"{split.name.lower()}-{first}.pt"
         if not path.is_file():
             save(path, {"latents": encode(model, examples, split, first, SHARD).half()})
-            report(f"latents: {first + SHARD} of {count} ({split.name.lower()})")
+            report(f"latents: {min(first + SHARD, count)} of {count} ({split.name.lower()})")
         shards.append(torch.load(path, weights_only=True)["latents"])
     return torch.cat(shards)[:count]
 

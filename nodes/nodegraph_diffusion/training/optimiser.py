@@ -6,33 +6,48 @@ iteration, so every direction of a layer learns at the same speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from typing import overload
 
 import torch
 from torch import Tensor, nn
 
 
-def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """Singular values of `matrix` (m, n) moved to about 1 (0.7 to 1.2), its singular vectors kept.
+def orthogonalise(matrices: Sequence[Tensor], iterations: int = 5) -> list[Tensor]:
+    """Singular values of each matrix (m, n) moved to about 1 (0.7 to 1.2), its singular vectors kept.
 
     The quintic iteration `x <- (a + b g + c g g) x` with `g = x x^T` runs on `g` alone and is applied to `x` once, as
-    all its factors are polynomials of one symmetric matrix. A kernel of 192 x 1728 then costs a third.
+    all its factors are polynomials of one symmetric matrix. A kernel of 192 x 1728 then costs a third, and all matrices
+    of one shorter side iterate as one stack, which takes half the time again.
     """
     a, b, c = 3.4445, -4.7750, 2.0315  # steepest slope at 0 that still converges into that band
-    x: Tensor = matrix / (matrix.norm() + 1e-7)
-    if tall := x.shape[0] > x.shape[1]:
-        x = x.mT
-    gram = x @ x.mT
-    product: Tensor | None = None
-    for remaining in reversed(range(iterations)):
-        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal().add_(a)
-        product = factor if product is None else factor @ product
-        if remaining:
-            gram = factor @ gram @ factor
-    x = x if product is None else product @ x
-    return x.mT if tall else x
+    wide = [x.mT if x.shape[0] > x.shape[1] else x for x in matrices]
+    sides = defaultdict[int, list[int]](list)
+    for number, x in enumerate(wide):
+        sides[x.shape[0]].append(number)
+    found: list[Tensor] = list(matrices)
+    for numbers in sides.values():
+        norms = [wide[number].norm() + 1e-7 for number in numbers]
+        grams = [(wide[number] @ wide[number].mT) / norm**2 for number, norm in zip(numbers, norms, strict=True)]
+        gram = torch.stack(grams)
+        product: Tensor | None = None
+        for remaining in reversed(range(iterations)):
+            factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+            factor.diagonal(dim1=1, dim2=2).add_(a)
+            product = factor if product is None else factor @ product
+            if remaining:
+                gram = factor @ gram @ factor
+        assert product is not None
+        for number, norm, of_one in zip(numbers, norms, product, strict=True):
+            x = of_one @ wide[number] / norm
+            found[number] = x.mT if matrices[number].shape[0] > matrices[number].shape[1] else x
+    return found
+
+
+def as_matrix(parameter: Tensor) -> Tensor:
+    """A kernel (out, in, h, w) as (out, h w in), its layout in memory when it is channels-last; a matrix as it is."""
+    return parameter.movedim(1, -1).flatten(1)
 
 
 def is_matrix(name: str, parameter: Tensor) -> bool:
@@ -56,7 +71,7 @@ class Muon(torch.optim.Optimizer):
         others = [p for name, p in named if not is_matrix(name, p)]
         groups = [
             {"params": matrices, "muon": True, "lr": lr, "base": lr, "decay": decay},
-            {"params": others, "muon": False, "lr": adam_lr, "base": adam_lr, "decay": 0.0},
+            {"params": others, "muon": False, "lr": adam_lr, "base": adam_lr},
         ]
         super().__init__(groups, {})
 
@@ -73,22 +88,26 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         if closure is not None:
             raise ValueError("Muon takes no closure: compute the gradients first, then call step()")
-        for group in self.param_groups:
-            update = self._muon if group["muon"] else self._adam
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    update(parameter, parameter.grad, group["lr"], group["decay"])
+        matrices, others = self.param_groups
+        self._muon([p for p in matrices["params"] if p.grad is not None], matrices["lr"], matrices["decay"])
+        for parameter in others["params"]:
+            if parameter.grad is not None:
+                self._adam(parameter, parameter.grad, others["lr"])
         return None
 
-    def _muon(self, parameter: Tensor, gradient: Tensor, lr: float, decay: float) -> None:
-        state = self.state[parameter]
-        momentum: Tensor = state.setdefault("momentum", torch.zeros_like(parameter))
-        momentum.lerp_(gradient, 0.05)
-        nesterov = gradient.lerp(momentum, 0.95).flatten(1)
-        direction = orthogonalise(nesterov) * max(1.0, nesterov.shape[0] / nesterov.shape[1]) ** 0.5
-        parameter.mul_(1 - lr * decay).add_(direction.view_as(parameter), alpha=-lr)
+    def _muon(self, parameters: Sequence[Tensor], lr: float, decay: float) -> None:
+        nesterov = []
+        for parameter in parameters:
+            momentum: Tensor = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+            assert parameter.grad is not None
+            momentum.lerp_(parameter.grad, 0.05)
+            nesterov.append(as_matrix(parameter.grad.lerp(momentum, 0.95)))
+        for parameter, direction in zip(parameters, orthogonalise(nesterov), strict=True):
+            reach = max(1.0, direction.shape[0] / direction.shape[1]) ** 0.5
+            moved = direction.view(parameter.movedim(1, -1).shape).movedim(-1, 1)
+            parameter.mul_(1 - lr * decay).add_(moved, alpha=-lr * reach)
 
-    def _adam(self, parameter: Tensor, gradient: Tensor, lr: float, decay: float) -> None:
+    def _adam(self, parameter: Tensor, gradient: Tensor, lr: float) -> None:
         state = self.state[parameter]
         first: Tensor = state.setdefault("first", torch.zeros_like(parameter))
         second: Tensor = state.setdefault("second", torch.zeros_like(parameter))
@@ -98,4 +117,4 @@ class Muon(torch.optim.Optimizer):
         second.lerp_(gradient.square(), 0.01)
         times = count.item()
         root = (second / (1 - 0.99**times)).sqrt_().add_(1e-8)
-        parameter.mul_(1 - lr * decay).addcdiv_(first, root, value=-lr / (1 - 0.9**times))
+        parameter.addcdiv_(first, root, value=-lr / (1 - 0.9**times))

@@ -33,17 +33,17 @@ class AutoencoderRecipe:
 class DenoiserRecipe:
     """`UNet2DConditionModel` with its `CLIPTextModel`, trained together on latents that were encoded once."""
 
-    channels: tuple[int, ...] = (32, 48, 96, 192)
-    attention: tuple[bool, ...] = (False, False, True, True)
-    heads: tuple[int, ...] = (1, 1, 3, 6)
+    channels: tuple[int, ...] = (32, 64, 128, 192)
+    attention: tuple[bool, ...] = (False, True, True, True)
+    heads: tuple[int, ...] = (1, 1, 2, 3)
     groups: int = 16
-    text_width: int = 128
+    text_width: int = 192
     text_layers: int = 2
     tokens: int = 40
-    examples: int = 24_000
+    examples: int = 40_000
     held_out: int = 256
     batch: int = 32
-    steps: int = 10_000
+    steps: int = 24_000
     learning_rate: float = 0.01
     adam_rate: float = 1e-3
     decay_from: float = 0.6

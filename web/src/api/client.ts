@@ -15,7 +15,7 @@ export interface Problem {
 export interface Planned {
   readonly node: string;
   readonly type: string;
-  readonly state: "run" | "memory" | "disk" | "unneeded" | "always";
+  readonly state: "run" | "memory" | "disk" | "unneeded" | "always" | "still";
   readonly why: string;
 }
 
@@ -120,6 +120,40 @@ export interface Submission {
 
 export const submit = ({ document, ...rest }: Submission) =>
   send<Raw>("POST", "/api/jobs", { document: tidy(document), ...rest });
+export interface SweepAsk {
+  readonly document: Workflow;
+  readonly axes: Readonly<Record<string, string>>;
+  readonly client?: string;
+  readonly key?: string;
+}
+
+export interface SweepLine {
+  readonly id: string;
+  readonly name: string;
+  readonly created: number;
+  readonly axes: readonly { readonly name: string; readonly values: readonly Json[] }[];
+}
+
+export interface Sweep extends SweepLine {
+  readonly cells: readonly {
+    readonly place: readonly number[];
+    readonly inputs: Readonly<Record<string, Json>>;
+    readonly job: Raw;
+  }[];
+}
+
+export const sweep = ({ document, ...rest }: SweepAsk) =>
+  send<Sweep>("POST", "/api/sweeps", { document: tidy(document), ...rest });
+export const sweepSize = ({ document, ...rest }: SweepAsk, signal: AbortSignal) =>
+  ask<{ cells: number }>("/api/sweeps/size", {
+    method: "POST",
+    body: JSON.stringify({ document: tidy(document), ...rest }),
+    headers: { "Content-Type": "application/json" },
+    signal,
+  });
+export const sweepOf = (id: string) => ask<Sweep>(`/api/sweeps/${part(id)}`);
+export const sweeps = (limit: number) => ask<{ sweeps: SweepLine[] }>(`/api/sweeps?limit=${limit}`);
+export const cancelSweep = (id: string) => send<Sweep>("POST", `/api/sweeps/${part(id)}/cancel`);
 export const jobs = (limit: number) => ask<{ jobs: Raw[] }>(`/api/jobs?limit=${limit}`);
 export const job = (id: string) => ask<Raw & { document?: Workflow }>(`/api/jobs/${part(id)}`);
 export const cancel = (id: string) => send<Raw>("POST", `/api/jobs/${part(id)}/cancel`);

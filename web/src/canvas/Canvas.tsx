@@ -15,11 +15,15 @@ import {
   useStore,
 } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { type End, type Graph, type Point, wireOf } from "../core/document";
-import { changeGroup, changeNote, connect, disconnect, place, splice } from "../core/edits";
+import { copy } from "../core/clipboard";
+import { pieceAt } from "../core/curve";
+import { type End, type Point, wireOf } from "../core/document";
+import { splice } from "../core/edits";
 import { canConnect, given } from "../core/fit";
+import { addPoint, pointsOf } from "../core/reroutes";
 import { fits, known, typeOfStep, useCatalogue } from "../state/catalogue";
-import { boxes } from "../state/geometry";
+import { boxes, linkEnds } from "../state/geometry";
+import { put } from "../state/pasting";
 import { useRuns } from "../state/runs";
 import { current, currentDocument, currentGraph, edit, graphOf, leave, select, useTab } from "../state/session";
 import { announce, inform, openDialog, useView } from "../state/view";
@@ -28,17 +32,22 @@ import { Controls } from "./Controls";
 import { Empty } from "./Empty";
 import { Far } from "./Far";
 import { hit, type Scene } from "./far";
-import { groupId, linkDrawer, nodeDrawer, noteId } from "./flow";
+import { linkDrawer, nodeDrawer, noteId } from "./flow";
+import { Guides } from "./Guides";
+import { Knife } from "./Knife";
 import { LinkView } from "./LinkView";
+import { cutFrom, linked } from "./linking";
 import { isLive } from "./live";
 import { Minimap } from "./Minimap";
+import { dropped, held, withGrouped } from "./moving";
 import { NodeView } from "./NodeView";
 import { GroupView, NoteView } from "./NoteView";
+import { GhostView, PointView } from "./PointView";
 import { Pulled, Refusal } from "./Pulled";
 import { linkUnder } from "./splicing";
 import { FAR, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
 
-const NODES = { step: NodeView, note: NoteView, group: GroupView };
+const NODES = { step: NodeView, note: NoteView, group: GroupView, point: PointView, ghost: GhostView };
 const LINKS = { link: LinkView };
 const NO_NODES: Node[] = [];
 const NO_LINKS: Edge[] = [];
@@ -71,6 +80,7 @@ function Flow() {
   const document = useTab((now) => now.history.present);
   const selection = useTab((now) => now.selection);
   const drag = useCanvas((s) => s.drag);
+  const copying = useCanvas((s) => s.copying);
   const types = useCatalogue((s) => s.types);
   const live = useRuns((s) => liveKey(s.jobs, tab));
   const minimap = useView((s) => s.minimap);
@@ -79,13 +89,14 @@ function Flow() {
   const far = useFar(begun, start.zoom);
   const scene = useRef<Scene | null>(null);
   const rejoining = useRef(false);
+  const pane = useRef<HTMLDivElement>(null);
   const drawNodes = useMemo(nodeDrawer, []);
   const drawLinks = useMemo(linkDrawer, []);
   const chosen = useMemo(() => new Set(selection), [selection]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: sizes also depend on the catalogue and on who shows a picture
   const nodes = useMemo(
-    () => drawNodes({ graph, document, selection: chosen, drag, live: isLive }),
-    [drawNodes, graph, document, chosen, drag, types, live],
+    () => drawNodes({ graph, document, selection: chosen, drag, copying, live: isLive }),
+    [drawNodes, graph, document, chosen, drag, copying, types, live],
   );
   // biome-ignore lint/correctness/useExhaustiveDependencies: colours also depend on the catalogue
   const links = useMemo(() => drawLinks(graph, document, chosen), [drawLinks, graph, document, chosen, types]);
@@ -107,7 +118,10 @@ function Flow() {
         else selected.delete(change.id);
       }
     }
-    if (Object.keys(moved).length > 0) useCanvas.setState((s) => ({ drag: { ...s.drag, ...withGrouped(moved) } }));
+    if (Object.keys(moved).length > 0) {
+      const at = withGrouped(held(moved));
+      useCanvas.setState((s) => ({ drag: { ...s.drag, ...at } }));
+    }
     if (reselected) select([...selected]);
   }, []);
 
@@ -121,17 +135,22 @@ function Flow() {
     select([...selected]);
   }, []);
 
-  const onDrag = useCallback((_: unknown, node: Node, dragged: Node[]) => {
-    const only = dragged.length === 1 && node.type === "step" ? node : undefined;
+  const onDrag = useCallback((event: MouseEvent | TouchEvent, node: Node, dragged: Node[]) => {
+    if (useCanvas.getState().copying !== event.altKey) useCanvas.setState({ copying: event.altKey });
+    const only = !event.altKey && dragged.length === 1 && node.type === "step" ? node : undefined;
     const under = only && linkUnder(only.id, only.position);
     const now = useCanvas.getState().splice;
     if ((under ?? null) !== now) useCanvas.setState({ splice: under ?? null });
   }, []);
 
   const onDragStop = useCallback(() => {
-    const { drag: moved, splice: into } = useCanvas.getState();
-    useCanvas.setState({ drag: null, splice: null });
+    const { drag: moved, splice: into, copying: copies } = useCanvas.getState();
+    useCanvas.setState({ drag: null, splice: null, copying: false, guides: [] });
     if (!moved) return;
+    if (copies) {
+      putCopies(moved);
+      return;
+    }
     const dragged = Object.keys(moved);
     edit(into ? t.edits.splice : t.edits.move, (now, whole) => {
       const at = dropped(now, moved);
@@ -171,17 +190,20 @@ function Flow() {
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the keys for what the pointer does here are those of the commands
     <div
-      className={`canvas ${far ? "is-far" : ""}`}
+      ref={pane}
+      className={`canvas ${far ? "is-far" : ""} ${copying ? "is-copying" : ""}`}
       onPointerMove={(event) => {
         pointer.x = event.clientX;
         pointer.y = event.clientY;
         pointer.inside = true;
+        pointer.free = event.ctrlKey || event.metaKey;
       }}
       onPointerLeave={() => {
         pointer.inside = false;
       }}
       onDoubleClick={(event) => {
         if (!(event.target instanceof Element) || !event.target.closest(".react-flow__pane")) return;
+        if (event.target.closest(".react-flow__node, .react-flow__edge")) return; // these lie in the pane too
         const at = graphPoint({ x: event.clientX, y: event.clientY });
         const over = far && scene.current ? hit(scene.current, at[0], at[1]) : undefined;
         if (over !== undefined) showNodes([over]);
@@ -213,6 +235,7 @@ function Flow() {
         }}
         onConnect={join}
         onConnectEnd={endPull}
+        onEdgeDoubleClick={(event, edge) => lead(edge.id, graphPoint({ x: event.clientX, y: event.clientY }))}
         onReconnectStart={() => {
           rejoining.current = true;
         }}
@@ -246,6 +269,7 @@ function Flow() {
         ariaLabelConfig={{ "node.a11yDescription.default": "", "edge.a11yDescription.default": "" }}
       >
         <Background variant={BackgroundVariant.Dots} gap={24} size={1.5} className="dots" />
+        <Guides />
       </ReactFlow>
       {far && (
         <Far
@@ -254,6 +278,7 @@ function Flow() {
           }}
         />
       )}
+      <Knife over={pane} />
       <Breadcrumbs />
       <Empty />
       <Controls />
@@ -273,41 +298,6 @@ function liveKey(jobs: ReturnType<typeof useRuns.getState>["jobs"], tab: string)
   return names.join();
 }
 
-/** With a frame move the nodes that lie in it. */
-function withGrouped(moved: Record<string, Point>): Record<string, Point> {
-  const graph = currentGraph();
-  const made: Record<string, Point> = { ...moved };
-  for (const [id, at] of Object.entries(moved)) {
-    const group = graph.layout?.groups?.find((g) => g.id === groupId(id));
-    if (!group) continue;
-    const by: Point = [at[0] - group.at[0], at[1] - group.at[1]];
-    for (const [node, box] of boxes(graph, currentDocument(), isLive)) {
-      if (node in moved) continue;
-      const inside =
-        box.x >= group.at[0] &&
-        box.y >= group.at[1] &&
-        box.x + box.width <= group.at[0] + group.size[0] &&
-        box.y + box.height <= group.at[1] + group.size[1];
-      if (inside) made[node] = [box.x + by[0], box.y + by[1]];
-    }
-  }
-  return made;
-}
-
-function dropped(graph: Graph, moved: Readonly<Record<string, Point>>): Graph {
-  const steps: Record<string, Point> = {};
-  let changed = graph;
-  for (const [id, at] of Object.entries(moved)) {
-    const point: Point = [Math.round(at[0]), Math.round(at[1])];
-    const note = noteId(id);
-    const group = groupId(id);
-    if (note !== undefined) changed = changeNote(changed, note, { at: point });
-    else if (group !== undefined) changed = changeGroup(changed, group, { at: point });
-    else steps[id] = point;
-  }
-  return place(changed, steps);
-}
-
 function ends({ source, sourceHandle, target, targetHandle }: Connection | Edge): [End, End] {
   return [
     { node: source, port: sourceHandle ?? "" },
@@ -320,30 +310,36 @@ function fitting(connection: Connection | Edge): boolean {
   return canConnect(currentGraph(), source, target, currentDocument(), known(), fits()).ok;
 }
 
-function isList(graph: Graph, target: End): boolean {
-  const step = graph.nodes[target.node];
-  return step ? typeOfStep(step, currentDocument()).inputs.some((i) => i.name === target.port && i.list) : false;
-}
-
 function join(connection: Connection): void {
   const [source, target] = ends(connection);
-  edit(t.edits.connect, (graph) => connect(graph, source, target, isList(graph, target)));
+  edit(t.edits.connect, (graph) => linked(graph, { source, target }));
 }
 
 function rejoin(id: string, next: Connection): void {
   const [source, target] = ends(next);
-  edit(t.edits.connect, (graph) => connect(cutFrom(graph, id), source, target, isList(graph, target)));
-}
-
-function cutFrom(graph: Graph, id: string): Graph {
-  const wire = wireOf(id);
-  const step = graph.nodes[wire.target.node];
-  const input = step && typeOfStep(step, currentDocument()).inputs.find((i) => i.name === wire.target.port);
-  return disconnect(graph, wire, input?.widget ? input.default : undefined);
+  edit(t.edits.connect, (graph) => linked(cutFrom(graph, id), { source, target }));
 }
 
 function cut(id: string): void {
   edit(t.edits.disconnect, (graph) => cutFrom(graph, id));
+}
+
+/** Lead a link over the point where it was pressed. */
+function lead(link: string, at: Point): void {
+  edit(t.edits.point, (graph, document) => {
+    const [from, to] = linkEnds(graph, document, boxes(graph, document, isLive))(wireOf(link)) ?? [];
+    return from && to ? addPoint(graph, link, pieceAt(from, pointsOf(graph, link), to, at), at) : graph;
+  });
+}
+
+/** Put copies of what was dragged where it was dropped; it itself stays. */
+function putCopies(moved: Readonly<Record<string, Point>>): void {
+  const graph = currentGraph();
+  const ids = Object.keys(moved).flatMap((id) => noteId(id) ?? (id in graph.nodes ? [id] : []));
+  const places = Object.entries(moved).flatMap(([id, at]) => (id in graph.nodes ? [at] : []));
+  const at = places.length > 0 ? places : Object.values(moved);
+  const corner: Point = [Math.round(Math.min(...at.map((p) => p[0]))), Math.round(Math.min(...at.map((p) => p[1])))];
+  put(copy(currentDocument(), graph, ids), true, corner, t.edits.duplicate);
 }
 
 function Breadcrumbs() {

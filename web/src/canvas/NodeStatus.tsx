@@ -1,5 +1,6 @@
 import { memo } from "react";
 import type { Planned } from "../api/client";
+import type { Mode } from "../core/document";
 import { useRuns } from "../state/runs";
 import { useTab } from "../state/session";
 import { t } from "../text";
@@ -9,12 +10,13 @@ interface Props {
   /** The node as a run names it. */
   readonly id: string;
   readonly planned: Planned["state"] | undefined;
+  readonly mode: Mode | undefined;
 }
 
 const ROUND = 2 * Math.PI * 6;
 
 /** What a node is doing: a ring while it runs, then how long it took, or that it was kept. */
-export const NodeStatus = memo(function NodeStatus({ id, planned }: Props) {
+export const NodeStatus = memo(function NodeStatus({ id, planned, mode }: Props) {
   const job = useTab((tab) => tab.job);
   const run = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes[id]));
   if (run?.state === "running") {
@@ -52,6 +54,8 @@ export const NodeStatus = memo(function NodeStatus({ id, planned }: Props) {
       </span>
     );
   }
+  if (mode !== undefined) return <span className="node-state">{t.modes[mode]}</span>;
+  if (planned === "still") return <span className="node-state">{t.states.still}</span>;
   const kept = planned === "memory" || planned === "disk";
   if (run?.seconds !== undefined && run.state === "done") {
     return <span className="node-state">{t.run.seconds(run.seconds)}</span>;

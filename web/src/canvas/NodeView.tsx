@@ -14,6 +14,7 @@ import { t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Icon } from "../ui/Icon";
 import { Field } from "../widgets/Field";
+import { isText, openFieldMenu } from "./fieldMenu";
 import { NodePicture } from "./NodePicture";
 import { NodeStatus } from "./NodeStatus";
 import { Port } from "./Port";
@@ -43,6 +44,7 @@ function Known({ id, step, selected }: { id: string; step: Step; selected: boole
     selected && "selected",
     kept && "kept",
     planned === "unneeded" && "unneeded",
+    step.mode ?? (planned === "still" && "still"),
     troubled && "troubled",
     state === "running" && "running",
     state === "failed" && "failed",
@@ -81,7 +83,7 @@ function Known({ id, step, selected }: { id: string; step: Step; selected: boole
             <Icon name="enter" size={13} />
           </button>
         )}
-        <NodeStatus id={key} planned={planned} />
+        <NodeStatus id={key} planned={planned} mode={step.mode} />
       </div>
       {shape.rows.map((row) => (
         <RowView
@@ -165,7 +167,17 @@ function RowView({ id, problemKey, step, row, type }: RowProps) {
         />
       )}
       {shown && row.top > 0 && (
-        <div className={`row ${problems.length > 0 ? "wrong" : ""}`} style={{ top: row.top, height: row.height }}>
+        // biome-ignore lint/a11y/noStaticElementInteractions: the menu key opens it on the field that has the focus
+        <div
+          className={`row ${problems.length > 0 ? "wrong" : ""}`}
+          style={{ top: row.top, height: row.height }}
+          onContextMenu={(event) => {
+            if (!input || !row.field || fed || isText(event.target)) return;
+            event.preventDefault();
+            const focusable = event.currentTarget.querySelector<HTMLElement>("input, button, textarea");
+            openFieldMenu(focusable ?? event.currentTarget, { node: id, port: input.name }, input, value);
+          }}
+        >
           {input && (!row.field || fed) && (
             <span className={row.field ? "row-fed" : "row-in"} title={input.doc}>
               {input.title}

@@ -1,12 +1,12 @@
 import type { ConnectionLineComponentProps } from "@xyflow/react";
 import { useEffect } from "react";
+import { curve } from "../core/curve";
 import { canConnect } from "../core/fit";
 import { fits, known } from "../state/catalogue";
 import { currentDocument, currentGraph } from "../state/session";
 import { announce } from "../state/view";
 import { t } from "../text";
 import { hueOf } from "../ui/colours";
-import { curve } from "./curve";
 import { useCanvas } from "./state";
 
 /** The link that is being drawn. Over a port that does not take it, it says why, before it is let go. */
@@ -37,7 +37,7 @@ export function Pulled({
     useCanvas.setState({ refusal });
     if (refusal) announce(refusal);
   }, [over, toHandle, fromHandle, backwards]);
-  const path = backwards ? curve(toX, toY, fromX, fromY) : curve(fromX, fromY, toX, toY);
+  const path = backwards ? curve([toX, toY], [], [fromX, fromY]) : curve([fromX, fromY], [], [toX, toY]);
   return (
     <path
       d={path}

@@ -1,16 +1,19 @@
 /** A whole graph on one canvas: the view from afar, and the minimap. */
 
+import { pieces } from "../core/curve";
 import { end, type Graph, type Group, linksOf, type Workflow } from "../core/document";
+import { pointsOf } from "../core/reroutes";
 import { portTop } from "../core/sizes";
 import { typeOfStep } from "../state/catalogue";
 import { type Box, boxes, shapeOfStep } from "../state/geometry";
 import { hueOf, NODE_COLOURS } from "../ui/colours";
-import { controls } from "./curve";
 
 export interface Scene {
   readonly boxes: ReadonlyMap<string, Box>;
   readonly bodies: Path2D;
   readonly heads: Path2D;
+  /** Of nodes that are bypassed or muted. */
+  readonly faint: Path2D;
   readonly links: ReadonlyMap<number, Path2D>;
   readonly straight: ReadonlyMap<number, Path2D>;
   readonly groups: readonly Group[];
@@ -23,11 +26,15 @@ export function scene(graph: Graph, document: Workflow, live: (id: string) => bo
   const all = boxes(graph, document, live);
   const bodies = new Path2D();
   const heads = new Path2D();
+  const faint = new Path2D();
   const titles: { text: string; x: number; y: number }[] = [];
   for (const [id, b] of all) {
-    bodies.roundRect(b.x, b.y, b.width, b.height, 8);
-    heads.roundRect(b.x, b.y, b.width, Math.min(HEAD, b.height), 8);
     const step = graph.nodes[id];
+    if (step?.mode) faint.roundRect(b.x, b.y, b.width, b.height, 8);
+    else {
+      bodies.roundRect(b.x, b.y, b.width, b.height, 8);
+      heads.roundRect(b.x, b.y, b.width, Math.min(HEAD, b.height), 8);
+    }
     const title = graph.layout?.looks?.[id]?.title ?? (step ? typeOfStep(step, document).title : id);
     titles.push({ text: title, x: b.x + b.width / 2, y: b.y + b.height / 2 });
   }
@@ -48,21 +55,22 @@ export function scene(graph: Graph, document: Workflow, live: (id: string) => bo
         const maker = graph.nodes[source.node];
         if (!from || !maker) continue;
         const type = typeOfStep(maker, document).outputs.find((o) => o.name === source.port)?.type ?? "?";
-        const y1 = from.y + offset(graph, document, source.node, source.port, "output");
-        const y2 = to.y + offset(graph, document, id, port, "input");
-        const x1 = from.x + from.width;
-        const [a, b] = controls(x1, to.x);
+        const begin = from.y + offset(graph, document, source.node, source.port, "output");
+        const finish = to.y + offset(graph, document, id, port, "input");
+        const over = pointsOf(graph, `${$from}>${id}.${port}`);
         const hue = hueOf(type);
         const line = path(links, hue);
-        line.moveTo(x1, y1);
-        line.bezierCurveTo(a, y1, b, y2, to.x, y2);
         const short = path(straight, hue);
-        short.moveTo(x1, y1);
-        short.lineTo(to.x, y2);
+        line.moveTo(from.x + from.width, begin);
+        short.moveTo(from.x + from.width, begin);
+        for (const [, a, b, c] of pieces([from.x + from.width, begin], over, [to.x, finish])) {
+          line.bezierCurveTo(...a, ...b, ...c);
+          short.lineTo(...c);
+        }
       }
     }
   }
-  return { boxes: all, bodies, heads, links, straight, groups: graph.layout?.groups ?? [], titles };
+  return { boxes: all, bodies, heads, faint, links, straight, groups: graph.layout?.groups ?? [], titles };
 }
 
 function offset(graph: Graph, document: Workflow, id: string, port: string, side: "input" | "output"): number {
@@ -111,6 +119,10 @@ export function paint(
   on.lineWidth = Math.max(1, 1 / zoom);
   on.strokeStyle = colour("--node-edge");
   on.stroke(drawn.bodies);
+  on.globalAlpha = 0.45;
+  on.fill(drawn.faint);
+  on.stroke(drawn.faint);
+  on.globalAlpha = 1;
   for (const [id, b] of drawn.boxes) {
     const now = state(id);
     const chosen = selection.has(id);

@@ -8,12 +8,15 @@ import {
   type Group,
   type Look,
   linksOf,
+  type Mode,
   type Note,
   type Point,
   type Step,
   type Workflow,
+  wireOf,
 } from "../core/document";
 import { given } from "../core/fit";
+import { pointsOf, type Reroutes } from "../core/reroutes";
 import { portTop, type Shape } from "../core/sizes";
 import { known, typeOfStep } from "../state/catalogue";
 import { shapeOfStep, showsPicture } from "../state/geometry";
@@ -23,12 +26,26 @@ export const PORT = 11;
 const NOTE = "note:";
 const GROUP = "group:";
 
+const LED = "point:";
+/** Half the width of the point of a link. */
+export const RADIUS = 7;
+
+/** The canvas's id for a point of a link. */
+export const pointNode = (link: string, index: number) => `${LED}${link}#${index}`;
+
+export function pointId(id: string): { readonly link: string; readonly index: number } | undefined {
+  if (!id.startsWith(LED)) return undefined;
+  const hash = id.lastIndexOf("#");
+  return { link: id.slice(LED.length, hash), index: Number(id.slice(hash + 1)) };
+}
+
 export const noteId = (id: string) => (id.startsWith(NOTE) ? id.slice(NOTE.length) : undefined);
 export const groupId = (id: string) => (id.startsWith(GROUP) ? id.slice(GROUP.length) : undefined);
 
 interface Drawn {
   readonly shape: Shape;
   readonly look: Look | undefined;
+  readonly mode: Mode | undefined;
   readonly point: Point;
   readonly selected: boolean;
   readonly node: Node;
@@ -39,6 +56,8 @@ interface Input {
   readonly document: Workflow;
   readonly selection: ReadonlySet<string>;
   readonly drag: Readonly<Record<string, Point>> | null;
+  /** Whether what is dragged becomes a copy. */
+  readonly copying: boolean;
   readonly live: (id: string) => boolean;
 }
 
@@ -49,7 +68,9 @@ export function nodeDrawer(): (input: Input) => Node[] {
   let last: Node[] = [];
   let drawn = new Map<string, Drawn>();
   const decorations = new WeakMap<Note | Group, Drawn["node"]>();
-  return ({ graph, document, selection, drag, live }) => {
+  let points = new Map<string, DrawnPoint>();
+  let ghosts = new Map<string, Node>();
+  return ({ graph, document, selection, drag, copying, live }) => {
     const next = new Map<string, Drawn>();
     const made: Node[] = [];
     for (const group of graph.layout?.groups ?? []) {
@@ -66,9 +87,82 @@ export function nodeDrawer(): (input: Input) => Node[] {
       made.push(item.node);
     }
     drawn = next;
+    const led = new Map<string, DrawnPoint>();
+    for (const [link, over] of Object.entries(graph.layout?.reroutes ?? {})) {
+      const { source, target } = wireOf(link);
+      if (!linksOf(graph.nodes[target.node]?.inputs?.[target.port]).some((l) => l.$from === link.split(">")[0]))
+        continue;
+      const type = given(graph, source, document, known());
+      over.forEach((point, i) => {
+        const id = pointNode(link, i);
+        led.set(id, drawPoint(points.get(id), id, link, drag?.[id] ?? point, drag?.[id] ? 0 : RADIUS, type, selection));
+      });
+    }
+    points = led;
+    made.push(...[...led.values()].map((p) => p.node));
+    const stay = new Map<string, Node>();
+    if (copying) {
+      for (const id of Object.keys(drag ?? {})) {
+        const item = next.get(id);
+        if (item) stay.set(id, ghosts.get(id) ?? ghost(id, item, graph.layout?.nodes?.[id] ?? ORIGIN));
+      }
+    }
+    ghosts = stay;
+    made.push(...stay.values());
     if (made.length === last.length && made.every((node, i) => node === last[i])) return last;
     last = made;
     return made;
+  };
+}
+
+interface DrawnPoint {
+  readonly x: number;
+  readonly y: number;
+  readonly node: Node;
+}
+
+function drawPoint(
+  old: DrawnPoint | undefined,
+  id: string,
+  link: string,
+  at: Point,
+  inset: number,
+  type: string,
+  selection: ReadonlySet<string>,
+): DrawnPoint {
+  const [x, y] = [at[0] - inset, at[1] - inset];
+  const selected = selection.has(id);
+  if (old && old.x === x && old.y === y && old.node.selected === selected && old.node.data.type === type) return old;
+  const size = { width: RADIUS * 2, height: RADIUS * 2 };
+  const [from = "", to = ""] = link.split(">");
+  const ariaLabel = t.canvas.point(from, to);
+  const node: Node = {
+    id,
+    type: "point",
+    position: { x, y },
+    data: { type },
+    selected,
+    ...size,
+    measured: size,
+    zIndex: 5,
+    ariaLabel,
+  };
+  return { x, y, node };
+}
+
+/** What shows where a node stays of which a copy is dragged. */
+function ghost(id: string, { shape }: Drawn, at: Point): Node {
+  const size = { width: shape.width, height: shape.height };
+  return {
+    id: `ghost:${id}`,
+    type: "ghost",
+    position: { x: at[0], y: at[1] },
+    data: {},
+    ...size,
+    measured: size,
+    draggable: false,
+    selectable: false,
+    focusable: false,
   };
 }
 
@@ -87,6 +181,7 @@ function drawStep(
   const same = old && (old.shape === shape || sameShape(old.shape, shape));
   if (
     same &&
+    old.mode === step.mode &&
     old.look?.title === look?.title &&
     old.point[0] === point[0] &&
     old.point[1] === point[1] &&
@@ -100,7 +195,11 @@ function drawStep(
     type: "step",
     position: { x: point[0], y: point[1] },
     data: {},
-    ariaLabel: t.node.label(look?.title || typeOfStep(step, document).title, id, ""),
+    ariaLabel: t.node.label(
+      look?.title || typeOfStep(step, document).title,
+      id,
+      step.mode === undefined ? "" : t.modes[step.mode],
+    ),
     selected,
     width,
     height,
@@ -108,7 +207,7 @@ function drawStep(
     handles: same ? (old.node.handles ?? handles(shape)) : handles(shape),
     zIndex: selected ? 10 : 1,
   };
-  return { shape, look, point, selected, node };
+  return { shape, look, mode: step.mode, point, selected, node };
 }
 
 function sameShape(a: Shape, b: Shape): boolean {
@@ -172,6 +271,7 @@ function decoration(
 
 interface DrawnLinks {
   readonly step: Step;
+  readonly reroutes: Reroutes | undefined;
   readonly sources: readonly (Step | undefined)[];
   readonly edges: readonly Edge[];
 }
@@ -186,7 +286,10 @@ export function linkDrawer(): (graph: Graph, document: Workflow, selection: Read
     for (const [id, step] of Object.entries(graph.nodes)) {
       const old = drawn.get(id);
       const fresh =
-        old && old.step === step && old.edges.every((edge, i) => graph.nodes[edge.source] === old.sources[i]);
+        old &&
+        old.step === step &&
+        old.reroutes === graph.layout?.reroutes &&
+        old.edges.every((edge, i) => graph.nodes[edge.source] === old.sources[i]);
       let item = fresh ? old : linksInto(graph, document, id, step, old);
       if (item.edges.some((edge) => edge.selected !== selection.has(edge.id))) {
         const edges = item.edges.map((e) =>
@@ -220,10 +323,11 @@ function linksInto(
       if (!from) continue; // a dangling link is a problem of its port
       const id = `${$from}>${target}.${port}`;
       const type = given(graph, source, document, known());
+      const points = pointsOf(graph, id);
       const before = old?.edges.find((e) => e.id === id);
       sources.push(from);
       edges.push(
-        before?.data?.type === type
+        before?.data?.type === type && before.data.points === points
           ? before
           : {
               id,
@@ -232,7 +336,7 @@ function linksInto(
               sourceHandle: source.port,
               target,
               targetHandle: port,
-              data: { type },
+              data: { type, points },
               ariaLabel: t.canvas.link($from, `${target}.${port}`),
               selected: false,
               focusable: false,
@@ -240,5 +344,5 @@ function linksInto(
       );
     }
   }
-  return { step, sources, edges };
+  return { step, reroutes: graph.layout?.reroutes, sources, edges };
 }

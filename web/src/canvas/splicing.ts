@@ -1,12 +1,12 @@
-/** Finding the link that a dragged node lies on. */
+/** Finding the links that a dragged node lies on, or that a stroke cuts. */
 
+import { along, cross } from "../core/curve";
 import { type Point, wireId, wires } from "../core/document";
 import { splice } from "../core/edits";
-import { portTop } from "../core/sizes";
+import { pointsOf } from "../core/reroutes";
 import { fits, known } from "../state/catalogue";
-import { boxes, shapeOfStep } from "../state/geometry";
+import { boxes, linkEnds } from "../state/geometry";
 import { currentDocument, currentGraph } from "../state/session";
-import { along } from "./curve";
 import { isLive } from "./live";
 
 /** The link under the head of a node, if the node can be put into it. */
@@ -18,22 +18,27 @@ export function linkUnder(id: string, at: { x: number; y: number }): string | un
   const places = boxes(graph, document, isLive);
   const own = places.get(id);
   if (!own) return undefined;
-  const point = (node: string, port: string, side: "input" | "output"): Point | undefined => {
-    const box = places.get(node);
-    const step = graph.nodes[node];
-    if (!box || !step) return undefined;
-    const rows = shapeOfStep(step, graph.layout?.looks?.[node], document, false).rows;
-    const row = rows.find((r) => r[side]?.name === port);
-    return row && [box.x + (side === "output" ? box.width : 0), box.y + portTop(row)];
-  };
+  const ends = linkEnds(graph, document, places);
   for (const wire of all) {
-    const a = point(wire.source.node, wire.source.port, "output");
-    const b = point(wire.target.node, wire.target.port, "input");
-    if (!a || !b) continue;
-    const crosses = along(a[0], a[1], b[0], b[1]).some(
+    const [from, to] = ends(wire) ?? [];
+    if (!from || !to) continue;
+    const name = wireId(wire);
+    const crosses = along(from, pointsOf(graph, name), to).some(
       ([x, y]) => x > at.x + 20 && x < at.x + own.width - 20 && y > at.y && y < at.y + Math.min(own.height, 90),
     );
-    if (crosses && splice(graph, id, wire, document, known(), fits())) return wireId(wire);
+    if (crosses && splice(graph, id, wire, document, known(), fits())) return name;
   }
   return undefined;
+}
+
+/** The links that a stroke through these points cuts. */
+export function linksCut(stroke: readonly Point[]): string[] {
+  const graph = currentGraph();
+  const document = currentDocument();
+  const ends = linkEnds(graph, document, boxes(graph, document, isLive));
+  return wires(graph).flatMap((wire) => {
+    const [from, to] = ends(wire) ?? [];
+    const name = wireId(wire);
+    return from && to && cross(along(from, pointsOf(graph, name), to), stroke) ? [name] : [];
+  });
 }

@@ -3,6 +3,7 @@
 import type { ReactFlowInstance, Viewport } from "@xyflow/react";
 import { create } from "zustand";
 import type { Point } from "../core/document";
+import type { Guide } from "../core/snapping";
 import { around, type Box, boxes } from "../state/geometry";
 import { current, currentDocument, currentGraph, graphOf } from "../state/session";
 import type { Pull } from "../state/view";
@@ -12,6 +13,12 @@ interface Now {
   readonly flow: ReactFlowInstance | null;
   /** Where nodes are while they are dragged. */
   readonly drag: Readonly<Record<string, Point>> | null;
+  /** Whether what is dragged becomes a copy. */
+  readonly copying: boolean;
+  /** The lines along which what is dragged is held. */
+  readonly guides: readonly Guide[];
+  /** The links under the knife. */
+  readonly cutting: readonly string[] | null;
   readonly pull: Pull | null;
   /** Why the port under the pointer does not take the link. */
   readonly refusal: string | null;
@@ -24,6 +31,9 @@ interface Now {
 export const useCanvas = create<Now>(() => ({
   flow: null,
   drag: null,
+  copying: false,
+  guides: [],
+  cutting: null,
   pull: null,
   refusal: null,
   splice: null,
@@ -34,7 +44,7 @@ export const FAR = 0.4;
 const MARGIN = 60;
 const PANEL = 304;
 
-function paneBox(): DOMRect | undefined {
+export function paneBox(): DOMRect | undefined {
   return document.querySelector(".canvas")?.getBoundingClientRect();
 }
 
@@ -92,7 +102,12 @@ export function graphPoint(screen?: { x: number; y: number }): Point {
 }
 
 /** Where the pointer was last over the canvas. */
-export const pointer = { x: 0, y: 0, inside: false };
+export const pointer = {
+  x: 0,
+  y: 0,
+  inside: false,
+  /** Whether Ctrl lets what is dragged go where it will. */ free: false,
+};
 
 /** Move the view only as far as it must for a node to be seen. */
 export function reveal(id: string): void {

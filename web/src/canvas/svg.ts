@@ -1,12 +1,13 @@
 /** The shown graph as an SVG picture. */
 
+import { curve } from "../core/curve";
 import { end, linksOf } from "../core/document";
+import { pointsOf } from "../core/reroutes";
 import { portTop } from "../core/sizes";
 import { typeOfStep } from "../state/catalogue";
 import { around, boxes, shapeOfStep } from "../state/geometry";
 import { currentDocument, currentGraph } from "../state/session";
 import { hueOf } from "../ui/colours";
-import { curve } from "./curve";
 
 const MARGIN = 24;
 
@@ -22,6 +23,7 @@ export function graphSvg(): string {
     if (!at) continue;
     const type = typeOfStep(step, document);
     const shape = shapeOfStep(step, graph.layout?.looks?.[id], document, false);
+    bodies.push(step.mode ? '<g opacity="0.45">' : "<g>");
     bodies.push(`<rect x="${at.x}" y="${at.y}" width="${at.width}" height="${at.height}" rx="8" class="node"/>`);
     bodies.push(
       `<text x="${at.x + 12}" y="${at.y + 20}" class="title">${escaped(graph.layout?.looks?.[id]?.title ?? type.title)}</text>`,
@@ -41,7 +43,11 @@ export function graphSvg(): string {
           const rows = shapeOfStep(maker, graph.layout?.looks?.[source.node], document, false).rows;
           const out = rows.find((r) => r.output?.name === source.port);
           if (!out?.output) continue;
-          const path = curve(from.x + from.width, from.y + portTop(out), at.x, y);
+          const path = curve(
+            [from.x + from.width, from.y + portTop(out)],
+            pointsOf(graph, `${$from}>${id}.${row.input.name}`),
+            [at.x, y],
+          );
           parts.push(`<path d="${path}" stroke="${colour(out.output.type)}"/>`);
         }
       }
@@ -52,6 +58,7 @@ export function graphSvg(): string {
         );
       }
     }
+    bodies.push("</g>");
   }
   const view = [box.x - MARGIN, box.y - MARGIN, box.width + MARGIN * 2, box.height + MARGIN * 2].map(Math.round);
   return [

@@ -27,6 +27,17 @@ export default function Help() {
             </dl>
           </section>
         ))}
+        <section>
+          <h3>{t.help.pointer}</h3>
+          <dl>
+            {t.help.gestures.map(([what, how]) => (
+              <div key={what}>
+                <dt>{what}</dt>
+                <dd>{how}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
       </div>
     </Dialog>
   );

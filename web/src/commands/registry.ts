@@ -1,18 +1,22 @@
 /** Every command of the editor: one list feeds the keys, the command palette, the menus and the sheet of shortcuts. */
 
-import { groupId, noteId } from "../canvas/flow";
+import { groupId, noteId, pointId } from "../canvas/flow";
+import { cutFrom } from "../canvas/linking";
 import { isLive } from "../canvas/live";
+import { dropped, placesOf } from "../canvas/moving";
 import * as canvas from "../canvas/state";
-import { copy, paste } from "../core/clipboard";
-import { type Graph, graphAt, type Point, tidy, type Workflow, wireOf, withGraph } from "../core/document";
+import { copy } from "../core/clipboard";
+import { type Mode, type Point, tidy, type Workflow } from "../core/document";
 import * as edits from "../core/edits";
 import { arranged } from "../core/layout";
+import { removePoints, renamedReroutes } from "../core/reroutes";
 import { ended } from "../core/runs";
 import { gather, unfold } from "../core/subgraphs";
 import { fits, known, typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { newWorkflow, pickFile, save } from "../state/files";
 import { around, boxes } from "../state/geometry";
+import { put } from "../state/pasting";
 import { cancel, run, useRuns } from "../state/runs";
 import {
   chosenNodes,
@@ -51,6 +55,7 @@ export const COMMANDS: readonly Command[] = [
   command("run", t.actions.runFirst, ["Mod+Shift+Enter"], () => void start(undefined, true), { always: true }),
   command("run", t.actions.stop, ["Mod+Alt+Enter"], stop, { always: true }),
   command("run", t.actions.onChange, ["Alt+r"], toggleOnChange),
+  command("run", t.actions.sweep, ["Shift+S"], () => openDialog({ kind: "sweep", target: null })),
   command("run", t.actions.nextProblem, ["F8"], nextProblem, { always: true }),
 
   command("edit", t.actions.undo, ["Mod+z"], () => back("undo")),
@@ -62,6 +67,8 @@ export const COMMANDS: readonly Command[] = [
   graphCommand("edit", t.actions.duplicate, ["Mod+d"], duplicate),
   graphCommand("edit", t.actions.remove, ["Delete", "Backspace"], remove),
   graphCommand("edit", t.actions.dissolve, ["Mod+Delete", "Mod+Backspace"], dissolve),
+  graphCommand("edit", t.actions.bypass, ["Mod+b"], () => setMode("bypass")),
+  graphCommand("edit", t.actions.mute, ["m"], () => setMode("mute")),
   graphCommand("edit", t.actions.selectAll, ["Mod+a"], selectAll),
   graphCommand("edit", t.actions.selectUp, ["Alt+ArrowLeft"], () => reach("up")),
   graphCommand("edit", t.actions.selectDown, ["Alt+ArrowRight"], () => reach("down")),
@@ -243,19 +250,12 @@ let clipboard = "";
 
 async function pasteText(keepLinks: boolean): Promise<void> {
   const text = await navigator.clipboard?.readText().catch(() => clipboard);
-  put(text || clipboard, keepLinks, canvas.graphPoint(canvas.pointer.inside ? canvas.pointer : undefined));
-}
-
-function put(text: string, keepLinks: boolean, at: Point, what = t.edits.paste): void {
-  let ids: readonly string[] = [];
-  editDocument(what, (document, tab) => {
-    const graph = graphAt(document, tab.path);
-    const pasted = paste(document, graph, text, at, keepLinks);
-    if (!pasted) return document;
-    ids = pasted.ids;
-    return withGraph(pasted.document, tab.path, pasted.graph);
-  });
-  if (ids.length > 0) select(ids);
+  put(
+    text || clipboard,
+    keepLinks,
+    canvas.graphPoint(canvas.pointer.inside ? canvas.pointer : undefined),
+    t.edits.paste,
+  );
 }
 
 function duplicate(): void {
@@ -270,7 +270,11 @@ function remove(): void {
   if (selection.length === 0) return;
   edit(t.edits.remove, (graph) => {
     let changed = edits.removeNodes(graph, chosenNodes());
-    for (const id of selection.filter((i) => i.includes(">"))) changed = cutLink(changed, id);
+    changed = removePoints(
+      changed,
+      selection.flatMap((id) => pointId(id) ?? []),
+    );
+    for (const id of selection.filter((i) => i.includes(">") && !pointId(i))) changed = cutFrom(changed, id);
     return edits.removeDecoration(
       changed,
       selection.flatMap((id) => noteId(id) ?? groupId(id) ?? []),
@@ -279,17 +283,18 @@ function remove(): void {
   select([]);
 }
 
-function cutLink(graph: Graph, id: string): Graph {
-  const wire = wireOf(id);
-  const step = graph.nodes[wire.target.node];
-  const input = step && typeOfStep(step, currentDocument()).inputs.find((i) => i.name === wire.target.port);
-  return edits.disconnect(graph, wire, input?.widget ? input.default : undefined);
-}
-
 function dissolve(): void {
   const ids = chosenNodes();
   edit(t.edits.dissolve, (graph, document) => edits.dissolve(graph, ids, document, known(), fits()));
   select([]);
+}
+
+function setMode(mode: Mode): void {
+  const ids = chosenNodes();
+  if (ids.length === 0) return;
+  edit(t.edits[mode], (graph) => edits.toggleMode(graph, ids, mode));
+  const now = currentGraph().nodes[ids[0] ?? ""]?.mode;
+  announce(now === undefined ? t.modes.run : t.modes[now]);
 }
 
 function selectAll(): void {
@@ -325,7 +330,12 @@ export async function arrange(): Promise<void> {
   const sizes = boxes(graph, currentDocument(), isLive);
   try {
     const at = await arranged(graph, ids, (id) => sizes.get(id) ?? { width: 0, height: 0 });
-    edit(t.edits.arrange, (now) => edits.place(now, at));
+    edit(t.edits.arrange, (now) => {
+      const reroutes = renamedReroutes(now.layout?.reroutes, (w) =>
+        w.source.node in at && w.target.node in at ? null : w,
+      );
+      return edits.withLayout(edits.place(now, at), { reroutes });
+    });
     if (chosen.length <= 1) canvas.showAll();
   } catch (error) {
     complain(error);
@@ -428,17 +438,14 @@ function stepBack(): void {
 }
 
 function nudge(x: number, y: number): void {
-  const ids = chosenNodes();
+  const { selection } = current();
   edit(
     t.edits.move,
     (graph) => {
-      const moved = ids.map((id): [string, Point] => {
-        const [a, b] = graph.layout?.nodes?.[id] ?? [0, 0];
-        return [id, [a + x, b + y]];
-      });
-      return edits.place(graph, Object.fromEntries(moved));
+      const moved = Object.entries(placesOf(graph, selection)).map(([id, at]) => [id, [at[0] + x, at[1] + y] as const]);
+      return dropped(graph, Object.fromEntries(moved));
     },
-    `nudge ${ids.join()}`,
+    `nudge ${selection.join()}`,
   );
 }
 

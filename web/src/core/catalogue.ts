@@ -59,7 +59,7 @@ export type Widget =
       readonly step: number;
     }
   | { readonly kind: "seed"; readonly min: number; readonly max: number }
-  | { readonly kind: "text" | "textarea" | "toggle" | "colour" | "lines" | "json" }
+  | { readonly kind: "text" | "textarea" | "boxes" | "toggle" | "colour" | "lines" | "json" }
   | { readonly kind: "choice"; readonly values: readonly Json[]; readonly list: string | null }
   | { readonly kind: "file"; readonly holds: "image" | "mask" | "file"; readonly suffix: string };
 
@@ -139,7 +139,7 @@ export function widget(schema: Schema): Widget | null {
     };
   }
   if (plain.type === "string") {
-    if (hint?.kind === "textarea" || hint?.kind === "colour") return { kind: hint.kind };
+    if (hint?.kind === "textarea" || hint?.kind === "colour" || hint?.kind === "boxes") return { kind: hint.kind };
     if (plain.format === "path" || hint?.kind === "image" || hint?.kind === "mask" || hint?.kind === "file") {
       const holds = hint?.kind === "image" || hint?.kind === "mask" ? hint.kind : "file";
       return { kind: "file", holds, suffix: typeof hint?.suffix === "string" ? hint.suffix : "" };

@@ -1,7 +1,18 @@
 /** Copied nodes as text: a small document, so that it can be pasted into another tab, a window or a chat. */
 
-import { end, freeName, type Graph, isWorkflow, link, type Point, type Step, type Workflow } from "./document";
+import {
+  type End,
+  end,
+  freeName,
+  type Graph,
+  isWorkflow,
+  link,
+  type Point,
+  type Step,
+  type Workflow,
+} from "./document";
 import { addNote, place, relinked, withLayout, withLook } from "./edits";
+import { renamedReroutes } from "./reroutes";
 
 /** The text of the chosen nodes. Links from outside are kept, for whoever pastes beside the nodes that feed them. */
 export function copy(document: Workflow, graph: Graph, ids: readonly string[]): string {
@@ -24,6 +35,11 @@ export function copy(document: Workflow, graph: Graph, ids: readonly string[]): 
     layout: {
       nodes: pick(graph.layout?.nodes),
       looks: pick(graph.layout?.looks),
+      ...(graph.layout?.reroutes && {
+        reroutes: renamedReroutes(graph.layout.reroutes, (w) =>
+          chosen.includes(w.source.node) && chosen.includes(w.target.node) ? w : null,
+        ),
+      }),
       ...(notes && notes.length > 0 && { notes }),
     },
   };
@@ -62,12 +78,12 @@ export function paste(document: Workflow, graph: Graph, text: string, at: Point,
     taken.push(names[id] ?? id);
   }
   const definitions: Record<string, Graph> = { ...document.definitions };
-  const renamed: Record<string, string> = {};
+  const types: Record<string, string> = {};
   for (const [name, definition] of Object.entries(copied.definitions ?? {})) {
     const old = definitions[name];
     const same = old !== undefined && JSON.stringify(old) === JSON.stringify(definition);
     const free = old === undefined || same ? name : freeName(name, Object.keys(definitions));
-    renamed[`#${name}`] = `#${free}`;
+    types[`#${name}`] = `#${free}`;
     definitions[free] = old !== undefined && same ? old : definition;
   }
   const nodes: Record<string, Step> = { ...graph.nodes };
@@ -78,7 +94,7 @@ export function paste(document: Workflow, graph: Graph, text: string, at: Point,
       if (inside !== undefined) return link({ node: inside, port });
       return keepLinks && node in graph.nodes ? l : null;
     });
-    nodes[names[id] ?? id] = { ...linked, type: renamed[step.type] ?? step.type };
+    nodes[names[id] ?? id] = { ...linked, type: types[step.type] ?? step.type };
   }
   const places = copied.layout?.nodes ?? {};
   const left = Math.min(...Object.values(places).map((p) => p[0]));
@@ -97,7 +113,17 @@ export function paste(document: Workflow, graph: Graph, text: string, at: Point,
     const added = addNote(made, [at[0] + note.at[0] - left || at[0], at[1] + note.at[1] - top || at[1]], note.text);
     made = withLayout(added.graph, {});
   }
-  const whole = Object.keys(renamed).length > 0 ? { ...document, definitions } : document;
+  if (copied.layout?.reroutes) {
+    const inside = ({ node, port }: End) => ({ node: names[node] ?? node, port });
+    const by: Point = [at[0] - left, at[1] - top];
+    const led = renamedReroutes(
+      copied.layout.reroutes,
+      (w) => ({ source: inside(w.source), target: inside(w.target) }),
+      by,
+    );
+    made = withLayout(made, { reroutes: { ...made.layout?.reroutes, ...led } });
+  }
+  const whole = Object.keys(types).length > 0 ? { ...document, definitions } : document;
   return { document: whole, graph: made, ids: Object.values(names) };
 }
 

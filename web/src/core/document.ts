@@ -8,7 +8,10 @@ export type Point = readonly [number, number];
 export interface Step {
   readonly type: string;
   readonly inputs?: Readonly<Record<string, Value>>;
+  readonly mode?: Mode;
 }
+/** A node that does not run: what comes in passes through it, or what needs it does not run either. */
+export type Mode = "bypass" | "mute";
 
 export interface Exposed {
   readonly to: readonly string[];
@@ -48,6 +51,8 @@ export interface Layout {
   readonly looks?: Readonly<Record<string, Look>>;
   readonly notes?: readonly Note[];
   readonly groups?: readonly Group[];
+  /** Points that a link is led over, by its name `node.port>node.port`. */
+  readonly reroutes?: Readonly<Record<string, readonly Point[]>>;
 }
 
 export interface Graph {
@@ -169,7 +174,9 @@ export function isWorkflow(value: unknown): value is Workflow {
 /** The document as the server takes it and as files hold it: without sections that hold nothing. */
 export function tidy(document: Workflow): Workflow {
   const graph = <G extends Graph>(g: G): G => {
-    const layout = Object.fromEntries(Object.entries(g.layout ?? {}).filter(([, v]) => size(v) > 0));
+    const layout = Object.fromEntries(
+      Object.entries({ ...g.layout, reroutes: linked(g) }).filter(([, v]) => size(v) > 0),
+    );
     const { inputs, outputs, layout: _, ...rest } = g;
     return {
       ...rest,
@@ -182,6 +189,14 @@ export function tidy(document: Workflow): Workflow {
   return size(definitions) > 0
     ? { ...rest, definitions: Object.fromEntries(Object.entries(definitions ?? {}).map(([k, d]) => [k, graph(d)])) }
     : rest;
+}
+
+/** The reroutes of the links that there are. */
+function linked(graph: Graph): Layout["reroutes"] {
+  const all = Object.entries(graph.layout?.reroutes ?? {});
+  if (all.length === 0) return undefined;
+  const names = new Set(wires(graph).map(wireId));
+  return Object.fromEntries(all.filter(([name]) => names.has(name)));
 }
 
 function size(value: object | undefined): number {

@@ -14,15 +14,18 @@ import {
   type Look,
   link,
   linksOf,
+  type Mode,
   type Note,
   type Point,
   type Step,
   type Value,
   type Wire,
   type Workflow,
+  wireId,
   wires,
 } from "./document";
 import { bestInput, bestOutput, type Fits, fitOf, given } from "./fit";
+import { renamedReroutes } from "./reroutes";
 
 export function addNode(graph: Graph, type: NodeType, at: Point, values: Record<string, Value> = {}) {
   const id = freeName(type.id.replace(/^[a-z0-9_]+\/|^#|@\d+$/g, "").replace(/@\d+$/, ""), Object.keys(graph.nodes));
@@ -59,7 +62,9 @@ export function disconnect(graph: Graph, wire: Wire, otherwise?: Value): Graph {
   const name = link(wire.source).$from;
   const kept = linksOf(value).filter((l) => l.$from !== name);
   if (kept.length === linksOf(value).length) return graph;
-  return setValue(graph, wire.target, kept.length === 0 ? otherwise : isLink(value) ? kept[0] : kept);
+  const cut = setValue(graph, wire.target, kept.length === 0 ? otherwise : isLink(value) ? kept[0] : kept);
+  const { [wireId(wire)]: points, ...reroutes } = graph.layout?.reroutes ?? {};
+  return points ? withLayout(cut, { reroutes }) : cut;
 }
 
 export function removeNodes(graph: Graph, ids: Iterable<string>): Graph {
@@ -86,6 +91,11 @@ export function removeNodes(graph: Graph, ids: Iterable<string>): Graph {
         ...graph.layout,
         ...(graph.layout.nodes && { nodes: without(graph.layout.nodes, gone) }),
         ...(graph.layout.looks && { looks: without(graph.layout.looks, gone) }),
+        ...(graph.layout.reroutes && {
+          reroutes: renamedReroutes(graph.layout.reroutes, (w) =>
+            gone.has(w.source.node) || gone.has(w.target.node) ? null : w,
+          ),
+        }),
       },
     }),
   };
@@ -157,6 +167,23 @@ export function withLook(graph: Graph, ids: Iterable<string>, look: Partial<Look
   return withLayout(graph, { looks });
 }
 
+/** Bypass or mute nodes, or let them run where all of them are in that mode. */
+export function toggleMode(graph: Graph, ids: readonly string[], mode: Mode): Graph {
+  const off = ids.every((id) => graph.nodes[id]?.mode === mode);
+  return withMode(graph, ids, off ? undefined : mode);
+}
+
+export function withMode(graph: Graph, ids: readonly string[], mode: Mode | undefined): Graph {
+  const nodes: Record<string, Step> = { ...graph.nodes };
+  for (const id of ids) {
+    const step = nodes[id];
+    if (!step || step.mode === mode) continue;
+    const { mode: _, ...rest } = step;
+    nodes[id] = mode === undefined ? rest : { ...rest, mode };
+  }
+  return { ...graph, nodes };
+}
+
 export function withLayout(graph: Graph, layout: Partial<Layout>): Graph {
   return { ...graph, layout: { ...graph.layout, ...layout } };
 }
@@ -221,6 +248,12 @@ export function renameNode(graph: Graph, old: string, wanted: string): { id: str
     ...graph.layout,
     ...(graph.layout.nodes && { nodes: keys(graph.layout.nodes) }),
     ...(graph.layout.looks && { looks: keys(graph.layout.looks) }),
+    ...(graph.layout.reroutes && {
+      reroutes: renamedReroutes(graph.layout.reroutes, ({ source, target }) => ({
+        source: source.node === old ? { ...source, node: id } : source,
+        target: target.node === old ? { ...target, node: id } : target,
+      })),
+    }),
   };
   return { id, graph: { ...graph, nodes, inputs, outputs, ...(layout && { layout }) } };
 }

@@ -14,6 +14,13 @@ const PAD = 8;
 /** Nodes with more fields than this fold those that hold their defaults. */
 const FEW = 8;
 
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
 export interface Row {
   readonly input: InputPort | undefined;
   readonly output: OutputPort | undefined;
@@ -81,7 +88,7 @@ function foldedTo(fields: readonly InputPort[], quiet: readonly InputPort[]): In
 
 export function fieldHeight(widget: Widget | null): number {
   if (widget === null) return ROW;
-  if (widget.kind === "textarea" || widget.kind === "lines") return AREA;
+  if (widget.kind === "textarea" || widget.kind === "lines" || widget.kind === "boxes") return AREA;
   if (widget.kind === "file") return widget.holds === "file" ? FIELD : FILE;
   return FIELD;
 }

@@ -15,11 +15,13 @@ import {
   type Point,
   type Step,
   type Value,
+  type Wire,
   type Workflow,
   wires,
   withGraph,
 } from "./document";
 import { relinked, removeNodes, withLayout } from "./edits";
+import { renamedReroutes } from "./reroutes";
 
 /** Move `ids` of the graph at `path` into a new definition. Links that cross its edge become its inputs and outputs. */
 export function gather(document: Workflow, path: readonly string[], ids: readonly string[], name: string) {
@@ -96,7 +98,9 @@ export function gather(document: Workflow, path: readonly string[], ids: readonl
     { ...cleared, nodes: { ...cleared.nodes, [instance]: { type: `#${definition}`, inputs: given } } },
     { nodes: { ...cleared.layout?.nodes, [instance]: middle(Object.values(places)) } },
   );
-  const made: Graph = { nodes, inputs, outputs, layout: { nodes: places, looks } };
+  const within = ({ source, target }: Wire) => inside.has(source.node) && inside.has(target.node);
+  const reroutes = renamedReroutes(graph.layout?.reroutes, (w) => (within(w) ? w : null));
+  const made: Graph = { nodes, inputs, outputs, layout: { nodes: places, looks, reroutes } };
   const whole = withGraph(document, path, replaced);
   return { id: instance, document: { ...whole, definitions: { ...whole.definitions, [definition]: made } } };
 }
@@ -130,7 +134,8 @@ export function unfold(document: Workflow, path: readonly string[], id: string) 
     return link({ node: names[node] ?? node, port });
   };
   for (const [inner, step] of Object.entries(definition.nodes)) {
-    nodes[names[inner] ?? inner] = relinked(step, renamed);
+    const mode = instance.mode ?? step.mode;
+    nodes[names[inner] ?? inner] = { ...relinked(step, renamed), ...(mode && { mode }) };
   }
   for (const [socket, exposed] of Object.entries(definition.inputs ?? {})) {
     const value = instance.inputs?.[socket];
@@ -158,6 +163,12 @@ export function unfold(document: Workflow, path: readonly string[], id: string) 
   const looks = Object.fromEntries(
     Object.entries(definition.layout?.looks ?? {}).map(([inner, look]) => [names[inner] ?? inner, look]),
   );
+  const own = ({ node, port }: End) => ({ node: names[node] ?? node, port });
+  const reroutes = renamedReroutes(
+    definition.layout?.reroutes,
+    ({ source, target }) => ({ source: own(source), target: own(target) }),
+    [at[0] - from[0], at[1] - from[1]],
+  );
   const inputs = Object.fromEntries(
     Object.entries(graph.inputs ?? {}).map(([k, exposed]) => {
       const to = exposed.to.flatMap((t) => {
@@ -176,7 +187,12 @@ export function unfold(document: Workflow, path: readonly string[], id: string) 
     nodes: { ...rest, ...nodes },
     inputs,
     outputs,
-    layout: { ...graph.layout, nodes: { ...otherPlaces, ...moved }, looks: { ...otherLooks, ...looks } },
+    layout: {
+      ...graph.layout,
+      nodes: { ...otherPlaces, ...moved },
+      looks: { ...otherLooks, ...looks },
+      reroutes: { ...graph.layout?.reroutes, ...reroutes },
+    },
   };
   const whole = withGraph(document, path, opened);
   return { ids: Object.values(names), document: dropUnused(whole, name) };

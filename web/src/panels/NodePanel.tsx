@@ -1,13 +1,16 @@
 import type { NodeType } from "../core/catalogue";
 import { link } from "../core/document";
-import { expose, exposedName, hide, removeOutput, renameNode, setOutput, withLook } from "../core/edits";
+import { expose, exposedName, hide, removeOutput, renameNode, setOutput, withLook, withMode } from "../core/edits";
 import { typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { pictureOutput } from "../state/geometry";
 import { edit, graphOf, select, useTab } from "../state/session";
+import { openDialog } from "../state/view";
 import { t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Dot } from "./Palette";
+
+const MODES = [undefined, "bypass", "mute"] as const;
 
 /** About the selected node: what it is, how it looks, and which of its inputs the app shows. */
 export function NodePanel() {
@@ -22,6 +25,7 @@ function About({ id, type }: { id: string; type: NodeType }) {
   const graph = useTab(graphOf);
   const key = useTab((tab) => [...tab.path, id].join("/"));
   const planned = useCheck((s) => s.plan[key]);
+  const inRoot = useTab((tab) => tab.path.length === 0);
   const look = graph.layout?.looks?.[id];
   const output = pictureOutput(type);
   return (
@@ -36,6 +40,19 @@ function About({ id, type }: { id: string; type: NodeType }) {
           {planned.why && `: ${planned.why}`}
         </p>
       )}
+      <fieldset className="segments" aria-label={t.modes.label}>
+        {MODES.map((mode) => (
+          <label key={mode ?? "run"}>
+            <input
+              type="radio"
+              name="mode"
+              checked={graph.nodes[id]?.mode === mode}
+              onChange={() => edit(t.edits[mode ?? "mode"], (g) => withMode(g, [id], mode))}
+            />
+            <span>{t.modes[mode ?? "run"]}</span>
+          </label>
+        ))}
+      </fieldset>
       <label className="stacked">
         <span>{t.panel.title}</span>
         <input
@@ -117,6 +134,16 @@ function About({ id, type }: { id: string; type: NodeType }) {
                     }
                   >
                     {t.views.app}
+                  </button>
+                )}
+                {input.widget && inRoot && (
+                  <button
+                    type="button"
+                    className="button tiny"
+                    aria-label={`${t.sweep.this} ${input.title}`}
+                    onClick={() => openDialog({ kind: "sweep", target: `${id}.${input.name}` })}
+                  >
+                    {t.sweep.short}
                   </button>
                 )}
               </div>

@@ -3,6 +3,7 @@ import { useShallow } from "zustand/react/shallow";
 import * as api from "../api/client";
 import { useRuns } from "../state/runs";
 import { useTab } from "../state/session";
+import { useSweeps } from "../state/sweeps";
 import { openDialog } from "../state/view";
 import { t } from "../text";
 
@@ -26,10 +27,16 @@ export function useLatest(): readonly string[] {
 
 export function ResultsPanel() {
   const [first, ...rest] = useLatest();
-  if (first === undefined) return <p className="quiet hint">{t.panel.noResults}</p>;
+  const sweep = useSweeps((s) => s.last);
+  if (first === undefined && !sweep) return <p className="quiet hint">{t.panel.noResults}</p>;
   return (
     <div className="results">
-      <Shown id={first} large />
+      {sweep && (
+        <button type="button" className="button" onClick={() => openDialog({ kind: "grid", id: sweep.id })}>
+          {t.sweep.label}: {sweep.axes.map((a) => a.name).join(" × ")}
+        </button>
+      )}
+      {first !== undefined && <Shown id={first} large />}
       <div className="results-rest">
         {rest.map((id) => (
           <Shown key={id} id={id} />

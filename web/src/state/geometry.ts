@@ -1,16 +1,11 @@
 /** Where nodes are and how large, from the document and the catalogue: nothing is measured on screen. */
 
 import type { NodeType } from "../core/catalogue";
-import type { Graph, Look, Step, Workflow } from "../core/document";
-import { type Shape, shapeOf } from "../core/sizes";
+import type { End, Graph, Look, Point, Step, Wire, Workflow } from "../core/document";
+import { type Box, portTop, type Shape, shapeOf } from "../core/sizes";
 import { typeOfStep } from "./catalogue";
 
-export interface Box {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
+export type { Box };
 
 interface Known {
   readonly type: NodeType;
@@ -53,6 +48,23 @@ export function boxes(graph: Graph, document: Workflow, live: (id: string) => bo
     found.set(id, { x, y, width, height });
   }
   return found;
+}
+
+/** Where the ends of links are; undefined for a link to what is not there. */
+export function linkEnds(graph: Graph, document: Workflow, places: ReadonlyMap<string, Box>) {
+  const point = ({ node, port }: End, side: "input" | "output"): Point | undefined => {
+    const box = places.get(node);
+    const step = graph.nodes[node];
+    if (!box || !step) return undefined;
+    const rows = shapeOfStep(step, graph.layout?.looks?.[node], document, false).rows;
+    const row = rows.find((r) => r[side]?.name === port);
+    return row && [box.x + (side === "output" ? box.width : 0), box.y + portTop(row)];
+  };
+  return ({ source, target }: Wire): readonly [Point, Point] | undefined => {
+    const from = point(source, "output");
+    const to = point(target, "input");
+    return from && to && [from, to];
+  };
 }
 
 /** The smallest box around boxes; null around none. */

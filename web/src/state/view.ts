@@ -18,7 +18,11 @@ export type Dialog =
   | { readonly kind: "palette"; readonly at: Point; readonly screen: Point | null; readonly pull: Pull | null }
   | { readonly kind: "connect"; readonly node: string }
   | { readonly kind: "commands" | "find" | "help" | "templates" | "save" | "versions" | "export" | "tour" }
+  /** `target` is the `node.port` to begin with. */
+  | { readonly kind: "sweep"; readonly target: string | null }
+  | { readonly kind: "grid"; readonly id: string }
   | { readonly kind: "mask"; readonly target: End; readonly picture: string | null; readonly mask: string | null }
+  | { readonly kind: "boxes"; readonly target: End }
   | { readonly kind: "sketch"; readonly target: End; readonly picture: string | null }
   | { readonly kind: "picture"; readonly url: string; readonly alt: string };
 

@@ -1,5 +1,6 @@
 import type { InputPort } from "../core/catalogue";
 import type { Json } from "../core/document";
+import { BoxesField } from "./BoxesField";
 import { ChoiceField } from "./ChoiceField";
 import { ColourField } from "./ColourField";
 import { FileField } from "./FileField";
@@ -52,6 +53,8 @@ export function Field({ input, label = input.title, value, onChange, place }: Pr
       return <ColourField {...common} value={asText(value)} onChange={onChange} />;
     case "file":
       return <FileField {...common} widget={widget} value={asText(value)} onChange={onChange} />;
+    case "boxes":
+      return <BoxesField {...common} value={asText(value)} onChange={onChange} />;
     case "textarea":
       return <PromptField {...common} value={asText(value)} onChange={onChange} />;
     case "lines":

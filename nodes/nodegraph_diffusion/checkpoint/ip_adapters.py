@@ -1,0 +1,93 @@
+"""IP-Adapters (Ye et al. 2023, arXiv:2308.06721) for UNets and the encoders of their pictures, told from headers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .folder import files_of, read_json
+from .header import Header, ModelError, Tensor, digest, read_header
+from .value import Checkpoint, Component
+
+Kind = Literal["plain", "full", "plus"]
+MARKS: tuple[tuple[str, Kind, str, int], ...] = (
+    ("image_proj.proj.weight", "plain", "image_proj.proj.weight", 1),
+    ("image_proj.proj.3.weight", "full", "image_proj.proj.0.weight", 1),
+    ("image_proj.latents", "plus", "image_proj.proj_in.weight", 1),
+)
+"""The tensor that tells a kind, the kind, and the tensor and dimension that tell what it reads."""
+LAYER = "to_k_ip.weight"
+ENCODER = "CLIPVisionModelWithProjection"
+
+
+@dataclass(frozen=True, slots=True)
+class IpAdapter:
+    """What shows a picture to the cross-attention of a UNet."""
+
+    path: str
+    kind: Kind
+    """"plain" reads a picture as one vector, "full" and "plus" as the patches that CLIP sees."""
+    reads: int
+    """How wide the vectors of its image encoder are."""
+    width: int
+    """Of the prompts that the UNet reads."""
+    layers: int
+    """How many layers of cross-attention the UNet has."""
+    bytes: int
+    revision: str
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return Path(self.path).name
+
+
+def open_ip_adapter(path: Path) -> IpAdapter:
+    """What the IP-Adapter at `path` is for.
+
+    Raises:
+        ModelError: It is none, or one of a kind that is not supported.
+    """
+    header = read_header(path)
+    layers = [tensor for name, tensor in header.tensors.items() if name.endswith(LAYER)]
+    if not layers:
+        raise ModelError(f"{path}: is no IP-Adapter of a UNet: none of its {len(header.tensors)} tensors is named "
+                         f"ip_adapter...{LAYER}. Get one for Stable Diffusion 1 or XL")  # fmt: skip
+    kind, reads = _kind(path, header)
+    return IpAdapter(
+        path=str(path),
+        kind=kind,
+        reads=reads,
+        width=layers[0].shape[1],
+        layers=len(layers),
+        bytes=sum(tensor.bytes for tensor in header.tensors.values()),
+        revision=digest([path], [], mtime=True),
+    )
+
+
+def _kind(path: Path, header: Header) -> tuple[Kind, int]:
+    for mark, kind, name, dimension in MARKS:
+        if mark in header.tensors:
+            return kind, header.shape(name)[dimension]
+    raise ModelError(f"{path}: is an IP-Adapter of a kind that is not supported, such as FaceID, which reads the "
+                     "vectors of a face recogniser. Get a plain, a plus or a full-face one")  # fmt: skip
+
+
+def open_image_encoder(path: Path, family: str) -> Checkpoint:
+    """The image encoder in the folder `path`, for a model of `family`.
+
+    Raises:
+        ModelError: It is none.
+    """
+    config = read_json(path / "config.json", "Name the folder of an image encoder, which has one")
+    if ENCODER not in (config.get("architectures") or ()):
+        what = ", ".join(config.get("architectures") or [str(config.get("_class_name"))])
+        raise ModelError(f"{path}: is {what}, needed {ENCODER}. It comes with the IP-Adapter, as 'image_encoder'")
+    files = files_of(path, "model")
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        tensors |= read_header(file).tensors
+    part = Component.of("image_encoder", ENCODER, tuple(file.name for file in files), config, tensors)
+    revision = digest(files, [path / "config.json"], mtime=True)
+    return Checkpoint(str(path), "folder", family, "epsilon", "the family", {}, part, (), None, revision)

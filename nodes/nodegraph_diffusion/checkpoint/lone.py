@@ -1,0 +1,129 @@
+"""Files that hold one part of a model alone: a VAE, or a text encoder. What it is for, its header does not say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import original
+from .header import Header, ModelError, read_header
+from .value import Component
+
+if TYPE_CHECKING:
+    from ..families import Encoder, Family
+
+VAES = ("first_stage_model.", "vae.", "")
+VAE_MARK = "decoder.conv_in.weight"
+TEXTS: tuple[tuple[str, str], ...] = (
+    ("clip", r"(.*?)(text_model\.)?embeddings\.token_embedding\.weight"),
+    ("t5", r"(.*?)encoder\.block\.0\.layer\.0\.SelfAttention\.q\.weight"),
+    ("qwen", r"(.*?)layers\.0\.self_attn\.q_proj\.weight"),
+)
+"""The kinds of text encoders, each with the name of a tensor that tells it, and what stands before its names."""
+
+
+def vae(path: Path, family: Family) -> Component | None:
+    """The VAE that the file at `path` holds alone, for a model of `family`; None where it holds something else.
+
+    Raises:
+        ModelError: It is a VAE that the family does not read.
+    """
+    header = read_header(path)
+    prefix = next((prefix for prefix in VAES if prefix + VAE_MARK in header.tensors), None)
+    if prefix is None or header.under(original.DENOISER):
+        return None
+    if not family.shipped or family.vae[1] != "AutoencoderKL":
+        raise ModelError(
+            f"{path}: is a VAE alone; {family.title} takes its own from a whole model. Name a diffusers folder"
+        )
+    config = original.shipped(family.shipped, "vae")
+    wanted, found = int(config["latent_channels"]), header.shape(prefix + VAE_MARK)[1]
+    if found != wanted:
+        raise ModelError(
+            f"{path}: is a VAE of {found} latent channels, but {family.title} needs {wanted}. Name one for it"
+        )
+    named = bool(header.under(f"{prefix}encoder.down."))
+    fitted = original.vae(header, config, prefix) if named else _by_diffusers(header, config, prefix)
+    fitted["use_quant_conv"] = fitted["use_post_quant_conv"] = f"{prefix}quant_conv.weight" in header.tensors
+    tensors = header.under(prefix)
+    return Component.of(family.vae[0], "AutoencoderKL", (str(path),), fitted, tensors, (prefix,), original=named)
+
+
+def _by_diffusers(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """`config` with the widths of an autoencoder by diffusers' names."""
+    blocks = range(original.count(header, rf"{re.escape(prefix)}encoder\.down_blocks\.(\d+)\."))
+    widths = [header.shape(f"{prefix}encoder.down_blocks.{i}.resnets.0.conv2.weight")[0] for i in blocks]
+    return config | {
+        "block_out_channels": widths,
+        "down_block_types": ["DownEncoderBlock2D"] * len(widths),
+        "up_block_types": ["UpDecoderBlock2D"] * len(widths),
+    }
+
+
+def text_encoders(paths: Sequence[Path], family: Family) -> tuple[Component, ...] | None:
+    """The text encoders that files hold alone, in the order of `family`; None where one holds something else.
+
+    Raises:
+        ModelError: The family has others, or one that is needed is not among them.
+    """
+    files = [_text(read_header(path)) for path in paths]
+    left = [file for file in files if file is not None]
+    if len(left) < len(files):
+        return None
+    if unread := next((header for header, kind, _ in left if kind == "qwen" or not family.shipped), None):
+        what = "a text encoder alone, whose tokenizer does not come along"
+        raise ModelError(f"{unread.path}: is {what}. Name a diffusers folder of {family.title}")
+    made, lacking = [], []
+    for encoder in family.encoders:
+        kind, config = _kind(encoder), original.shipped(family.shipped, encoder.name)
+        alike = [file for file in left if file[1] == kind]
+        # Of two that are alike in kind, the one whose width is the family's; otherwise in the order that was given.
+        exact = [file for file in alike if _width(file) == config.get("hidden_size", config.get("d_model"))]
+        if not alike:
+            lacking += [] if encoder.optional else [encoder.name]
+            continue
+        header, _, prefix = chosen = (exact or alike)[0]
+        left.remove(chosen)
+        fitted = (original.t5 if kind == "t5" else original.clip)(header, config, prefix)
+        tensors = header.under(prefix)
+        cls, file = encoder.classes[0], (str(header.path),)
+        made.append(Component.of(encoder.name, cls, file, fitted, tensors, (prefix,), original=True))
+    names = ", ".join(path.name for path in paths)
+    if lacking or left:
+        needed = ", ".join(
+            encoder.name + (" (may be absent)" if encoder.optional else "") for encoder in family.encoders
+        )
+        given = f"{', '.join(lacking)} is not among {names}" if lacking else f"{left[0][0].path.name} is none of them"
+        todo = "Name a file for each, with commas between them"
+        raise ModelError(f"{family.title} has the text encoders {needed}, but {given}. {todo}")
+    return tuple(made)
+
+
+Lone = tuple[Header, str, str]
+"""A header, the kind of its text encoder, and what its names begin with."""
+
+
+def _text(header: Header) -> Lone | None:
+    if header.under(original.DENOISER):
+        return None
+    for kind, pattern in TEXTS:
+        for name in header.tensors:
+            if match := re.fullmatch(pattern, name):
+                return header, kind, match[1]
+    return None
+
+
+def _kind(encoder: Encoder) -> str:
+    return {"CLIPTextModel": "clip", "CLIPTextModelWithProjection": "clip", "T5EncoderModel": "t5"}.get(
+        encoder.classes[0], "other"
+    )
+
+
+def _width(file: Lone) -> int:
+    header, kind, prefix = file
+    if kind == "t5":
+        return header.shape(f"{prefix}encoder.block.0.layer.0.SelfAttention.q.weight")[1]
+    name = next(name for name in header.tensors if name.endswith("embeddings.token_embedding.weight"))
+    return header.shape(name)[1]

@@ -1,0 +1,39 @@
+"""Tensors that are views of mapped files: have the disk read them ahead of their first use."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from mmap import PAGESIZE
+
+from torch import Tensor
+
+MADV_WILLNEED = 3  # on Linux and macOS alike
+CHUNK = 131_072
+"""Bytes asked for in one call: Linux reads no more than a device's read-ahead, 128 kB unless it was changed."""
+
+
+def read_ahead(tensor: Tensor) -> None:
+    """Ask the system to read the pages of `tensor` now, where it can be asked.
+
+    What is read stays in the system's cache and is not counted as this process's memory until it is used: of a text
+    encoder's table of words, a prompt uses a few rows, and a text to a picture no encoder of pictures.
+    """
+    advise = _madvise()
+    if advise is None:
+        return
+    first, end = tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes
+    for address in range(first - first % CHUNK, end, CHUNK):
+        begin = max(address, first - first % PAGESIZE)
+        advise(begin, min(address + CHUNK, end) - begin, MADV_WILLNEED)
+
+
+@cache
+def _madvise() -> Callable[[int, int, int], int] | None:
+    try:
+        advise = ctypes.CDLL(None).madvise
+    except (OSError, TypeError, AttributeError):  # TypeError: Windows has no name for "this process"
+        return None
+    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return advise

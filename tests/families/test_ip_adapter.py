@@ -1,0 +1,170 @@
+"""IP-Adapters, against diffusers' pipelines."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+from safetensors.torch import save_file
+
+from families import models
+from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, picture, run, save, theirs
+from harness import link, step
+from nodegraph import Engine, RunFailed
+from nodegraph_diffusion.checkpoint import ModelError
+from nodegraph_diffusion.checkpoint.ip_adapters import open_image_encoder, open_ip_adapter
+from nodegraph_diffusion.diffusion import ip_adapter
+from nodegraph_diffusion.values import Image
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+KINDS = [("sd1", "plain"), ("sd1", "full"), ("sd1", "plus"), ("sdxl", "plus")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("models")
+    for name in ("sd1", "sdxl"):
+        models.FAMILIES[name]().save_pretrained(base / name)
+    for name, kind in KINDS:
+        save_file(models.ip_adapter(models.FAMILIES[name]().unet, kind), base / f"{name}-{kind}.safetensors")
+    save_file(models.ip_adapter(models.sd1().unet, "plain", 30), base / "sd1-other.safetensors")
+    models.image_encoder().save_pretrained(base / "image_encoder")
+    save(shown(), base / "shown.png")
+    return base
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path) -> Iterator[Engine]:
+    with engine(folder) as found:
+        yield found
+
+
+def shown() -> Image:
+    """A picture that is no square."""
+    return picture(48, 40)
+
+
+def pictured(folder: Path, name: str, *adapters: tuple[str, dict[str, Any]], **settings: Any) -> dict[str, Any]:
+    nodes = document(name, **settings)
+    nodes["picture"] = step("LoadImage@1", file=str(folder / "shown.png"))
+    before = "model"
+    for number, (source, how) in enumerate(adapters):
+        nodes[f"shown_{number}"] = step(
+            "ApplyIpAdapter@1",
+            model=link(f"{before}.model"),
+            image=link("picture.image"),
+            source=f"{source}.safetensors",
+            **how,
+        )
+        before = f"shown_{number}"
+    nodes["sample"]["inputs"]["model"] = link(f"{before}.model")
+    return nodes
+
+
+def expected(folder: Path, name: str, adapters: list[str], scale: Any, **settings: Any) -> np.ndarray[Any, Any]:
+    pipeline = copy.deepcopy(models.FAMILIES[name]())  # which is changed
+    pipeline.load_ip_adapter(
+        str(folder), subfolder="", weight_name=[f"{each}.safetensors" for each in adapters],
+        image_encoder_folder="image_encoder", local_files_only=True,
+    )  # fmt: skip
+    pipeline.set_ip_adapter_scale(scale)
+    image = Pillow.fromarray(shown().to_bytes()[0])
+    settings = {"negative_prompt": NEGATIVE, "guidance_scale": 5.0} | settings
+    return theirs(
+        pipeline, prompt=PROMPT, height=64, width=64, num_inference_steps=4, latents=noise(1, 4, 8, 8),
+        ip_adapter_image=[image] * len(adapters), **settings,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_it_is_diffusers(name: str, kind: str, made: Engine, folder: Path) -> None:
+    wanted = expected(folder, name, [f"{name}-{kind}"], 0.7)
+    found = run(made, pictured(folder, name, (f"{name}-{kind}", {"strength": 0.7})))
+    assert np.abs(found - run(made, document(name))).max() > 0.005, "it changes nothing"
+    close(found, wanted)
+
+
+def test_without_guidance(made: Engine, folder: Path) -> None:
+    wanted = expected(folder, "sd1", ["sd1-plain"], 0.7, guidance_scale=1.0)
+    close(run(made, pictured(folder, "sd1", ("sd1-plain", {"strength": 0.7}), cfg=1.0)), wanted)
+
+
+def test_several(made: Engine, folder: Path) -> None:
+    wanted = expected(folder, "sd1", ["sd1-plain", "sd1-other"], [0.5, 0.9])
+    used = [("sd1-plain", {"strength": 0.5}), ("sd1-other", {"strength": 0.9})]
+    close(run(made, pictured(folder, "sd1", *used)), wanted)
+
+
+def test_it_acts_on_some_steps(made: Engine, folder: Path) -> None:
+    whole = run(made, pictured(folder, "sd1", ("sd1-plain", {})))
+    part = run(made, pictured(folder, "sd1", ("sd1-plain", {"end": 0.5})))
+    none = run(made, pictured(folder, "sd1", ("sd1-plain", {"end": 0.0})))
+    assert np.abs(whole - part).max() > 0.005
+    assert np.array_equal(none, run(made, document("sd1")))
+
+
+def test_each_side_is_shown_its_own_where_they_are_asked_one_by_one(made: Engine, folder: Path) -> None:
+    """A prompt in two parts that say the same."""
+    together = run(made, pictured(folder, "sd1", ("sd1-plain", {})))
+    nodes = pictured(folder, "sd1", ("sd1-plain", {}))
+    nodes["twice"] = step("CombinePrompts@1", prompts=[link("prompt.conditioning"), link("prompt.conditioning")])
+    nodes["sample"]["inputs"]["positive"] = link("twice.conditioning")
+    close(run(made, nodes), together, 1e-4)
+
+
+def test_without_it_the_network_is_the_same(folder: Path) -> None:
+    unet = copy.deepcopy(models.sd1().unet)
+    before = {name: value.clone() for name, value in unet.state_dict().items()}
+    weights = ip_adapter.read(folder / "sd1-plain.safetensors", torch.float32, torch.device("cpu"))
+    with ip_adapter.attending(unet, [ip_adapter.shown(weights, torch.ones(1, 1, 32), torch.zeros(1, 1, 32), 1, 0, 1)]):
+        pass
+    assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in unet.modules())
+
+
+def test_what_does_not_fit_is_refused_while_checking(made: Engine, folder: Path, tmp_path: Path) -> None:
+    nodes = pictured(folder, "sdxl", ("sd1-plain", {}))
+    found = made.check(made.read({"nodes": nodes}))
+    assert [(p.code, p.port) for p in found] == [("mismatch", "source"), ("mismatch", "model")]
+    said = "reads prompts of width 64, but the model, Stable Diffusion XL, reads 128"
+    assert said in str(found[0])
+    other = models.image_encoder()
+    other.config.projection_dim = 48
+    other.visual_projection = torch.nn.Linear(64, 48, bias=False)
+    other.save_pretrained(tmp_path / "other")
+    nodes = pictured(folder, "sd1", ("sd1-plain", {"image_encoder": str(tmp_path / "other")}))
+    (problem,) = made.check(made.read({"nodes": nodes}))
+    said = "reads vectors of width 32, but other gives 48"
+    assert (problem.port, said in str(problem)) == ("image_encoder", True)
+
+
+def test_one_for_another_unet_of_the_same_width(made: Engine, folder: Path) -> None:
+    state = models.ip_adapter(models.sd1().unet, "plain")
+    short = {name: value for name, value in state.items() if not name.startswith("ip_adapter.1.")}
+    save_file(short, folder / "short.safetensors")
+    with pytest.raises(RunFailed, match="for a UNet with 15 layers of cross-attention, but this model has 16"):
+        run(made, pictured(folder, "sd1", ("short", {})))
+
+
+def test_what_is_none(folder: Path) -> None:
+    with pytest.raises(ModelError, match="is no IP-Adapter of a UNet"):
+        open_ip_adapter(folder / "sd1" / "unet" / "diffusion_pytorch_model.safetensors")
+    state = {"image_proj.norm.weight": torch.zeros(2), "image_proj.proj.0.weight": torch.zeros(2, 2),
+             "ip_adapter.1.to_k_ip.weight": torch.zeros(2, 2)}  # fmt: skip
+    save_file(state, folder / "face.safetensors")
+    with pytest.raises(ModelError, match="such as FaceID"):
+        open_ip_adapter(folder / "face.safetensors")
+    with pytest.raises(ModelError, match="is CLIPTextModel, needed CLIPVisionModelWithProjection"):
+        open_image_encoder(folder / "sd1" / "text_encoder", "sd1")
+    with pytest.raises(ModelError, match=r"config\.json: not there\. Name the folder of an image encoder"):
+        open_image_encoder(folder / "nowhere", "sd1")

@@ -1,0 +1,125 @@
+"""T2I-Adapters, against diffusers' pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from families import models
+from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, picture, run, save, theirs
+from harness import link, step
+from nodegraph import Engine, NodeError
+from nodegraph_diffusion.apply_t2i_adapter import apply_t2i_adapter
+from nodegraph_diffusion.checkpoint import ModelError
+from nodegraph_diffusion.checkpoint.controls import open_t2i_adapter
+from nodegraph_diffusion.load_model import load_model
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+PIPELINES = {"sd1": "StableDiffusionAdapterPipeline", "sdxl": "StableDiffusionXLAdapterPipeline"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("models")
+    for name in PIPELINES:
+        models.FAMILIES[name]().save_pretrained(base / name)
+        models.t2i_adapter(name).save_pretrained(base / f"{name}-adapter")
+    models.t2i_adapter("sd1", 18, channels=1, kind="light_adapter").save_pretrained(base / "sd1-grey")
+    models.t2i_adapter("sdxl", 19).save_pretrained(base / "sdxl-other")
+    save(picture(), base / "picture.png")
+    return base
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path) -> Iterator[Engine]:
+    with engine(folder) as found:
+        yield found
+
+
+def adapted(folder: Path, name: str, *adapters: tuple[str, dict[str, Any]], **settings: Any) -> dict[str, Any]:
+    nodes = document(name, **settings)
+    nodes["picture"] = step("LoadImage@1", file=str(folder / "picture.png"))
+    before = "model"
+    for number, (source, how) in enumerate(adapters):
+        nodes[f"adapter_{number}"] = step(
+            "ApplyT2iAdapter@1", model=link(f"{before}.model"), image=link("picture.image"), source=source, **how
+        )
+        before = f"adapter_{number}"
+    nodes["sample"]["inputs"]["model"] = link(f"{before}.model")
+    return nodes
+
+
+def pipeline(name: str, adapter: Any) -> Any:
+    cls = getattr(diffusers, PIPELINES[name])
+    parts = {k: v for k, v in models.FAMILIES[name]().components.items() if k in signature(cls.__init__).parameters}
+    if name == "sd1":
+        parts["requires_safety_checker"] = False
+    return models.quiet(cls(**parts, adapter=adapter))
+
+
+def expected(name: str, adapter: Any, image: Any, **settings: Any) -> np.ndarray[Any, Any]:
+    return theirs(
+        pipeline(name, adapter), prompt=PROMPT, negative_prompt=NEGATIVE, guidance_scale=5.0, image=image, height=64,
+        width=64, num_inference_steps=4, latents=noise(1, 4, 8, 8), **settings,
+    )  # fmt: skip
+
+
+def shown() -> torch.Tensor:
+    return torch.from_numpy(picture().pixels.copy())
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_it_is_diffusers(name: str, made: Engine, folder: Path) -> None:
+    part = {"adapter_conditioning_factor": 0.5} if name == "sdxl" else {}  # that of 1.x has none
+    wanted = expected(name, models.t2i_adapter(name), shown(), adapter_conditioning_scale=0.8, **part)
+    how = {"strength": 0.8} | ({"end": 0.5} if part else {})
+    found = run(made, adapted(folder, name, (f"{name}-adapter", how)))
+    assert np.abs(found - run(made, document(name))).max() > 0.005, "it changes nothing"
+    close(found, wanted)
+
+
+def test_one_that_reads_greys(made: Engine, folder: Path) -> None:
+    grey = (shown() * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    wanted = expected("sd1", models.t2i_adapter("sd1", 18, channels=1, kind="light_adapter"), grey)
+    close(run(made, adapted(folder, "sd1", ("sd1-grey", {}))), wanted)
+
+
+def test_several_are_summed(made: Engine, folder: Path) -> None:
+    both = diffusers.MultiAdapter([models.t2i_adapter("sdxl"), models.t2i_adapter("sdxl", 19)])
+    wanted = expected("sdxl", both, [list(shown()), list(shown())], adapter_conditioning_scale=[0.5, 1.0])
+    used = [("sdxl-adapter", {"strength": 0.5}), ("sdxl-other", {})]
+    close(run(made, adapted(folder, "sdxl", *used)), wanted)
+
+
+def test_without_it_the_model_is_the_same(made: Engine, folder: Path) -> None:
+    plain = run(made, document("sd1"))
+    run(made, adapted(folder, "sd1", ("sd1-adapter", {})))
+    with engine(folder) as fresh:
+        assert np.array_equal(run(fresh, document("sd1")), plain)
+
+
+def test_what_does_not_fit_is_refused(made: Engine, folder: Path) -> None:
+    nodes = adapted(folder, "sdxl", ("sd1-adapter", {}))
+    found = made.check(made.read({"nodes": nodes}))
+    assert [(p.code, p.port) for p in found] == [("mismatch", "source"), ("mismatch", "model")]
+    assert "sd1-adapter is a T2I-Adapter for Stable Diffusion 1.x, but the model is Stable Diffusion XL" in str(
+        found[0]
+    )
+    with pytest.raises(NodeError, match=r"for levels of \[32, 64, 64, 64\] channels, but demo has"):
+        apply_t2i_adapter(load_model("demo").model, picture(), str(folder / "sd1-adapter"))
+    with pytest.raises(ModelError, match="is AutoencoderKL, needed a T2I-Adapter"):
+        open_t2i_adapter(folder / "sd1" / "vae")
+    save_file({"body.0.block1.weight": torch.zeros(2, 2)}, folder / "file.safetensors")
+    with pytest.raises(ModelError, match="needed the folder of a T2I-Adapter"):
+        open_t2i_adapter(folder / "file.safetensors")
