@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,10 @@ from nodegraph.interop.parts import model_of
 from nodegraph.interop.prompt import Wire, read_prompt
 from nodegraph.workflow import Link, Step
 from nodegraph_diffusion.comfyui.prompts import CLIPTextEncodeFlux, CLIPTextEncodeSDXL, CLIPTextEncodeSDXLRefiner
-from nodegraph_diffusion.diffusion.upscale.loading import FOLDER
 from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.prompt_nodes import describe_size
+from pack.test_upscale import SPANDREL, foreign_file
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -47,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = "text_model.encoder.layers.0.self_attn.q_proj".removeprefix("text_model.")
     layer = {"unet": ["down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"], "text_encoder": [text]}
     save_file(peft_layout(models.sd1().components, layer), base / "lora.safetensors")
-    shutil.copy(FOLDER / "span_x2_ch48.fp16.safetensors", base / "upscaler_x2.safetensors")
+    foreign_file(base, "upscaler_x4.safetensors")
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([x * 4, y * 4, 255 - x * 2, 255 * ((x - 30) ** 2 + (y - 35) ** 2 > 300)], axis=-1)
     Pillow.fromarray(pixels.astype(np.uint8)).save(base / "picture.png")
@@ -61,7 +60,7 @@ def engine(folder: Path) -> Iterator[Engine]:
 
 
 NAMES = {
-    "image": "picture.png", "width": 64, "height": 64, "steps": 3, "model_name": "upscaler_x2.safetensors",
+    "image": "picture.png", "width": 64, "height": 64, "steps": 3, "model_name": "upscaler_x4.safetensors",
     "control_scribble.safetensors": "scribble", "control_openpose.safetensors": "openpose", "batch_size": 2,
 }  # fmt: skip
 
@@ -97,12 +96,16 @@ def sampled(engine: Engine, prompt: Prompt, id: str = "3") -> Floats:
         ("controlnet", "sd1", (64, 64)),
         ("two_controlnets", "sd1", (64, 64)),
         ("lora", "sd1", (64, 64)),
+        ("esrgan", "sd1", (256, 256)),
+        ("hires_esrgan", "sd1", (64, 64)),
         ("lcm", "sdxl", (64, 64)),
         ("flux", "flux_dev", (64, 64)),
         ("flux_fill", "flux_fill", (64, 64)),
     ],
 )
 def test_it_runs(name: str, model: str, sizes: tuple[int, int], engine: Engine) -> None:
+    if "esrgan" in name and not SPANDREL:
+        pytest.skip("needs spandrel, an optional extra")
     loras = {
         "lcm_lora_sdxl.safetensors": "lcm_lora.safetensors", "epiNoiseoffset_v2.safetensors": "lora.safetensors",
         "theovercomer8sContrastFix_sd15.safetensors": "lora.safetensors",
