@@ -8,7 +8,7 @@ MODULES := web/node_modules/.package-lock.json
 CHROMIUM := $(firstword $(shell command -v chromium chromium-browser google-chrome google-chrome-stable))
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help setup web browser demo serve test stress slow check format bench docs clean
+.PHONY: help setup web browser demo serve test stress slow check format bench docs types thumbnails clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -61,6 +61,7 @@ check: setup $(MODULES) ## style, types and layers alone
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python web/api_types.py --check
 	$(NPM) run lint
 	$(NPM) run types
 
@@ -74,6 +75,12 @@ bench: setup ## measure; prints ratios of things measured side by side
 
 docs: setup ## write the node reference
 	$(BIN)/nodegraph nodes --markdown > docs/nodes.md
+
+types: setup ## write the API's types for the editor
+	$(BIN)/python web/api_types.py
+
+thumbnails: setup ## run the examples, for the pictures in the editor's list of templates
+	$(BIN)/python web/thumbnails.py
 
 clean: ## remove what make made
 	rm -rf web/node_modules nodegraph/server/static

@@ -10,6 +10,15 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2023",
     modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 600,
+    rolldownOptions: {
+      output: {
+        // what the page begins with packs smaller in one piece than in the many that its later parts share with it
+        codeSplitting: {
+          groups: [{ name: "start", test: /node_modules\/(?!@dagrejs)|src\/(api|canvas|state|ui|widgets|text\/en)/ }],
+        },
+      },
+    },
   },
   server: { proxy: { "/api": server } },
   test: { include: ["test/**/*.test.ts"], environment: "node" },

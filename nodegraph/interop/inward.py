@@ -28,6 +28,7 @@ from .names import (
     slug,
     twin_type,
 )
+from .parts import ALONE, MODEL, model_of
 from .prompt import Item, Prompt, Wire
 from .table import SHOWN, TEXTS, Entry, Fixed, Take, paths
 from .ways import Ways
@@ -149,6 +150,8 @@ class _Conversion:
         inputs: dict[str, Any] = {}
         for name, port in node.inputs.items():
             given = item.inputs.get(name)
+            if item.type in ALONE and name == MODEL:
+                given = model_of(self.prompt, theirs)
             value = self._linked(id, name, item, name, given) if isinstance(given, Wire) else given
             if isinstance(value, str) and name in TEXTS.get(item.type, ()):
                 value = self._worded(id, name, value)

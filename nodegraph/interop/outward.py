@@ -12,6 +12,7 @@ from ..problems import Problem
 from ..workflow import FOREIGN, Ref, Workflow
 from .classes import known_classes
 from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id
+from .parts import ALONE, MODEL
 from .prompt import Item, Wire, write_prompt
 from .table import AUTO, ENTRIES, HERE_ALONE, MAX_STEP, SHOWN, TEXTS, Entry, Take, upscales
 from .wording import only_here, to_comfyui
@@ -178,7 +179,7 @@ class _Export:
         types = {port.name: port.type for port in known.inputs.values()} if known is not None else {}
         made = {}
         for name, value in step.inputs.items():
-            if name in (CLASS_TYPE, INPUT_NAMES):
+            if name in (CLASS_TYPE, INPUT_NAMES) or (name == MODEL and self.classes[id] in ALONE):
                 continue
             held = self._wire(value, id, types.get(name, "")) if isinstance(value, Ref) else value
             if isinstance(held, str) and name in TEXTS.get(self.classes[id], ()):

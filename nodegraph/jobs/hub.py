@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 
 from .job import Numbered
 
 BACKLOG = 20_000
 """Events that may wait for one reader. One that is further behind is let go; it can come back for the rest."""
+
+AT_ONCE = 50
+"""Readers that are woken together. Between two such groups the loop answers requests: a thousand would hold it up."""
 
 Said = Numbered | str
 """A numbered event, or the JSON of progress, which has no number and is not kept."""
@@ -23,6 +27,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._readers: set[Reader] = set()
+        self._asleep: deque[Reader] = deque()
 
     def __len__(self) -> int:
         return len(self._readers)
@@ -30,8 +35,16 @@ class Hub:
     def publish(self, events: Iterable[Said]) -> None:
         listed = list(events)
         if listed:
-            for reader in list(self._readers):
-                reader.put(listed)
+            was_idle = not self._asleep
+            self._asleep.extend([reader for reader in list(self._readers) if reader.put(listed)])
+            if was_idle:
+                self._wake()
+
+    def _wake(self) -> None:
+        for _ in range(min(AT_ONCE, len(self._asleep))):
+            self._asleep.popleft().wake()
+        if self._asleep:
+            asyncio.get_running_loop().call_soon(self._wake)
 
     def reader(self) -> Reader:
         """A new reader. It hears everything from now on, until it leaves."""
@@ -53,10 +66,15 @@ class Reader:
         self._waiting: list[Said] = []
         self._changed = asyncio.Event()
 
-    def put(self, events: list[Said]) -> None:
+    def put(self, events: list[Said]) -> bool:
+        """Add to what it will hear. True if it has nothing else to hear, so that it has to be woken."""
+        is_first = not self._waiting
         self._waiting.extend(events)
         if len(self._waiting) > BACKLOG:
             self.leave()
+        return is_first
+
+    def wake(self) -> None:
         self._changed.set()
 
     def leave(self) -> None:

@@ -132,5 +132,13 @@ STEPS: tuple[str, ...] = (
         PRIMARY KEY (sweep, place)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE userdata (
+        path TEXT PRIMARY KEY,
+        content BLOB NOT NULL,
+        created REAL NOT NULL,
+        modified REAL NOT NULL
+    );
+    """,
 )
 """Never edit one that was released: add another. `STEPS[n]` takes a database of version n to n + 1."""

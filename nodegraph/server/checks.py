@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
@@ -30,7 +30,7 @@ class ProblemView(View):
 class PlannedView(View):
     node: str
     type: str
-    state: str
+    state: Literal["run", "memory", "disk", "unneeded", "always", "still"]
     why: str
     weights: int
     activations: int

@@ -32,7 +32,8 @@ ERROR: dict[str, Any] = {
     },
 }
 TAGS: Mapping[str, str] = {
-    "jobs": "The queue", "queue": "The queue", "workers": "The queue", "events": "The queue", "nodes": "The catalogue",
+    "jobs": "The queue", "sweeps": "The queue", "queue": "The queue", "workers": "The queue", "events": "The queue",
+    "nodes": "The catalogue",
     "types": "The catalogue", "choices": "The catalogue", "check": "The catalogue", "results": "Results",
     "uploads": "Files", "open": "Files", "workflows": "Workflows", "w": "Workflows",
 }  # fmt: skip

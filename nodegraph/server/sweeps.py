@@ -23,7 +23,7 @@ SweepId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Values = Annotated[str, Field(min_length=1, max_length=100_000)] | Annotated[list[JsonValue], Field(min_length=1)]
 
 
-class Ask(Submit):
+class SubmitSweep(Submit):
     """A document, and the values of the inputs that vary. The same key is the same sweep."""
 
     axes: dict[str, Values] = Field(
@@ -66,7 +66,7 @@ class SweepList(View):
     sweeps: list[SweepLine]
 
 
-class Size(View):
+class SweepSize(View):
     cells: int
     axes: list[AxisView]
 
@@ -85,7 +85,7 @@ def _axes(axes: Any) -> list[AxisView]:
     return [AxisView(name=name, values=list(values)) for name, values in axes]
 
 
-def _read(site: Site, raw: JsonValue, asked: Ask) -> tuple[Workflow, list[Axis]]:
+def _read(site: Site, raw: JsonValue, asked: SubmitSweep) -> tuple[Workflow, list[Axis]]:
     """The document and the axes. Raises `InvalidWorkflow`."""
     workflow = site.documents.read(raw, asked.inputs)
 
@@ -109,7 +109,7 @@ def _read(site: Site, raw: JsonValue, asked: Ask) -> tuple[Workflow, list[Axis]]
 
 
 def _cells(
-    site: Site, raw: JsonValue, asked: Ask
+    site: Site, raw: JsonValue, asked: SubmitSweep
 ) -> tuple[Workflow, list[Axis], list[tuple[tuple[int, ...], Submission]]]:
     """What to queue, in the order that repeats least. Raises `InvalidWorkflow` if one cell cannot run."""
     workflow, axes = _read(site, raw, asked)
@@ -135,7 +135,7 @@ def _cells(
 
 
 @post("/api/sweeps", status=201)
-async def sweep(site: Site, body: Ask) -> Reply[SweepView]:
+async def sweep(site: Site, body: SubmitSweep) -> Reply[SweepView]:
     """Queue a job for every combination of values; every one is checked before the first is queued."""
     if body.webhook is not None:
         check_webhook(body.webhook, site.private_webhooks)
@@ -154,14 +154,14 @@ async def sweep(site: Site, body: Ask) -> Reply[SweepView]:
 
 
 @post("/api/sweeps/size", scope="view")
-async def size(site: Site, body: Ask) -> Size:
+async def size(site: Site, body: SubmitSweep) -> SweepSize:
     """How many cells a sweep would have, and which values. Queues nothing."""
     raw = body.document if body.workflow is None else stored_document(site, body.workflow)
 
-    def measured() -> Size:
+    def measured() -> SweepSize:
         _, axes = _read(site, raw, body)
         try:
-            return Size(cells=len(points(axes, body.mode)), axes=_axes((a.name, a.values) for a in axes))
+            return SweepSize(cells=len(points(axes, body.mode)), axes=_axes((a.name, a.values) for a in axes))
         except ValueError as error:
             raise unknown(error) from error
 

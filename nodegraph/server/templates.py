@@ -11,15 +11,17 @@ from typing import Any
 import nodegraph
 
 PICTURES = "pictures"
+THUMBNAILS = "thumbnails"
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """An example document as it was read."""
+    """An example document as it was read, and a small picture of what it makes."""
 
     name: str
     document: Mapping[str, Any]
     changed: float
+    thumbnail: Path | None = None
 
 
 def folder() -> Path:
@@ -31,7 +33,10 @@ def folder() -> Path:
 def load(source: Path) -> dict[str, Template]:
     """The documents in a folder, by the names of their files."""
     found = sorted(source.glob("*.json")) if source.is_dir() else []
-    return {
-        path.stem: Template(path.stem, json.loads(path.read_text(encoding="utf-8")), path.stat().st_mtime)
-        for path in found
-    }
+    return {path.stem: _template(path) for path in found}
+
+
+def _template(path: Path) -> Template:
+    thumbnail = path.parent / THUMBNAILS / f"{path.stem}.webp"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return Template(path.stem, document, path.stat().st_mtime, thumbnail if thumbnail.is_file() else None)

@@ -7,6 +7,7 @@ import json
 from typing import Annotated, Any
 from urllib.parse import quote
 
+from aiohttp import web
 from pydantic import Field, JsonValue
 
 from ..plan import Plan
@@ -14,6 +15,7 @@ from ..ports import exposed, value
 from ..problems import InvalidWorkflow
 from ..workflow import Workflow
 from .errors import Refused, not_found
+from .files import picture_response
 from .queueing import JobView, Seconds, Submit, WorkflowName, ended, enqueue, stored_document, view
 from .routing import Closed, Reply, View, get, post, route
 from .site import Site
@@ -40,6 +42,7 @@ class WorkflowView(View):
     template: bool
     inputs: list[InputView]
     outputs: list[str]
+    thumbnail: str | None = None
 
 
 class WorkflowList(View):
@@ -90,10 +93,21 @@ async def list_workflows(site: Site) -> WorkflowList:
     return await asyncio.to_thread(_listed, site, site.store.library.latest())
 
 
+@get("/api/workflows/{name}/thumbnail", gives="image/webp")
+async def read_template_thumbnail(site: Site, name: WorkflowName) -> web.StreamResponse:
+    """A small picture of what an example makes."""
+    template = site.templates.get(name)
+    if template is None or template.thumbnail is None:
+        raise not_found("thumbnail of the workflow", name)
+    return picture_response(template.thumbnail, template.thumbnail.name, cache="max-age=3600")
+
+
 def _listed(site: Site, latest: list[Any]) -> WorkflowList:
     found: dict[str, WorkflowView] = {}
     for name, template in site.templates.items():
-        found[name] = _view(site, name, template.document, 1, template.changed, True)
+        made = _view(site, name, template.document, 1, template.changed, True)
+        small = f"/api/workflows/{quote(name)}/thumbnail" if template.thumbnail else None
+        found[name] = made.model_copy(update={"thumbnail": small})
     for stored in latest:
         found[stored.name] = _view(
             site, stored.name, json.loads(stored.document), stored.version, stored.created, False

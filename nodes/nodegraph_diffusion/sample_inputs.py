@@ -49,7 +49,7 @@ def check_windows(model: Model, prompts: Iterable[Conditioning], controlled: boo
 
 def check_whole(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool) -> None:
     """Refuse prompts with a window where the network reads something that lies over the whole picture."""
-    if (inpainting or controlled) and any(part.window for prompt in prompts for part in prompt.parts):
+    if (inpainting or controlled) and any(part.window or part.bounded for prompt in prompts for part in prompt.parts):
         what = "an inpainting model" if inpainting else "a ControlNet"
         raise NodeError(f"{what} looks at the whole picture; link prompts without boxes of their own", "positive")
 
@@ -131,6 +131,8 @@ def network_prompts(
         prompt = network_prompt(part, score)
         start, end = way.within(part.start, part.end) if part.by_noise else (part.start, part.end)
         window = None if part.window is None else _cells(part.window, like.shape[-2], like.shape[-1], model.space.cell)
+        if part.bounded and mask is not None:
+            window = _bounds(mask)
         own = {id(hint) for hint in part.controls}
         acting = frozenset(n for n, hint in enumerate(hints) if id(hint) in own or n < len(model.controls))
         made.append(
@@ -140,6 +142,23 @@ def network_prompts(
             )
         )  # fmt: skip
     return made
+
+
+SMALLEST = 8
+"""Cells on a side of the smallest box around a mask."""
+
+
+def _bounds(mask: Tensor) -> tuple[slice, slice]:
+    """The rows and columns of the smallest box around a mask (1, 1, h, w)."""
+
+    def span(met: Tensor) -> slice:
+        places = met.nonzero()
+        first, last = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+        last = min(max(last, first + SMALLEST), len(met))
+        return slice(first, last)
+
+    here = mask[0, 0] > 0
+    return span(here.any(1)), span(here.any(0))
 
 
 def _cells(window: Window, rows: int, columns: int, cell: int) -> tuple[slice, slice]:

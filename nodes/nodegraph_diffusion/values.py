@@ -184,7 +184,8 @@ class Conditioning:
 
     It counts `weight` times, where `mask` (1, H, W; the whole picture, of whatever size) selects, from the part `start`
     of the steps to the part `end`, or of the noise that the model was trained on if it counts `by_noise`. With a
-    `window` the model sees that alone. What stands in `also` is asked too, and the answers are averaged.
+    `window` the model sees that alone; if it is `bounded` that is the smallest box around the mask. What stands in
+    `also` is asked too, and the answers are averaged.
     """
 
     tokens: Floats
@@ -197,6 +198,7 @@ class Conditioning:
     end: float = 1.0
     by_noise: bool = False
     window: Window | None = None
+    bounded: bool = False
     guidance: float | None = None
     controls: tuple[ControlHint, ...] = ()
     also: tuple[Conditioning, ...] = ()

@@ -210,3 +210,31 @@ def test_the_editor_speaks_german_where_the_browser_does_and_english_when_asked(
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
     context.close()
     assert editor.errors == []
+
+
+def test_keys_are_given_to_other_commands_and_back(editor: Editor) -> None:
+    page = editor.page
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
+    sheet.get_by_role("button", name="Change the keys of Align left edges", exact=True).click()
+    page.keyboard.press("ArrowLeft")
+    expect(sheet.get_by_role("status")).to_contain_text("needed for walking")
+    sheet.get_by_role("button", name="Change the keys of Align left edges", exact=True).click()
+    page.keyboard.press("n")
+    expect(sheet.get_by_role("status")).to_contain_text("N was for “Add a note”")
+    expect(sheet.get_by_role("button", name="Change the keys of Align left edges: N")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    page.reload()
+    expect(editor.node("sample")).to_be_visible()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("n")
+    document = editor.document()
+    assert "notes" not in document["layout"]
+    assert len({at[0] for at in document["layout"]["nodes"].values()}) == 1
+
+    page.keyboard.press("?")
+    sheet.get_by_role("button", name="All as they come").click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    expect(page.get_by_role("textbox", name="Note")).to_be_visible()

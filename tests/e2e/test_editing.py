@@ -223,3 +223,17 @@ def test_what_is_exposed_is_the_form_of_the_app(editor: Editor) -> None:
     document = editor.document()
     assert document["nodes"]["prompt"]["inputs"]["text"] == "a red apple"
     assert "sampler" not in document["inputs"]
+
+
+def test_a_word_of_a_prompt_is_completed(editor: Editor) -> None:
+    page = editor.page
+    prompt = editor.field("prompt", "text")
+    prompt.fill("a dog on a zigg")
+    prompt.press("Control+Space")
+    expect(page.get_by_role("dialog", name="Complete the word")).to_have_count(0)
+    editor.field("negative", "text").fill("a blurred ziggurat")
+    prompt.press("Control+Space")
+    page.get_by_role("option", name="ziggurat", exact=True).click()
+    expect(prompt).to_be_focused()
+    page.keyboard.type(", red")
+    expect(prompt).to_have_value("a dog on a ziggurat, red")

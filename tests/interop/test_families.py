@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,20 @@ import pytest
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
-from families import models
+from families import models, originals
 from families.test_lora import UNET, peft_layout
+from families.test_single_files import texts
 from interop.wirings import ALL, Prompt, node
 from nodegraph import Engine, Folders, NodeError, Registry
-from nodegraph.interop import open_document
+from nodegraph.interop import export, open_document
+from nodegraph.interop.parts import model_of
+from nodegraph.interop.prompt import Wire, read_prompt
 from nodegraph.workflow import Link, Step
 from nodegraph_diffusion.comfyui.prompts import CLIPTextEncodeFlux, CLIPTextEncodeSDXL, CLIPTextEncodeSDXLRefiner
-from nodegraph_diffusion.diffusion.upscale.loading import FOLDER
 from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.prompt_nodes import describe_size
+from pack.test_upscale import SPANDREL, foreign_file
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -44,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = "text_model.encoder.layers.0.self_attn.q_proj".removeprefix("text_model.")
     layer = {"unet": ["down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"], "text_encoder": [text]}
     save_file(peft_layout(models.sd1().components, layer), base / "lora.safetensors")
-    shutil.copy(FOLDER / "span_x2_ch48.fp16.safetensors", base / "upscaler_x2.safetensors")
+    foreign_file(base, "upscaler_x4.safetensors")
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([x * 4, y * 4, 255 - x * 2, 255 * ((x - 30) ** 2 + (y - 35) ** 2 > 300)], axis=-1)
     Pillow.fromarray(pixels.astype(np.uint8)).save(base / "picture.png")
@@ -58,7 +60,7 @@ def engine(folder: Path) -> Iterator[Engine]:
 
 
 NAMES = {
-    "image": "picture.png", "width": 64, "height": 64, "steps": 3, "model_name": "upscaler_x2.safetensors",
+    "image": "picture.png", "width": 64, "height": 64, "steps": 3, "model_name": "upscaler_x4.safetensors",
     "control_scribble.safetensors": "scribble", "control_openpose.safetensors": "openpose", "batch_size": 2,
 }  # fmt: skip
 
@@ -94,12 +96,16 @@ def sampled(engine: Engine, prompt: Prompt, id: str = "3") -> Floats:
         ("controlnet", "sd1", (64, 64)),
         ("two_controlnets", "sd1", (64, 64)),
         ("lora", "sd1", (64, 64)),
+        ("esrgan", "sd1", (256, 256)),
+        ("hires_esrgan", "sd1", (64, 64)),
         ("lcm", "sdxl", (64, 64)),
         ("flux", "flux_dev", (64, 64)),
         ("flux_fill", "flux_fill", (64, 64)),
     ],
 )
 def test_it_runs(name: str, model: str, sizes: tuple[int, int], engine: Engine) -> None:
+    if "esrgan" in name and not SPANDREL:
+        pytest.skip("needs spandrel, an optional extra")
     loras = {
         "lcm_lora_sdxl.safetensors": "lcm_lora.safetensors", "epiNoiseoffset_v2.safetensors": "lora.safetensors",
         "theovercomer8sContrastFix_sd15.safetensors": "lora.safetensors",
@@ -217,3 +223,48 @@ def test_what_does_not_go_together_is_said_while_checking(engine: Engine) -> Non
     assert any("name one model for all" in each for each in problems(flux))
     flux["11"]["inputs"]["clip_name2"] = "missing.safetensors"
     assert any("no model 'missing.safetensors'" in each for each in problems(flux))
+
+
+def lone(folder: Path, engine: Engine) -> Prompt:
+    """Flux with each part in a file of its own, named as ComfyUI's users have them."""
+    pipeline = models.flux_dev()
+    originals.write(originals.flux(pipeline), folder / "flux1-dev.safetensors")
+    save_file(dict(pipeline.vae.state_dict()), folder / "ae.safetensors")
+    files = texts(pipeline, folder, "text_encoder_2", "text_encoder").split(", ")
+    made = small("flux", "flux_dev")
+    made["12"]["inputs"]["unet_name"] = "flux1-dev.safetensors"
+    made["10"]["inputs"]["vae_name"] = "ae.safetensors"
+    made["11"]["inputs"] |= {"clip_name1": files[0], "clip_name2": files[1]}
+    return made
+
+
+def test_parts_in_files_of_their_own(engine: Engine, folder: Path) -> None:
+    prompt = lone(folder, engine)
+    made = open_document(json.dumps(prompt).encode(), engine.registry)
+    assert made.workflow.nodes[made.origin["11"]].inputs["model"] == Link(**{"$from": f"{made.origin['12']}.model"})
+    assert engine.check(made.workflow) == []
+    np.testing.assert_allclose(
+        sampled(engine, prompt, "13"), sampled(engine, small("flux", "flux_dev"), "13"), atol=1e-4
+    )
+    (file, *_) = engine.run(made.workflow).files
+    assert file.is_file()
+    back = export(made.workflow, engine.registry).prompt
+    assert back["11"]["inputs"].keys() == {"clip_name1", "clip_name2", "type", "device"}
+    # Without the model nothing says what they are for.
+    alone = {id: prompt[id] for id in ("10", "11")} | {"6": prompt["6"]}
+    shown = alone | {"1": node("PreviewAny", source_="6.0")}
+    found = engine.check(open_document(json.dumps(shown).encode(), engine.registry).workflow)
+    assert {problem.port for problem in found} == {"clip_name1", "vae_name"}
+
+
+def test_each_part_goes_with_the_model_that_it_is_used_with(engine: Engine) -> None:
+    """Two models in one prompt, the second of which goes on from the latent of the first."""
+    first, second = small("controlnet", "sd1"), small("flux_fill", "flux_fill")
+    both = first | {f"1{id}": each for id, each in second.items()}
+    for each in second.values():
+        each["inputs"] = {n: [f"1{v[0]}", v[1]] if isinstance(v, list) else v for n, v in each["inputs"].items()}
+    both["120"] = node("ImageBatch", image1_="8.0", image2_="18.0")  # so that the two hang together
+    items, notes = read_prompt(both)
+    assert notes == []
+    assert model_of(items, "13") == Wire("14", 0)
+    assert model_of(items, "132") == model_of(items, "134") == Wire("131", 0)

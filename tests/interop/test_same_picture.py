@@ -263,6 +263,28 @@ def test_boxes_are_looked_at_by_themselves(engine: Engine) -> None:
     same(sampled(engine, prompt | {"12": parts}, "3"), expected)
 
 
+def test_a_box_around_a_mask_is_looked_at_by_itself(engine: Engine) -> None:
+    """A mask of 40 x 16 pixels on a picture of 64 x 64 whose cells are 4 wide: 10 cells, and 8 at least."""
+    prompt = {
+        "8": node("SolidMask", value=0.0, width=64, height=64),
+        "9": node("SolidMask", value=1.0, width=40, height=16),
+        "10": node("MaskComposite", destination_="8.0", source_="9.0", x=8, y=12, operation="add"),
+        "11": text("1.1", "a dog"),
+        "12": node(
+            "ConditioningSetMask", conditioning_="11.0", mask_="10.0", strength=1.5, set_cond_area="mask bounds"
+        ),
+        "13": node("ConditioningCombine", conditioning_1_="2.0", conditioning_2_="12.0"),
+        "3": sampler("1.0", "13.0", "4.0", "5.0", SEED, 4, CFG, "euler", "karras"),
+    }
+    weight = torch.zeros(8, 10)
+    weight[:4] = 1.5
+    made = recipe(
+        torch.zeros(2, 4, 16, 16), "karras/4",
+        parts=lambda step: [(WORDS, WHOLE, torch.ones(16, 16)), ("a dog", (slice(3, 11), slice(2, 12)), weight)],
+    )  # fmt: skip
+    same(sampled(engine, prompt, "3"), made)
+
+
 def test_prompts_count_on_a_part_of_the_noise(engine: Engine) -> None:
     prompt = {
         "11": text("1.1", "a dog"),

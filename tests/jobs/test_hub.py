@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
-from nodegraph.jobs.hub import BACKLOG, Gone, Hub
+from nodegraph.jobs.hub import AT_ONCE, BACKLOG, Gone, Hub, Reader
 from nodegraph.jobs.job import Numbered
 
 
@@ -54,5 +55,29 @@ def test_closing_sends_everybody_home() -> None:
         hub.close()
         with pytest.raises(Gone):
             await waiting
+
+    asyncio.run(scenario())
+
+
+def test_many_readers_are_woken_in_groups_between_which_others_get_their_turn() -> None:
+    async def scenario() -> None:
+        hub = Hub()
+        heard: list[int] = []
+
+        async def listen(reader: Reader) -> None:
+            heard.append(len(await reader.next(30)))
+
+        tasks = [asyncio.create_task(listen(hub.reader())) for _ in range(10 * AT_ONCE)]
+        await asyncio.sleep(0)
+        hub.publish([event(1)])
+        seen = [len(heard)]
+        while len(heard) < len(tasks):
+            await asyncio.sleep(0)
+            seen.append(len(heard))
+            if len(seen) == 3:
+                hub.publish([event(2)])  # whoever is not woken yet hears both at once
+        assert max(now - before for before, now in pairwise(seen)) <= 2 * AT_ONCE
+        assert heard.count(1) + heard.count(2) == len(tasks)
+        assert heard.count(2) > len(tasks) / 2
 
     asyncio.run(scenario())

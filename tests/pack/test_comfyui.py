@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,27 +12,35 @@ from torch.nn import functional
 import nodegraph_diffusion.comfyui
 from nodegraph import NodeError
 from nodegraph.interop.classes import known_classes
+from nodegraph.interop.parts import ALONE, MODEL
 from nodegraph_diffusion.comfyui import pack
 from nodegraph_diffusion.comfyui.latents import (
+    LatentBlend,
     LatentComposite,
+    LatentFlip,
+    LatentRotate,
     LatentUpscale,
     LatentUpscaleBy,
     RepeatLatentBatch,
     _cropped,
 )
-from nodegraph_diffusion.comfyui.masks import FeatherMask, GrowMask, ImageToMask, MaskComposite
+from nodegraph_diffusion.comfyui.masks import FeatherMask, GrowMask, ImageToMask, MaskComposite, MaskToImage
 from nodegraph_diffusion.comfyui.pictures import (
     Canny,
     EmptyImage,
+    ImageBlend,
+    ImageBlur,
+    ImageCompositeMasked,
     ImageFlip,
     ImagePadForOutpaint,
     ImageRotate,
     ImageScale,
     ImageScaleToMaxDimension,
     ImageScaleToTotalPixels,
+    ImageSharpen,
 )
 from nodegraph_diffusion.values import Image, Latent, Mask
-from samples import noise
+from samples import flat, noise
 
 LATENT = Latent(64, 48, 1, np.random.default_rng(2).standard_normal((1, 4, 12, 16)).astype(np.float32))
 
@@ -39,7 +49,7 @@ LATENT = Latent(64, 48, 1, np.random.default_rng(2).standard_normal((1, 4, 12, 1
 def test_names_order_and_defaults_are_theirs(name: str) -> None:
     node = next(n for n in nodegraph_diffusion.comfyui.pack.nodes if n.name == name)
     theirs = known_classes()[name]
-    assert set(node.inputs) == set(theirs.inputs)
+    assert set(node.inputs) == set(theirs.inputs) | ({MODEL} if name in ALONE else set())
     assert len(node.outputs) == len(theirs.outputs)
     assert node.title == name
     for port in theirs.inputs.values():
@@ -99,6 +109,72 @@ def test_edges_are_lines_where_it_is_steep_enough() -> None:
     assert (lines[0, :, 2:-2].sum(axis=2) == 1).all()
     assert lines[0, 0, 8, 5] == 1
     np.testing.assert_array_equal(lines.swapaxes(2, 3), Canny(Image(turned.swapaxes(2, 3).copy())).pixels)
+
+
+def test_pictures_are_blurred_and_sharpened_by_a_bell() -> None:
+    dot = np.full((1, 3, 7, 9), 0.25, np.float32)
+    dot[:, :, 3, 4] = 0.75
+    bell = np.exp(-0.5 * (np.array([-1, -0.5, 0, 0.5, 1]) / 0.7) ** 2)
+    bell /= bell.sum()
+    expected = np.full((7, 9), 0.25)
+    expected[1:6, 2:7] += 0.5 * np.outer(bell, bell)
+    made = ImageBlur(Image(dot), 2, 0.7).pixels
+    np.testing.assert_allclose(made[0, 1], expected, atol=1e-6)
+    sharp = ImageSharpen(Image(dot), 2, 0.7, 0.05).pixels
+    np.testing.assert_allclose(sharp[0, 2], dot[0, 2] + 0.5 * (dot[0, 2] - expected), atol=1e-6)
+    edge = ImageBlur(
+        Image(np.linspace(0, 1, 5, dtype=np.float32).reshape(1, 1, 1, 5).repeat(3, 1).repeat(5, 2)), 1
+    ).pixels
+    small = np.exp(-0.5)
+    assert edge[0, 0, 2, 0] == pytest.approx(
+        2 * 0.25 * small / (1 + 2 * small)
+    )  # mirrored: both neighbours are the same
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("normal", 0.8),
+        ("multiply", 0.16),
+        ("screen", 0.84),
+        ("overlay", 0.32),
+        ("soft_light", 0.3488),
+        ("difference", 0),
+    ],
+)
+def test_pictures_are_blended(mode: Any, expected: float) -> None:
+    one, other = flat(4, 6, 0.2), flat(4, 6, 0.8)
+    made = ImageBlend(one, other, 1.0, mode).pixels
+    np.testing.assert_allclose(made, expected, atol=1e-6)
+    np.testing.assert_allclose(ImageBlend(one, flat(8, 12, 0.8), 0.0, mode).pixels, 0.2)
+
+
+def test_a_picture_is_laid_over_another() -> None:
+    below, above = flat(6, 8, 0.0), flat(3, 3, 1.0)
+    half = Mask(np.full((1, 3, 3), 0.5, np.float32))
+    made = ImageCompositeMasked(below, above, 6, 4, False, half).pixels[0, 0]
+    expected = np.zeros((6, 8))
+    expected[4:, 6:] = 0.5
+    np.testing.assert_array_equal(made, expected)
+    assert ImageCompositeMasked(below, above, 0, 0, True).pixels.min() == 1
+    assert MaskToImage(half).pixels.shape == (1, 3, 3, 3)
+
+
+def test_latents_are_mixed_mirrored_and_turned() -> None:
+    values = LATENT.samples
+    assert values is not None
+    other = Latent(64, 48, 1, np.zeros_like(values))
+    mixed = LatentBlend(LATENT, other, 0.25).samples
+    assert mixed is not None
+    np.testing.assert_allclose(mixed, values / 4, rtol=1e-6)
+    assert np.array_equal(LatentFlip(LATENT).samples, values[:, :, ::-1])  # type: ignore[arg-type]
+    assert np.array_equal(LatentFlip(LATENT, "y-axis: horizontally").samples, values[..., ::-1])  # type: ignore[arg-type]
+    turned = LatentRotate(LATENT, "90 degrees")
+    assert (turned.width, turned.height) == (48, 64)
+    assert turned.samples is not None
+    assert np.array_equal(turned.samples[0, :, 0, -1], values[0, :, 0, 0])
+    with pytest.raises(NodeError, match="this one is empty"):
+        LatentFlip(Latent(64, 64))
 
 
 def test_padding_is_grey_and_the_mask_fades_with_the_square() -> None:

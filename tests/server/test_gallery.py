@@ -209,3 +209,12 @@ def test_opening_json_brings_it_up_to_date(service: Service) -> None:
 def test_a_file_without_a_workflow_is_refused(service: Service, data: bytes) -> None:
     answer = service.ask("POST", "/api/open", data, {"Content-Type": "application/octet-stream"})
     assert answer.status == 422
+
+
+def test_examples_have_small_pictures(service: Service) -> None:
+    listed = service.get("/api/workflows").json["workflows"]
+    examples = [w for w in listed if w["template"]]
+    assert all(w["thumbnail"] for w in examples), "run: make thumbnails"
+    answer = service.get(examples[0]["thumbnail"])
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/webp")
+    assert service.get("/api/workflows/nothing/thumbnail").status == 404

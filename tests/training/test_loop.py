@@ -12,7 +12,7 @@ import torch
 from nodegraph_diffusion.training import run as running
 from nodegraph_diffusion.training.autoencoder import AutoencoderStage
 from nodegraph_diffusion.training.decoder import DecoderStage
-from nodegraph_diffusion.training.denoiser import DenoiserStage, LatentSet, tokenize
+from nodegraph_diffusion.training.denoiser import DenoiserStage, LatentSet, fresh, tokenize
 from nodegraph_diffusion.training.judge import JudgeStage
 from nodegraph_diffusion.training.loop import Stage, rate, train
 from nodegraph_diffusion.training.scenes import Split
@@ -33,8 +33,9 @@ def make(name: str) -> Stage:
     tokenizer = make_tokenizer(scenes.sentences(), recipe.denoiser.tokens)
     latents = torch.randn(24, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     ids = tokenize(tokenizer, [scenes.caption(Split.DENOISER, i) for i in range(24)])
+    start = fresh(recipe.denoiser, tokenizer, 8, toys.SEED)
     return DenoiserStage(
-        recipe.denoiser, tokenizer, LatentSet(latents, ids), LatentSet(latents[:8], ids[:8]), toys.SEED
+        recipe.denoiser, tokenizer, start, LatentSet(latents, ids), LatentSet(latents[:8], ids[:8]), toys.SEED
     )
 
 

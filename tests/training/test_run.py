@@ -15,6 +15,7 @@ from nodegraph_diffusion.training import latents
 from nodegraph_diffusion.training.__main__ import main
 from nodegraph_diffusion.training.autoencoder import psnr
 from nodegraph_diffusion.training.evaluation import generate
+from nodegraph_diffusion.training.tuning import Tuning
 from training import toys
 
 # diffusers' own: DPMSolverMultistepScheduler hands a tensor to numpy.array
@@ -104,3 +105,24 @@ def test_the_command_trains_on_a_folder_of_pictures(tmp_path: Path, monkeypatch:
     assert not (tmp_path / "run" / "scores.json").exists()
     with pytest.raises(TypeError, match="knows the icons' scenes only"):
         main(["judge", "--folder", str(tmp_path / "run"), "--pictures", str(pictures)], toys.RECIPE)
+
+
+def test_a_model_is_gone_on_with(folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    Tuning(tmp_path, folder / "model", toys.RECIPE, toys.scenes(), lines.append).run()
+    before, after = (
+        StableDiffusionPipeline.from_pretrained(path / "model", local_files_only=True) for path in (folder, tmp_path)
+    )
+    for name, value in before.vae.state_dict().items():
+        assert torch.equal(after.vae.state_dict()[name], value)
+    assert after.vae.config.scaling_factor == before.vae.config.scaling_factor
+    assert after.scheduler.config.prediction_type == before.scheduler.config.prediction_type
+    moved = [
+        name
+        for name, value in before.unet.state_dict().items()
+        if not torch.equal(after.unet.state_dict()[name], value)
+    ]
+    assert len(moved) > len(before.unet.state_dict()) / 2
+    assert lines[0].startswith("before: ")
+    with Image.open(tmp_path / "samples.png") as picture:
+        assert picture.size == (8 * toys.RECIPE.size, 8 * toys.RECIPE.size)

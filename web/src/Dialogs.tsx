@@ -1,13 +1,14 @@
 import { lazy, Suspense } from "react";
-import { CommandPalette } from "./commands/CommandPalette";
-import { Find } from "./commands/Find";
-import { Connect } from "./panels/Connect";
 import { Palette } from "./panels/Palette";
-import { SaveAs } from "./panels/SaveAs";
-import { Templates } from "./panels/Templates";
 import { closeDialog, useView } from "./state/view";
 import { Dialog } from "./ui/Dialog";
+import { later } from "./ui/later";
 
+const CommandPalette = later(() => import("./commands/CommandPalette"));
+const Find = later(() => import("./commands/Find"));
+const Connect = later(() => import("./panels/Connect"));
+const SaveAs = later(() => import("./panels/SaveAs"));
+const Templates = later(() => import("./panels/Templates"));
 const Help = lazy(() => import("./commands/Help"));
 const Export = lazy(() => import("./panels/Export"));
 const Sweep = lazy(() => import("./panels/Sweep"));

@@ -17,8 +17,9 @@ import { TopBar } from "./TopBar";
 import { language, t } from "./text";
 import { Chooser } from "./ui/Chooser";
 import { IconButton } from "./ui/IconButton";
-import { AppView } from "./views/AppView";
+import { fetchLater, later } from "./ui/later";
 
+const AppView = later(() => import("./views/AppView"));
 const GalleryView = lazy(() => import("./views/GalleryView"));
 const AGAIN = 1500;
 
@@ -51,7 +52,7 @@ export function Shell() {
         () => {
           if (over) return;
           setReady(true);
-          stops = [follow(), keepChecked(), listenToKeys(), runOnChange()];
+          stops = [follow(), keepChecked(), listenToKeys(), runOnChange(), fetchLater()];
         },
         (error) => {
           begun = undefined;
@@ -92,7 +93,11 @@ export function Shell() {
       <main className="stage">
         <h1 className="unseen">{name}</h1>
         {view === "graph" && <Canvas />}
-        {view === "app" && <AppView />}
+        {view === "app" && (
+          <Suspense>
+            <AppView />
+          </Suspense>
+        )}
         {view === "gallery" && (
           <Suspense>
             <GalleryView />

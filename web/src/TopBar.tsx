@@ -1,6 +1,8 @@
 import { useRef } from "react";
 import { shown } from "./commands/keymap";
-import { start } from "./commands/registry";
+import { useKeys } from "./commands/keys";
+import { COMMANDS, start } from "./commands/registry";
+import { keysOf } from "./core/keys";
 import { ended, progress } from "./core/runs";
 import { useCheck } from "./state/check";
 import { newWorkflow, pickFile, save } from "./state/files";
@@ -32,7 +34,14 @@ export function TopBar() {
   );
 }
 
+/** The key of a command, as it is now; "" for none. */
+function firstKey(id: keyof typeof t.actions): string {
+  const command = COMMANDS.find((c) => c.id === id);
+  return (command && keysOf(command, useKeys.getState().custom)[0]) ?? "";
+}
+
 function Menu() {
+  useKeys((s) => s.custom);
   const theme = useView((s) => s.theme);
   const menu = useRef<HTMLDivElement>(null);
   const pick = (act: () => void) => () => {
@@ -47,17 +56,17 @@ function Menu() {
     const at = items.indexOf(document.activeElement as HTMLElement);
     items[(at + (event.key === "ArrowDown" ? 1 : items.length - 1)) % items.length]?.focus();
   };
-  const items: readonly (readonly [string, string, () => void])[] = [
-    [t.menu.new, "Alt+n", newWorkflow],
-    [t.menu.templates, "Mod+Shift+o", () => openDialog({ kind: "templates" })],
-    [t.menu.file, "Mod+o", pickFile],
-    [t.menu.save, "Mod+s", () => void save()],
-    [t.menu.saveAs, "Mod+Shift+s", () => openDialog({ kind: "save" })],
-    [t.menu.versions, "", () => openDialog({ kind: "versions" })],
-    [t.menu.export, "Mod+e", () => openDialog({ kind: "export" })],
-    [t.commands.label, "Mod+k", () => openDialog({ kind: "commands" })],
-    [t.menu.help, "?", () => openDialog({ kind: "help" })],
-    [t.menu.tour, "", () => openDialog({ kind: "tour" })],
+  const items: readonly (readonly [string, keyof typeof t.actions | null, () => void])[] = [
+    [t.menu.new, "new", newWorkflow],
+    [t.menu.templates, "templates", () => openDialog({ kind: "templates" })],
+    [t.menu.file, "openFile", pickFile],
+    [t.menu.save, "save", () => void save()],
+    [t.menu.saveAs, "saveAs", () => openDialog({ kind: "save" })],
+    [t.menu.versions, "versions", () => openDialog({ kind: "versions" })],
+    [t.menu.export, "export", () => openDialog({ kind: "export" })],
+    [t.commands.label, "commands", () => openDialog({ kind: "commands" })],
+    [t.menu.help, "help", () => openDialog({ kind: "help" })],
+    [t.menu.tour, null, () => openDialog({ kind: "tour" })],
   ];
   return (
     <>
@@ -82,10 +91,10 @@ function Menu() {
           if (event.newState === "open") menu.current?.querySelector("button")?.focus();
         }}
       >
-        {items.map(([title, key, act]) => (
+        {items.map(([title, command, act]) => (
           <button key={title} type="button" onClick={pick(act)}>
             <span>{title}</span>
-            {key && <kbd>{shown(key)}</kbd>}
+            {command && firstKey(command) && <kbd>{shown(firstKey(command))}</kbd>}
           </button>
         ))}
         <fieldset className="menu-theme">
@@ -204,7 +213,7 @@ function RunButton() {
       <button
         type="button"
         className="run-button"
-        title={`${t.run.title} (${shown("Mod+Enter")})`}
+        title={`${t.run.title} (${shown(firstKey("run"))})`}
         onClick={() => void start()}
         style={{ "--part": part } as React.CSSProperties}
       >

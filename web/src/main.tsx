@@ -3,7 +3,6 @@ import { createRoot } from "react-dom/client";
 import "./app.css";
 import "./canvas/canvas.css";
 import "./widgets/widgets.css";
-import "./views/views.css";
 import { Shell } from "./Shell";
 
 const root = document.getElementById("root");

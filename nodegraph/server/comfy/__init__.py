@@ -6,14 +6,15 @@ exists bare and under `/api`. Nothing here holds state of its own but what is in
 
 from __future__ import annotations
 
-from . import catalogue, files, history, queue, socket, submission
+from . import catalogue, files, front, history, queue, socket, submission, userdata
 from .wire import Wire
 
 WIRES: tuple[Wire, ...] = tuple(
     value
-    for module in (submission, queue, history, files, catalogue, socket)
-    for value in vars(module).values()
-    if isinstance(value, Wire)
+    for module in (submission, queue, history, files, catalogue, socket, front, userdata)
+    for each in vars(module).values()
+    if isinstance(each, Wire)
+    for value in each.all
 )
 
 __all__ = ["WIRES", "Wire"]

@@ -26,6 +26,8 @@ FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "
 LISTED = {"checkpoints": "models", "diffusion_models": "models", "vae": "models", "text_encoders": "models",
           "loras": "loras", "controlnet": "controlnets"}  # fmt: skip
 """The choices that are in each folder; models are not sorted by their parts here."""
+EXPECTED = ("ImageOnlyCheckpointLoader", "StyleModelLoader", "GLIGENLoader")
+"""Classes without which ComfyUI's front end does not show what files other loaders have. They have none to load."""
 SOCKET = "SaveImageWebsocket"
 SAVING = ("SaveImage", SOCKET)
 
@@ -48,7 +50,10 @@ async def one_class(site: Site, request: web.Request) -> web.Response:
 
 
 def _is_carried(site: Site, name: str) -> bool:
-    return name in {**ENTRIES, **PARTS, **SHOWN} or site.engine.registry.get(twin_type(name)) is not None
+    return (
+        name in {**ENTRIES, **dict.fromkeys(EXPECTED), **PARTS, **SHOWN}
+        or site.engine.registry.get(twin_type(name)) is not None
+    )
 
 
 def describe(site: Site, known: Class) -> dict[str, Any]:
@@ -96,7 +101,8 @@ def _spec(site: Site, class_type: str, port: Port) -> list[Any]:
     own, how = _own(site, class_type, port.name)
     if port.type == "FILES":
         listed = next((each.name for each in own.metadata if isinstance(each, Choices)), None) if own else None
-        return [list(site.documents.choices(listed)) if listed else _files(site, str(port.default)), options]
+        names = [] if class_type in EXPECTED else names_in(site, str(port.default))
+        return [list(site.documents.choices(listed)) if listed else names, options]
     schema: Mapping[str, Any] = own.schema() if own is not None else {}
     if port.type == "COMBO":
         there = how.there if isinstance(how, Take) else str
@@ -129,7 +135,8 @@ def _own(site: Site, class_type: str, name: str) -> tuple[Input | None, Any]:
     return None, None
 
 
-def _files(site: Site, folder: str) -> list[str]:
+def names_in(site: Site, folder: str) -> list[str]:
+    """The names of the files in one of the folders of models, or of uploads."""
     if folder in LISTED:
         return list(site.documents.choices(LISTED[folder]))
     return records.file_names(site, "input") if folder == "input" else []
@@ -147,7 +154,7 @@ async def models(site: Site, request: web.Request) -> web.Response:
     folder = request.match_info["folder"]
     if folder not in FOLDERS:
         raise Refused(404, "not_found", f"there is no folder of models {folder[:80]!r}")
-    return web.json_response(_files(site, folder))
+    return web.json_response(names_in(site, folder))
 
 
 @wire("GET", "/embeddings")

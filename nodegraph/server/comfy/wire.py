@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,14 @@ class Wire:
     path: str
     scope: Scope
     answer: Answer
+    same: Wire | None = None
+
+    @property
+    def all(self) -> Iterator[Wire]:
+        """It, and the other paths that are answered alike."""
+        yield self
+        if self.same is not None:
+            yield from self.same.all
 
     def handler(self, site: Site) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """What aiohttp calls: lets a request through and turns what is refused into ComfyUI's shape."""
@@ -47,9 +55,15 @@ class Wire:
         return handle
 
 
-def wire(method: str, path: str, scope: Scope = "view") -> Callable[[Answer], Wire]:
-    """Declare a route; it is served at `path` and at `/api` + `path`."""
-    return lambda answer: Wire(method, path, scope, answer)
+def wire(method: str, path: str, scope: Scope = "view") -> Callable[[Answer | Wire], Wire]:
+    """Declare a route; it is served at `path` and at `/api` + `path`. Several are declared above each other."""
+
+    def declare(answer: Answer | Wire) -> Wire:
+        if isinstance(answer, Wire):
+            return Wire(method, path, scope, answer.answer, answer)
+        return Wire(method, path, scope, answer)
+
+    return declare
 
 
 def failure(status: int, type: str, message: str, details: str = "", nodes: Any = None) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +12,8 @@ from pydantic import Field
 from nodegraph import Context, NodeError, Widget, node
 
 from ..handles import Vae
-from ..sizes import check_size
+from ..params import Unit
+from ..sizes import check_size, common_batch
 from ..values import Conditioning, Image, Latent, Mask
 from .scaling import Crop, LatentMethod, scaled
 
@@ -161,6 +162,48 @@ def LatentComposite(samples_to: Latent, samples_from: Latent, x: Side = 0, y: Si
     )
 
 
+@node(version=1, title="LatentBlend", category=CATEGORY)
+def LatentBlend(samples1: Latent, samples2: Latent, blend_factor: Unit = 0.5) -> Latent:
+    """Mix two latents.
+
+    Args:
+        samples1: The result has its size.
+        samples2: What it is mixed with.
+        blend_factor: How much the first counts.
+    """
+    one, other = _values(samples1, "samples1"), _values(samples2, "samples2")
+    common_batch(("samples1", len(one)), ("samples2", len(other)))
+    if one.shape[2:] != other.shape[2:]:
+        other = scaled(other, one.shape[3], one.shape[2], "bicubic", "center")
+    return _with(samples1, one * np.float32(blend_factor) + other * np.float32(1 - blend_factor))
+
+
+@node(version=1, title="LatentFlip", category=CATEGORY)
+def LatentFlip(
+    samples: Latent, flip_method: Literal["x-axis: vertically", "y-axis: horizontally"] = "x-axis: vertically"
+) -> Latent:
+    """Mirror a latent. Few models draw what they were given mirrored: sample it again.
+
+    Args:
+        flip_method: At which axis.
+    """
+    return _with(samples, np.flip(_values(samples, "samples"), 2 if flip_method.startswith("x") else 3))
+
+
+@node(version=1, title="LatentRotate", category=CATEGORY)
+def LatentRotate(
+    samples: Latent, rotation: Literal["none", "90 degrees", "180 degrees", "270 degrees"] = "none"
+) -> Latent:
+    """Turn a latent by right angles.
+
+    Args:
+        rotation: Clockwise.
+    """
+    turns = 0 if rotation == "none" else int(rotation.split()[0]) // 90
+    turned = _with(samples, np.rot90(_values(samples, "samples"), -turns, (2, 3)))
+    return replace(turned, width=samples.height, height=samples.width) if turns % 2 else turned
+
+
 @node(version=1, title="RepeatLatentBatch", category=CATEGORY)
 def RepeatLatentBatch(samples: Latent, amount: Amount = 1) -> Latent:
     """Repeat a batch of latents, to make several pictures of it.
@@ -175,6 +218,17 @@ def RepeatLatentBatch(samples: Latent, amount: Amount = 1) -> Latent:
         mask if mask is None or len(mask) == 1 else _repeated(mask, amount), _repeated(samples.masked, amount),
         samples.sigma, samples.keeps,
     )  # fmt: skip
+
+
+def _values(latent: Latent, port: str) -> Floats:
+    if latent.samples is None:
+        raise NodeError("needs a latent with something in it, and this one is empty", port)
+    return latent.samples
+
+
+def _with(latent: Latent, samples: Floats) -> Latent:
+    """The latent with other values; what was masked of the old ones is not theirs."""
+    return replace(latent, samples=samples, batch=len(samples), masked=None)
 
 
 def _repeated(values: Floats | None, amount: int) -> Floats | None:

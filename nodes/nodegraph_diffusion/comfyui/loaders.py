@@ -1,16 +1,29 @@
 """Parts of models in files of their own, as ComfyUI opens them.
 
-What a file holds besides the part that is asked for is not read, so whole models serve too.
+What a file holds besides the part that is asked for is not read, so whole models serve too. A file that holds a text
+encoder or VAE alone does not say what it is for: so its loader has one input more than its namesake, the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from nodegraph import Choices, Context, Fact, Facts, Folders, Known, NodeError, node
 
-from ..checkpoint import Checkpoint, ModelError, open_model
+from ..checkpoint import (
+    DEMO,
+    Checkpoint,
+    Component,
+    ModelError,
+    find_file,
+    lone,
+    open_model,
+    with_text_encoders,
+    with_vae,
+)
+from ..checkpoint.header import digest
 from ..checkpoint.spaces import STABLE_DIFFUSION, Space, space
 from ..families import FAMILIES
 from ..handles import Model, TextEncoder, Vae
@@ -51,58 +64,64 @@ def UNETLoader(
 
 
 @node(version=1, title="VAELoader", lane="io", category=CATEGORY)
-def VAELoader(ctx: Context, vae_name: Source) -> Vae:
+def VAELoader(ctx: Context, vae_name: Source, model: Model | None = None) -> Vae:
     """Open a VAE. Its weights load when a node first uses them.
 
     Args:
         vae_name: A file or folder in the folders of models.
+        model: What it is for. A file that holds a VAE alone does not say it.
     """
-    found = _opened(vae_name, ctx.folders, "vae_name")
-    if found.vae is None:
-        raise NodeError(f"{found.name} holds no VAE; name a file that does", "vae_name")
-    # Which denoiser it is for is not known here, so a hole is always encoded too.
+    found = _pictures(vae_name, None if model is None else model.checkpoint, ctx.folders)
+    # Which denoiser it is for need not be known here, so a hole is always encoded too.
     return Vae(found, multiple=FAMILIES[found.family].multiple, hides=True)
 
 
 @node(version=1, title="CLIPLoader", lane="io", category=CATEGORY)
 def CLIPLoader(
-    ctx: Context, clip_name: Source, type: Single = "stable_diffusion", device: Device = "default"
-) -> TextEncoder:
+    ctx: Context, clip_name: Source, type: Single = "stable_diffusion", device: Device = "default",
+    model: Model | None = None,
+) -> TextEncoder:  # fmt: skip
     """Open a model's text encoder. Its weights load when a node first uses them.
 
     Args:
         clip_name: A file or folder in the folders of models.
-        type: Is not read: what it is for is found out from the file.
+        type: Is not read: what it is for is found out from the model, or the file.
         device: Whether to compute on the processor.
+        model: What it is for. A file that holds a text encoder alone does not say it.
     """
-    return _encoders(ctx, device, clip_name=clip_name)
+    return _encoders(ctx, device, model, clip_name=clip_name)
 
 
 @node(version=1, title="DualCLIPLoader", lane="io", category=CATEGORY)
 def DualCLIPLoader(
-    ctx: Context, clip_name1: Source, clip_name2: Source, type: Double = "sdxl", device: Device = "default"
-) -> TextEncoder:
+    ctx: Context, clip_name1: Source, clip_name2: Source, type: Double = "sdxl", device: Device = "default",
+    model: Model | None = None,
+) -> TextEncoder:  # fmt: skip
     """Open a model's two text encoders. Their weights load when a node first uses them.
 
     Args:
         clip_name1: A file or folder in the folders of models.
         clip_name2: The same, for the other.
-        type: Is not read: what they are for is found out from the files.
+        type: Is not read: what they are for is found out from the model, or the files.
         device: Whether to compute on the processor.
+        model: What they are for. Files that hold text encoders alone do not say it.
     """
-    return _encoders(ctx, device, clip_name1=clip_name1, clip_name2=clip_name2)
+    return _encoders(ctx, device, model, clip_name1=clip_name1, clip_name2=clip_name2)
 
 
 @node(version=1, title="TripleCLIPLoader", lane="io", category=CATEGORY)
-def TripleCLIPLoader(ctx: Context, clip_name1: Source, clip_name2: Source, clip_name3: Source) -> TextEncoder:
+def TripleCLIPLoader(
+    ctx: Context, clip_name1: Source, clip_name2: Source, clip_name3: Source, model: Model | None = None
+) -> TextEncoder:
     """Open a model's three text encoders. Their weights load when a node first uses them.
 
     Args:
         clip_name1: A file or folder in the folders of models.
         clip_name2: The same, for the second.
         clip_name3: The same, for the third.
+        model: What they are for. Files that hold text encoders alone do not say it.
     """
-    return _encoders(ctx, "default", clip_name1=clip_name1, clip_name2=clip_name2, clip_name3=clip_name3)
+    return _encoders(ctx, "default", model, clip_name1=clip_name1, clip_name2=clip_name2, clip_name3=clip_name3)
 
 
 def _opened(name: str, folders: Folders, port: str) -> Checkpoint:
@@ -112,20 +131,36 @@ def _opened(name: str, folders: Folders, port: str) -> Checkpoint:
         raise NodeError(str(error), port) from error
 
 
-def _encoders(ctx: Context, device: Device, **names: str) -> TextEncoder:
-    return TextEncoder(_encoding(ctx.folders, **names), device="cpu" if device == "cpu" else "auto")
+def _pictures(name: str, model: Checkpoint | None, folders: Folders) -> Checkpoint:
+    """The model that a VAE is of, or `model` with it."""
+    try:
+        found = open_model(name, folders.models) if model is None else with_vae(model, name, folders.models)
+    except ModelError as error:
+        raise NodeError(str(error), "vae_name") from error
+    if found.vae is None:
+        raise NodeError(f"{found.name} holds no VAE; name a file that does", "vae_name")
+    return found
 
 
-def _encoding(folders: Folders, **names: str) -> Checkpoint:
-    """The model that all of these name."""
+def _encoders(ctx: Context, device: Device, model: Model | None, **names: str) -> TextEncoder:
+    found = _texts(None if model is None else model.checkpoint, ctx.folders, **names)
+    return TextEncoder(found, device="cpu" if device == "cpu" else "auto")
+
+
+def _texts(model: Checkpoint | None, folders: Folders, **names: str) -> Checkpoint:
+    """The model that text encoders are of, or `model` with them."""
     port, name = next(iter(names.items()))
-    found = _opened(name, folders, port)
+    several = ",".join(dict.fromkeys(names.values()))
+    try:
+        if model is None and "," in several:
+            raise ModelError(f"{several}: of text encoders in several files the model must be known; link it")
+        found = (
+            open_model(name, folders.models) if model is None else with_text_encoders(model, several, folders.models)
+        )
+    except ModelError as error:
+        raise NodeError(str(error), port) from error
     if not found.text_encoders:
         raise NodeError(f"{found.name} holds no text encoder; name a file that does", port)
-    for other, named in names.items():
-        if _opened(named, folders, other).path != found.path:
-            message = f"text encoders of one model go together, but these are of {name!r} and {named!r}"
-            raise NodeError(f"{message}; name one model for all", other)
     return found
 
 
@@ -133,34 +168,53 @@ def _space(found: Checkpoint) -> Space:
     return SPACES[FAMILIES[found.family].space] if found.vae is None else space(found.vae)
 
 
-def _revision(*found: Checkpoint) -> str:
-    return "\0".join(f"{each.path}\0{each.revision}" for each in found)
+def _revision(folders: Folders, **names: str) -> str:
+    """What changes when one of the files does."""
+    return "\0".join(_state(name, folders, port) for port, name in names.items())
+
+
+def _state(name: str, folders: Folders, port: str) -> str:
+    try:
+        path = DEMO if name == DEMO else _file(name, folders)
+        if path is None:
+            found = open_model(name, folders.models)
+            return f"{found.path}\0{found.revision}"
+    except ModelError as error:
+        raise NodeError(str(error), port) from error
+    return DEMO if path == DEMO else f"{path}\0{digest([Path(path)], [], mtime=True)}"
+
+
+def _file(name: str, folders: Folders) -> Path | None:
+    """The file of that name; None where it is the folder of a whole model."""
+    given = Path(name).expanduser()
+    tried = [given] if given.is_absolute() else [base / given for base in folders.models]
+    return None if any(path.is_dir() for path in tried) else find_file(name, folders.models)
 
 
 @UNETLoader.fingerprint
 def _denoiser_revision(unet_name: str, folders: Folders) -> str:
-    return _revision(_opened(unet_name, folders, "unet_name"))
+    found = _opened(unet_name, folders, "unet_name")
+    return f"{found.path}\0{found.revision}"
 
 
 @VAELoader.fingerprint
 def _vae_revision(vae_name: str, folders: Folders) -> str:
-    return _revision(_opened(vae_name, folders, "vae_name"))
+    return _revision(folders, vae_name=vae_name)
 
 
 @CLIPLoader.fingerprint
 def _one_revision(clip_name: str, folders: Folders) -> str:
-    return _revision(_encoding(folders, clip_name=clip_name))
+    return _revision(folders, clip_name=clip_name)
 
 
 @DualCLIPLoader.fingerprint
 def _two_revision(clip_name1: str, clip_name2: str, folders: Folders) -> str:
-    return _revision(_encoding(folders, clip_name1=clip_name1, clip_name2=clip_name2))
+    return _revision(folders, clip_name1=clip_name1, clip_name2=clip_name2)
 
 
 @TripleCLIPLoader.fingerprint
 def _three_revision(clip_name1: str, clip_name2: str, clip_name3: str, folders: Folders) -> str:
-    names = {"clip_name1": clip_name1, "clip_name2": clip_name2, "clip_name3": clip_name3}
-    return _revision(_encoding(folders, **names))
+    return _revision(folders, clip_name1=clip_name1, clip_name2=clip_name2, clip_name3=clip_name3)
 
 
 def _prompt(found: Checkpoint) -> str:
@@ -191,17 +245,17 @@ def _denoiser(known: Known) -> Mapping[str, Facts]:
 
 @VAELoader.facts
 def _autoencoder(known: Known) -> Mapping[str, Facts]:
-    name = known.value("vae_name")
+    name, family = known.value("vae_name"), known["model"].get("family")
     if name is None:
         return {}
-    found = _opened(str(name), known.folders, "vae_name")
-    if found.vae is None:
-        known.refuse("vae_name", f"{found.name} holds no VAE; name a file that does")
-        return {}
+    if family in FAMILIES and (part := _alone(str(name), known.folders, "vae_name", str(family))):
+        own: dict[str, Fact | None] = {"latent space": FAMILIES[str(family)].space, "weights": part[0].bytes}
+        return {"vae": Facts(own) | known["model"].only("channels")}
+    found = _pictures(str(name), None, known.folders)
     told: dict[str, Fact | None] = {
         "latent space": latent_space(FAMILIES[found.family], found),
-        "channels": space(found.vae).channels,
-        "weights": found.vae.bytes,
+        "channels": space(found.autoencoder).channels,
+        "weights": found.autoencoder.bytes,
     }
     return {"vae": Facts(told)}
 
@@ -209,15 +263,39 @@ def _autoencoder(known: Known) -> Mapping[str, Facts]:
 @CLIPLoader.facts
 @DualCLIPLoader.facts
 @TripleCLIPLoader.facts
-def _texts(known: Known) -> Mapping[str, Facts]:
+def _encoded(known: Known) -> Mapping[str, Facts]:
     values = {port: known.value(port) for port in ("clip_name", "clip_name1", "clip_name2", "clip_name3")}
     names = {port: str(value) for port, value in values.items() if value is not None}
+    family = known["model"].get("family")
     if not names:
         return {}
-    found = _encoding(known.folders, **names)
+    several = ",".join(dict.fromkeys(names.values()))
+    if family in FAMILIES and (parts := _alone(several, known.folders, next(iter(names)), str(family))):
+        weights: dict[str, Fact | None] = {"weights": sum(part.bytes for part in parts)}
+        return {"text_encoder": known["model"].only("family", "prompt") | weights}
+    if len(set(names.values())) > 1:
+        port = next(iter(names))
+        known.refuse(port, f"{several} are no files with one text encoder of one model each; name one model for all")
+        return {}
+    found = _texts(None, known.folders, **names)
     told: dict[str, Fact | None] = {
         "family": found.family,
         "prompt": _prompt(found),
         "weights": sum(part.bytes for part in found.text_encoders),
     }
     return {"text_encoder": Facts(told)}
+
+
+def _alone(names: str, folders: Folders, port: str, family: str) -> tuple[Component, ...]:
+    """The parts that files hold alone, for a model of that family; none where they hold something else."""
+    try:
+        paths = [None if name == DEMO else _file(name, folders) for name in names.split(",")]
+        files = [path for path in paths if path is not None]
+        if len(files) < len(paths) or any(path.suffix != ".safetensors" for path in files):
+            return ()
+        if port == "vae_name":
+            part = lone.vae(files[0], FAMILIES[family])
+            return () if part is None else (part,)
+        return lone.text_encoders(files, FAMILIES[family]) or ()
+    except ModelError as error:
+        raise NodeError(str(error), port) from error

@@ -69,6 +69,12 @@ def ImageToMask(image: Image, channel: Literal["red", "green", "blue"] = "red") 
     return Mask(image.pixels[:, ("red", "green", "blue").index(channel)])
 
 
+@node(version=1, title="MaskToImage", category=CATEGORY)
+def MaskToImage(mask: Mask) -> Image:
+    """Show a mask as a picture: white where it selects."""
+    return Image(mask.values[:, None].repeat(3, axis=1))
+
+
 @node(version=1, title="SolidMask", category=CATEGORY)
 def SolidMask(value: Unit = 1.0, width: Pixels = 512, height: Pixels = 512) -> Mask:
     """A mask that is the same everywhere.

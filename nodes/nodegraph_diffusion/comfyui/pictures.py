@@ -11,8 +11,8 @@ from pydantic import Field
 
 from nodegraph import Widget, node
 
-from ..params import Count, Pixels
-from ..sizes import check_size
+from ..params import Count, Pixels, Unit
+from ..sizes import check_size, common_batch
 from ..values import Image, Mask
 from .scaling import Crop, Method, scaled
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..values import Floats
 
 CATEGORY = "ComfyUI"
+Radius = Annotated[int, Field(ge=1, le=31), Widget("number", step=1)]
+Sigma = Annotated[float, Field(ge=0.1, le=10), Widget("number", step=0.1)]
 Threshold = Annotated[float, Field(ge=0.01, le=0.99), Widget("number", step=0.01)]
 Side = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
 Factor = Annotated[float, Field(ge=0.01, le=8), Widget("number", step=0.01)]
@@ -207,6 +209,112 @@ def Canny(image: Image, low_threshold: Threshold = 0.4, high_threshold: Threshol
     """
     made = np.stack([_edges(picture, low_threshold, high_threshold) for picture in image.pixels])
     return Image(made[:, None].repeat(3, axis=1).astype(np.float32))
+
+
+@node(version=1, title="ImageBlur", category=CATEGORY)
+def ImageBlur(image: Image, blur_radius: Radius = 1, sigma: Sigma = 1.0) -> Image:
+    """Blur a picture.
+
+    Args:
+        blur_radius: How many pixels to each side count.
+        sigma: How much the outermost of them count; the distance to these is 1.
+    """
+    return Image(_filtered(image.pixels, _bell(blur_radius, sigma)))
+
+
+@node(version=1, title="ImageSharpen", category=CATEGORY)
+def ImageSharpen(
+    image: Image, sharpen_radius: Radius = 1, sigma: Sigma = 1.0,
+    alpha: Annotated[float, Field(ge=0, le=5), Widget("number", step=0.01)] = 1.0,
+) -> Image:  # fmt: skip
+    """Sharpen a picture.
+
+    Args:
+        sharpen_radius: How many pixels to each side count.
+        sigma: How much the outermost of them count; the distance to these is 1.
+        alpha: How much it is sharpened.
+    """
+    amount = np.float32(10 * alpha)
+    return Image(
+        (image.pixels + amount * (image.pixels - _filtered(image.pixels, _bell(sharpen_radius, sigma)))).clip(0, 1)
+    )
+
+
+@node(version=1, title="ImageBlend", category=CATEGORY)
+def ImageBlend(
+    image1: Image, image2: Image, blend_factor: Unit = 0.5,
+    blend_mode: Literal["normal", "multiply", "screen", "overlay", "soft_light", "difference"] = "normal",
+) -> Image:  # fmt: skip
+    """Blend a picture into another.
+
+    Args:
+        image1: The picture below; the result has its size.
+        image2: The picture on top.
+        blend_factor: How much the blended picture counts.
+        blend_mode: How both are blended.
+    """
+    common_batch(("image1", image1.batch), ("image2", image2.batch))
+    below, above = image1.pixels, image2.pixels
+    if below.shape[2:] != above.shape[2:]:
+        above = scaled(above, image1.width, image1.height, "bicubic", "center")
+    match blend_mode:
+        case "normal":
+            made = above
+        case "multiply":
+            made = below * above
+        case "screen":
+            made = 1 - (1 - below) * (1 - above)
+        case "overlay":
+            made = np.where(below <= 0.5, 2 * below * above, 1 - 2 * (1 - below) * (1 - above))
+        case "soft_light":
+            lifted = np.where(below <= 0.25, ((16 * below - 12) * below + 4) * below, np.sqrt(below))
+            darker = below - (1 - 2 * above) * below * (1 - below)
+            made = np.where(above <= 0.5, darker, below + (2 * above - 1) * (lifted - below))
+        case "difference":
+            made = below - above
+    return Image((below * (1 - blend_factor) + made * blend_factor).clip(0, 1))
+
+
+@node(version=1, title="ImageCompositeMasked", category=CATEGORY)
+def ImageCompositeMasked(
+    destination: Image, source: Image, x: Side = 0, y: Side = 0, resize_source: bool = False, mask: Mask | None = None
+) -> Image:
+    """Lay a picture over another.
+
+    Args:
+        destination: Below; the result has its size.
+        source: On top.
+        x: Where its left edge lies, in pixels.
+        y: Where its upper edge lies, in pixels.
+        resize_source: Bring it to the size of the picture below first.
+        mask: What is seen of it. It is brought to its size.
+    """
+    above, batch = source.pixels, common_batch(("destination", destination.batch), ("source", source.batch))
+    if resize_source:
+        above = scaled(above, destination.width, destination.height, "bilinear")
+    seen = np.ones((1, 1, *above.shape[2:]), np.float32)
+    if mask is not None:
+        batch = common_batch(("source", batch), ("mask", mask.batch))
+        seen = scaled(mask.values[:, None], above.shape[3], above.shape[2], "bilinear")
+    made = destination.pixels.repeat(batch // destination.batch, axis=0)
+    place = np.s_[:, :, y : y + above.shape[2], x : x + above.shape[3]]
+    below = made[place]
+    above, seen = (each[:, :, : below.shape[2], : below.shape[3]] for each in (above, seen))
+    made[place] = seen * above + (1 - seen) * below
+    return Image(made)
+
+
+def _bell(radius: int, sigma: float) -> Floats:
+    """The weights of a blur (2 radius + 1), whose outermost lie at 1."""
+    weights = np.exp(-0.5 * (np.linspace(-1, 1, 2 * radius + 1) / sigma) ** 2)
+    return np.asarray(weights / weights.sum(), np.float32)
+
+
+def _filtered(pixels: Floats, weights: Floats) -> Floats:
+    """Pixels (B, C, H, W) averaged across and down, mirrored at the edges."""
+    from scipy.ndimage import convolve1d
+
+    return np.asarray(convolve1d(convolve1d(pixels, weights, 2, mode="mirror"), weights, 3, mode="mirror"), np.float32)
 
 
 def _edges(picture: Floats, low: float, high: float) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,7 +13,7 @@ from nodegraph import Context, Facts, Known, NodeError, Widget, node
 from ..encode_prompt import encoded
 from ..handles import TextEncoder
 from ..params import Guidance, Text, Unit
-from ..values import Conditioning, Window
+from ..values import Conditioning, Mask, Window
 
 CATEGORY = "ComfyUI"
 Strength = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.01)]
@@ -66,6 +66,24 @@ def ConditioningSetAreaStrength(conditioning: Conditioning, strength: Strength =
         strength: 1 is as much as one that says nothing of it.
     """
     return conditioning.each(lambda part: replace(part, weight=strength))
+
+
+@node(version=1, title="ConditioningSetMask", category=CATEGORY)
+def ConditioningSetMask(
+    conditioning: Conditioning, mask: Mask, strength: Strength = 1.0,
+    set_cond_area: Literal["default", "mask bounds"] = "default",
+) -> Conditioning:  # fmt: skip
+    """Let a prompt count in a part of the picture alone.
+
+    Args:
+        mask: Where it counts; it lies over the whole picture.
+        strength: How much it counts there beside others.
+        set_cond_area: Ask the model about the whole picture, or about the smallest box around the mask by itself.
+    """
+    if mask.batch != 1:
+        raise NodeError(f"takes one mask, but a batch of {mask.batch} is given; take one out of it", "mask")
+    bounded = set_cond_area == "mask bounds"
+    return conditioning.each(lambda part: replace(part, mask=mask.values, weight=strength, bounded=bounded))
 
 
 @node(version=1, title="ConditioningSetTimestepRange", category=CATEGORY)
@@ -149,6 +167,7 @@ def _each(ctx: Context, clip: TextEncoder, family: str, *texts: str) -> Conditio
 @ConditioningSetArea.facts
 @ConditioningSetAreaPercentage.facts
 @ConditioningSetAreaStrength.facts
+@ConditioningSetMask.facts
 @ConditioningSetTimestepRange.facts
 @FluxGuidance.facts
 def _kept(known: Known) -> dict[str, Facts]:

@@ -7,8 +7,9 @@ prediction is multiplied by 14 before it says a colour, a velocity is not. Littl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -82,19 +83,41 @@ class LatentSet:
     ids: Tensor
 
 
+class Start(NamedTuple):
+    """What a run begins with: networks, and the noise schedule that they are or were trained on."""
+
+    denoiser: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    schedule: Mapping[str, Any]
+
+
+def fresh(recipe: DenoiserRecipe, tokenizer: CLIPTokenizer, side: int, seed: int) -> Start:
+    """Networks that have learned nothing."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        return Start(make_denoiser(recipe, side), make_text_encoder(recipe, tokenizer), SCHEDULE)
+
+
 class DenoiserStage:
-    """Learns a denoiser and a text encoder from `examples`. Implements `Stage`."""
+    """Learns a denoiser and a text encoder from `examples`. Implements `Stage`.
+
+    Args:
+        start: What it begins with; changed in place.
+    """
 
     name = "denoiser"
 
     def __init__(
-        self, recipe: DenoiserRecipe, tokenizer: CLIPTokenizer, examples: LatentSet, held_out: LatentSet, seed: int
+        self,
+        recipe: DenoiserRecipe,
+        tokenizer: CLIPTokenizer,
+        start: Start,
+        examples: LatentSet,
+        held_out: LatentSet,
+        seed: int,
     ) -> None:
         self.recipe, self.examples, self.held_out, self.seed = recipe, examples, held_out, seed
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(seed)
-            self.denoiser = make_denoiser(recipe, examples.latents.shape[-1]).train()
-            self.text_encoder = make_text_encoder(recipe, tokenizer).train()
+        self.denoiser, self.text_encoder = start.denoiser.train(), start.text_encoder.train()
         # torch's fused attention is twenty times slower backwards than the plain one, in bfloat16 on a processor.
         self.denoiser.set_attn_processor(AttnProcessor())
         self.text_encoder.set_attn_implementation("eager")
@@ -102,7 +125,7 @@ class DenoiserStage:
         self.learner = Learner(modules, rate=recipe.learning_rate, adam_rate=recipe.adam_rate, average=recipe.average)
         self.steps = recipe.steps
         self.empty = tokenize(tokenizer, [""])[0]
-        self.scheduler = DDPMScheduler(**SCHEDULE)
+        self.scheduler = DDPMScheduler(**start.schedule)
 
     def step(self, index: int) -> float:
         recipe = self.recipe
@@ -130,11 +153,15 @@ class DenoiserStage:
         times = ((torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)) / n * 1000).long()
         noise = torch.randn(latents.shape, generator=generator)
         noisy = self.scheduler.add_noise(latents, noise, times)
-        wanted = self.scheduler.get_velocity(latents, noise, times)
+        signal = self.scheduler.alphas_cumprod[times]
+        # The clean latents' error then counts min(SNR, limit) times, for a velocity min(1 + SNR, limit).
+        if self.scheduler.config["prediction_type"] == "epsilon":
+            wanted, weight = noise, (self.recipe.snr_limit * (1 - signal) / signal).clamp_max(1)
+        else:
+            wanted = self.scheduler.get_velocity(latents, noise, times)
+            weight = (self.recipe.snr_limit * (1 - signal)).clamp_max(1)
         with torch.autocast("cpu", torch.bfloat16):
             given = denoiser(noisy, times, text_encoder(ids).last_hidden_state).sample.float()
-        signal = self.scheduler.alphas_cumprod[times]
-        weight = (self.recipe.snr_limit * (1 - signal)).clamp_max(1)  # of the clean latents' error: min(1 + SNR, limit)
         loss: Tensor = ((given - wanted).square().mean((1, 2, 3)) * weight).mean()
         return loss
 

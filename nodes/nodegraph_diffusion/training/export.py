@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from .denoiser import SCHEDULE
-
 
 def export(
     folder: Path,
     vae: AutoencoderKL,
-    scaling_factor: float,
     denoiser: UNet2DConditionModel,
     text_encoder: CLIPTextModel,
     tokenizer: CLIPTokenizer,
+    *,
+    schedule: Mapping[str, Any],
 ) -> int:
     """Write the pipeline to `folder`, in place of what is there; return its size in bytes.
 
     Raises ValueError where a weight is too large for half precision.
     """
-    vae.register_to_config(scaling_factor=scaling_factor, force_upcast=False)
     for module in (vae, denoiser, text_encoder):
         for name, value in module.half().state_dict().items():
             if not torch.isfinite(value).all():
@@ -37,7 +37,7 @@ def export(
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         unet=denoiser,
-        scheduler=DPMSolverMultistepScheduler(**SCHEDULE, steps_offset=1),
+        scheduler=DPMSolverMultistepScheduler(**schedule, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

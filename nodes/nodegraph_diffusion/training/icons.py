@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -60,32 +60,32 @@ def svg(icons: dict[str, Any], name: str) -> str:
     return f'<svg {names} viewBox="0 0 {width} {height}">{icon["body"]}</svg>'
 
 
-def render(scope: Path, names: Sequence[str] = tuple(ICONS)) -> Sprites:
-    """Both styles of every object of `names`, from the packages below `scope`."""
+def render(scope: Path, objects: Mapping[str, str] = ICONS) -> Sprites:
+    """Both styles of every one of `objects` (name to icon), from the packages below `scope`."""
     import resvg_py
 
     sprites: Sprites = {}
     for style, package in SETS.items():
         icons = json.loads((scope / package / "icons.json").read_text())
-        for name in names:
-            data = resvg_py.svg_to_bytes(svg_string=svg(icons, ICONS[name]), width=RENDERED, height=RENDERED)
+        for name, icon in objects.items():
+            data = resvg_py.svg_to_bytes(svg_string=svg(icons, icon), width=RENDERED, height=RENDERED)
             picture = Image.open(BytesIO(bytes(data))).convert("RGBA")
             sprites[style, name] = picture.crop(picture.getchannel("A").getbbox())
     return sprites
 
 
-def load_sprites(folder: Path) -> Sprites:
-    """The sprites of every object: from `folder`/sprites.npz, which is made where it is missing."""
+def load_sprites(folder: Path, objects: Mapping[str, str] = ICONS) -> Sprites:
+    """The sprites of `objects` (name to icon): from `folder`/sprites.npz, which is made where it is missing."""
     path = folder / "sprites.npz"
     if not path.is_file():
-        sprites = render(fetch(folder / "npm"))
+        sprites = render(fetch(folder / "npm"), objects)
         part = folder / "sprites.part.npz"
         arrays: dict[str, Any] = {f"{style}/{name}": np.asarray(image) for (style, name), image in sprites.items()}
         np.savez(part, **arrays)
         part.replace(path)
     with np.load(path) as saved:
         images = {tuple(key.split("/", 1)): Image.fromarray(saved[key]) for key in saved.files}
-    missing = [name for name in ICONS if any((style, name) not in images for style in SETS)]
+    missing = [name for name in objects if any((style, name) not in images for style in SETS)]
     if missing:
         raise RuntimeError(f"{str(path)!r} was made before {missing} were added: delete it, and it will be made again")
-    return {(style, name): images[style, name] for style in SETS for name in ICONS}
+    return {(style, name): images[style, name] for style in SETS for name in objects}

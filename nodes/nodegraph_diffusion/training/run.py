@@ -15,7 +15,7 @@ from transformers import CLIPTokenizer
 
 from .autoencoder import AutoencoderStage, reconstruct
 from .decoder import DecoderStage
-from .denoiser import DenoiserStage, LatentSet, make_denoiser, make_text_encoder, tokenize
+from .denoiser import SCHEDULE, DenoiserStage, LatentSet, fresh, make_denoiser, make_text_encoder, tokenize
 from .evaluation import Judge, generate, judge_pictures, sheet
 from .export import export
 from .judge import Classifier, JudgeStage
@@ -52,7 +52,9 @@ class Run:
         recipe = self.recipe.denoiser
         examples = self._latents(Split.DENOISER, recipe.examples)
         held_out = self._latents(Split.VALIDATION, recipe.held_out)
-        train(DenoiserStage(recipe, self._tokenizer, examples, held_out, self.recipe.seed), self.folder, self.report)
+        start = fresh(recipe, self._tokenizer, examples.latents.shape[-1], self.recipe.seed)
+        stage = DenoiserStage(recipe, self._tokenizer, start, examples, held_out, self.recipe.seed)
+        train(stage, self.folder, self.report)
 
     def export(self) -> None:
         """Write the pipeline to `folder`/model from what is trained so far."""
@@ -62,7 +64,9 @@ class Run:
         text_encoder = make_text_encoder(recipe, self._tokenizer)
         step = self._restore("denoiser", denoiser, text_encoder)
         vae = self._autoencoder("decoder" if (self.folder / "decoder.checkpoint").is_file() else "autoencoder")
-        size = export(self.folder / "model", vae, self._scale, denoiser.eval(), text_encoder.eval(), self._tokenizer)
+        vae.register_to_config(scaling_factor=self._scale, force_upcast=False)
+        parts = (vae, denoiser.eval(), text_encoder.eval(), self._tokenizer)
+        size = export(self.folder / "model", *parts, schedule=SCHEDULE)
         self.report(f"export: {size / 1e6:.1f} MB, denoiser of step {step}, in {str(self.folder / 'model')!r}")
 
     def evaluate(self, prompts: int = 500, seed: int = 1_000_000) -> dict[str, Any]:

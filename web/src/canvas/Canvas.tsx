@@ -14,14 +14,15 @@ import {
   SelectionMode,
   useStore,
 } from "@xyflow/react";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { copy } from "../core/clipboard";
 import { pieceAt } from "../core/curve";
-import { type End, type Point, wireOf } from "../core/document";
+import { type End, graphAt, type Point, wireOf } from "../core/document";
 import { splice } from "../core/edits";
 import { canConnect, given } from "../core/fit";
 import { addPoint, pointsOf } from "../core/reroutes";
 import { fits, known, typeOfStep, useCatalogue } from "../state/catalogue";
+import { differenceOf, useAgainst } from "../state/compare";
 import { boxes, linkEnds } from "../state/geometry";
 import { put } from "../state/pasting";
 import { useRuns } from "../state/runs";
@@ -32,7 +33,7 @@ import { Controls } from "./Controls";
 import { Empty } from "./Empty";
 import { Far } from "./Far";
 import { hit, type Scene } from "./far";
-import { linkDrawer, nodeDrawer, noteId } from "./flow";
+import { linkDrawer, nodeDrawer, noteId, removedNodes } from "./flow";
 import { Guides } from "./Guides";
 import { Knife } from "./Knife";
 import { LinkView } from "./LinkView";
@@ -47,6 +48,7 @@ import { Pulled, Refusal } from "./Pulled";
 import { linkUnder } from "./splicing";
 import { FAR, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
 
+const Compared = lazy(() => import("./Compared"));
 const NODES = { step: NodeView, note: NoteView, group: GroupView, point: PointView, ghost: GhostView };
 const LINKS = { link: LinkView };
 const NO_NODES: Node[] = [];
@@ -98,6 +100,14 @@ function Flow() {
     () => drawNodes({ graph, document, selection: chosen, drag, copying, live: isLive }),
     [drawNodes, graph, document, chosen, drag, copying, types, live],
   );
+  const against = useAgainst((s) => s.against);
+  const gone = useTab((now) => differenceOf(now, against)?.removed);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: sizes also depend on the catalogue
+  const removed = useMemo(
+    () => (against && gone?.length ? removedNodes(graphAt(against.document, path), against.document, gone) : NO_NODES),
+    [against, gone, path, types],
+  );
+  const shownNodes = useMemo(() => (removed.length > 0 ? [...nodes, ...removed] : nodes), [nodes, removed]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: colours also depend on the catalogue
   const links = useMemo(() => drawLinks(graph, document, chosen), [drawLinks, graph, document, chosen, types]);
 
@@ -211,7 +221,7 @@ function Flow() {
       }}
     >
       <ReactFlow
-        nodes={far ? NO_NODES : nodes}
+        nodes={far ? NO_NODES : shownNodes}
         edges={far ? NO_LINKS : links}
         nodeTypes={NODES}
         edgeTypes={LINKS}
@@ -280,6 +290,11 @@ function Flow() {
       )}
       <Knife over={pane} />
       <Breadcrumbs />
+      {against && (
+        <Suspense>
+          <Compared />
+        </Suspense>
+      )}
       <Empty />
       <Controls />
       {minimap && <Minimap />}

@@ -7,6 +7,7 @@ import { exposedName, setValue, withLook } from "../core/edits";
 import { FIELD, portTop, type Row, type Shape } from "../core/sizes";
 import { typeOfStep, useCatalogue } from "../state/catalogue";
 import { useCheck } from "../state/check";
+import { useDifference } from "../state/compare";
 import { shapeOfStep, showsPicture } from "../state/geometry";
 import { useRuns } from "../state/runs";
 import { edit, enter, graphOf, useTab } from "../state/session";
@@ -36,6 +37,7 @@ function Known({ id, step, selected }: { id: string; step: Step; selected: boole
   const planned = useCheck((s) => s.plan[key]?.state);
   const preview = showsPicture(type, look, live);
   const shape = useTab((tab) => shapeOfStep(step, look, tab.history.present, preview));
+  const differs = useDifference((d) => (d?.added.includes(id) ? "added" : d && id in d.changed ? "changed" : ""));
   const troubled = useCheck((s) => s.problems.some((p) => p.node === key));
   const kept = (planned === "memory" || planned === "disk") && state !== "running";
   const title = look?.title || type.title;
@@ -50,6 +52,7 @@ function Known({ id, step, selected }: { id: string; step: Step; selected: boole
     state === "failed" && "failed",
     !type.known && "unknown",
     look?.collapsed && "collapsed",
+    differs,
     hue !== undefined && "tinted",
   ];
   return (

@@ -12,7 +12,7 @@ export const PointView = memo(function PointView({ data, selected }: NodeProps) 
   );
 });
 
-/** Where a node stays of which a copy is dragged. */
-export function GhostView() {
-  return <div className="ghost" />;
+/** Where a node stays of which a copy is dragged, or was in the version that this one is compared with. */
+export function GhostView({ data }: NodeProps) {
+  return <div className={data.removed ? "ghost removed" : "ghost"}>{data.removed ? String(data.removed) : null}</div>;
 }

@@ -150,6 +150,29 @@ function drawPoint(
   return { x, y, node };
 }
 
+/** What shows where nodes were in the version that this one is compared with. */
+export function removedNodes(graph: Graph, document: Workflow, ids: readonly string[]): Node[] {
+  return ids.flatMap((id) => {
+    const step = graph.nodes[id];
+    if (!step) return [];
+    const look = graph.layout?.looks?.[id];
+    const [x, y] = graph.layout?.nodes?.[id] ?? ORIGIN;
+    const { width, height } = shapeOfStep(step, look, document, false);
+    const size = { width, height };
+    return {
+      id: `removed:${id}`,
+      type: "ghost",
+      position: { x, y },
+      data: { removed: look?.title || typeOfStep(step, document).title },
+      ...size,
+      measured: size,
+      draggable: false,
+      selectable: false,
+      focusable: false,
+    };
+  });
+}
+
 /** What shows where a node stays of which a copy is dragged. */
 function ghost(id: string, { shape }: Drawn, at: Point): Node {
   const size = { width: shape.width, height: shape.height };

@@ -34,7 +34,9 @@ export function graphSvg(): string {
         const value = step.inputs?.[row.input.name];
         const shown = value === undefined || linksOf(value).length > 0 ? "" : `: ${String(value).slice(0, 24)}`;
         bodies.push(`<circle cx="${at.x}" cy="${y}" r="4" fill="${colour(row.input.type)}"/>`);
-        bodies.push(`<text x="${at.x + 12}" y="${y + 4}">${escaped(row.input.title + shown)}</text>`);
+        if (row.field || row.input.widget === null) {
+          bodies.push(`<text x="${at.x + 12}" y="${y + 4}">${escaped(row.input.title + shown)}</text>`);
+        }
         for (const { $from } of linksOf(value)) {
           const source = end($from);
           const from = all.get(source.node);

@@ -4,9 +4,10 @@ import { closeDialog, useView } from "../state/view";
 import { t } from "../text";
 import { Picker } from "../ui/Picker";
 import { shown } from "./keymap";
+import { useKeysOf } from "./keys";
 import { COMMANDS, type Command } from "./registry";
 
-export function CommandPalette() {
+export default function CommandPalette() {
   const graph = useView((s) => s.view === "graph");
   const find = useCallback(
     (query: string) =>
@@ -22,12 +23,12 @@ export function CommandPalette() {
       label={t.commands.label}
       placeholder={t.commands.placeholder}
       find={find}
-      keyOf={(c) => c.id.replaceAll(/\W/g, "")}
+      keyOf={(c) => c.id}
       heading={(c) => t.groups[c.group]}
       row={(c) => (
         <>
           <span>{c.title}</span>
-          {c.keys[0] && <kbd>{shown(c.keys[0])}</kbd>}
+          <Keys command={c} />
         </>
       )}
       onPick={(c) => {
@@ -38,4 +39,9 @@ export function CommandPalette() {
       onClose={closeDialog}
     />
   );
+}
+
+function Keys({ command }: { command: Command }) {
+  const [first] = useKeysOf(command);
+  return first === undefined ? null : <kbd>{shown(first)}</kbd>;
 }

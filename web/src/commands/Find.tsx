@@ -15,7 +15,7 @@ interface Found {
 }
 
 /** Find a node of the graph by its name or by what its fields hold. */
-export function Find() {
+export default function Find() {
   const find = useCallback((query: string) => {
     const graph = currentGraph();
     const items = Object.entries(graph.nodes).map(([id, step]): Found => {

@@ -1,7 +1,9 @@
 /** Keys to commands. */
 
+import { byKey, type Custom } from "../core/keys";
 import { useView } from "../state/view";
-import { COMMANDS, walk } from "./registry";
+import { useKeys } from "./keys";
+import { COMMANDS, type Command, walk } from "./registry";
 
 const MAC = /Mac|iP(hone|ad)/.test(globalThis.navigator?.platform ?? "");
 
@@ -34,7 +36,14 @@ export function pressed(event: KeyboardEvent): string {
   return `${mod ? "Mod+" : ""}${event.altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${name}`;
 }
 
-const BY_KEY = new Map(COMMANDS.flatMap((c) => c.keys.map((key) => [key, c] as const)));
+let known: { custom: Custom; map: ReadonlyMap<string, Command> } | undefined;
+
+function commandOf(key: string): Command | undefined {
+  const { custom } = useKeys.getState();
+  if (known?.custom !== custom) known = { custom, map: byKey(COMMANDS, custom) };
+  return known.map.get(key);
+}
+
 const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -57,7 +66,7 @@ export function listenToKeys(): () => void {
       walk(...arrow);
       return;
     }
-    const command = BY_KEY.get(key);
+    const command = commandOf(key);
     if (!command) return;
     if (typing && !command.always && key !== "Escape") return;
     if (command.graph && useView.getState().view !== "graph") return;

@@ -38,7 +38,7 @@ export interface Command {
   readonly id: string;
   readonly title: string;
   readonly group: keyof typeof t.groups;
-  /** The first is shown; `Mod` is Ctrl, or Command on a Mac. */
+  /** Those it comes with. The first is shown; `Mod` is Ctrl, or Command on a Mac. */
   readonly keys: readonly string[];
   readonly run: () => void;
   /** Also while typing in a field. */
@@ -50,89 +50,94 @@ export interface Command {
 const GRID = 12;
 
 export const COMMANDS: readonly Command[] = [
-  command("run", t.actions.run, ["Mod+Enter"], () => void start(), { always: true }),
-  command("run", t.actions.runTo, ["Shift+Enter"], () => void start(chosenNodes())),
-  command("run", t.actions.runFirst, ["Mod+Shift+Enter"], () => void start(undefined, true), { always: true }),
-  command("run", t.actions.stop, ["Mod+Alt+Enter"], stop, { always: true }),
-  command("run", t.actions.onChange, ["Alt+r"], toggleOnChange),
-  command("run", t.actions.sweep, ["Shift+S"], () => openDialog({ kind: "sweep", target: null })),
-  command("run", t.actions.nextProblem, ["F8"], nextProblem, { always: true }),
+  command("run", "run", ["Mod+Enter"], () => void start(), { always: true }),
+  command("run", "runTo", ["Shift+Enter"], () => void start(chosenNodes())),
+  command("run", "runFirst", ["Mod+Shift+Enter"], () => void start(undefined, true), { always: true }),
+  command("run", "stop", ["Mod+Alt+Enter"], stop, { always: true }),
+  command("run", "onChange", ["Alt+r"], toggleOnChange),
+  command("run", "sweep", ["Shift+S"], () => openDialog({ kind: "sweep", target: null })),
+  command("run", "nextProblem", ["F8"], nextProblem, { always: true }),
 
-  command("edit", t.actions.undo, ["Mod+z"], () => back("undo")),
-  command("edit", t.actions.redo, ["Mod+Shift+z", "Mod+y"], () => back("redo")),
-  graphCommand("edit", t.actions.copy, ["Mod+c"], () => void copyChosen()),
-  graphCommand("edit", t.actions.cut, ["Mod+x"], () => void copyChosen().then(remove)),
-  graphCommand("edit", t.actions.paste, ["Mod+v"], () => void pasteText(false)),
-  graphCommand("edit", t.actions.pasteLinked, ["Mod+Shift+v"], () => void pasteText(true)),
-  graphCommand("edit", t.actions.duplicate, ["Mod+d"], duplicate),
-  graphCommand("edit", t.actions.remove, ["Delete", "Backspace"], remove),
-  graphCommand("edit", t.actions.dissolve, ["Mod+Delete", "Mod+Backspace"], dissolve),
-  graphCommand("edit", t.actions.bypass, ["Mod+b"], () => setMode("bypass")),
-  graphCommand("edit", t.actions.mute, ["m"], () => setMode("mute")),
-  graphCommand("edit", t.actions.selectAll, ["Mod+a"], selectAll),
-  graphCommand("edit", t.actions.selectUp, ["Alt+ArrowLeft"], () => reach("up")),
-  graphCommand("edit", t.actions.selectDown, ["Alt+ArrowRight"], () => reach("down")),
+  command("edit", "undo", ["Mod+z"], () => back("undo")),
+  command("edit", "redo", ["Mod+Shift+z", "Mod+y"], () => back("redo")),
+  graphCommand("edit", "copy", ["Mod+c"], () => void copyChosen()),
+  graphCommand("edit", "cut", ["Mod+x"], () => void copyChosen().then(remove)),
+  graphCommand("edit", "paste", ["Mod+v"], () => void pasteText(false)),
+  graphCommand("edit", "pasteLinked", ["Mod+Shift+v"], () => void pasteText(true)),
+  graphCommand("edit", "duplicate", ["Mod+d"], duplicate),
+  graphCommand("edit", "remove", ["Delete", "Backspace"], remove),
+  graphCommand("edit", "dissolve", ["Mod+Delete", "Mod+Backspace"], dissolve),
+  graphCommand("edit", "bypass", ["Mod+b"], () => setMode("bypass")),
+  graphCommand("edit", "mute", ["m"], () => setMode("mute")),
+  graphCommand("edit", "selectAll", ["Mod+a"], selectAll),
+  graphCommand("edit", "selectUp", ["Alt+ArrowLeft"], () => reach("up")),
+  graphCommand("edit", "selectDown", ["Alt+ArrowRight"], () => reach("down")),
 
-  graphCommand("add", t.actions.palette, ["Space", "Tab"], openPalette),
-  graphCommand("add", t.actions.connect, ["c"], connectChosen),
-  graphCommand("add", t.actions.note, ["n"], addNote),
+  graphCommand("add", "palette", ["Space", "Tab"], openPalette),
+  graphCommand("add", "connect", ["c"], connectChosen),
+  graphCommand("add", "note", ["n"], addNote),
 
-  command("look", t.actions.commands, ["Mod+k", "Mod+Shift+p"], () => openDialog({ kind: "commands" }), {
+  command("look", "commands", ["Mod+k", "Mod+Shift+p"], () => openDialog({ kind: "commands" }), {
     always: true,
   }),
-  graphCommand("look", t.actions.find, ["Mod+f"], () => openDialog({ kind: "find" })),
-  command("look", t.actions.help, ["?"], () => openDialog({ kind: "help" })),
-  graphCommand("look", t.actions.fit, ["Shift+1", "."], () => canvas.showAll()),
-  graphCommand("look", t.actions.fitSelection, ["Shift+2", "f"], () => canvas.showNodes(chosenNodes())),
-  graphCommand("look", t.actions.actual, ["Shift+0"], () => void canvas.useCanvas.getState().flow?.zoomTo(1)),
-  graphCommand("look", t.actions.zoomIn, ["+", "="], () => void canvas.useCanvas.getState().flow?.zoomIn()),
-  graphCommand("look", t.actions.zoomOut, ["-"], () => void canvas.useCanvas.getState().flow?.zoomOut()),
-  graphCommand("look", t.actions.minimap, ["Alt+m"], toggleMinimap),
+  graphCommand("look", "find", ["Mod+f"], () => openDialog({ kind: "find" })),
+  command("look", "help", ["?"], () => openDialog({ kind: "help" })),
+  graphCommand("look", "fit", ["Shift+1", "."], () => canvas.showAll()),
+  graphCommand("look", "fitSelection", ["Shift+2", "f"], () => canvas.showNodes(chosenNodes())),
+  graphCommand("look", "actual", ["Shift+0"], () => void canvas.useCanvas.getState().flow?.zoomTo(1)),
+  graphCommand("look", "zoomIn", ["+", "="], () => void canvas.useCanvas.getState().flow?.zoomIn()),
+  graphCommand("look", "zoomOut", ["-"], () => void canvas.useCanvas.getState().flow?.zoomOut()),
+  graphCommand("look", "minimap", ["Alt+m"], toggleMinimap),
 
-  graphCommand("arrange", t.actions.arrange, ["Shift+L"], () => void arrange()),
-  graphCommand("arrange", t.actions.alignLeft, [], () => align(0)),
-  graphCommand("arrange", t.actions.alignTop, [], () => align(1)),
-  graphCommand("arrange", t.actions.distribute, [], distribute),
-  graphCommand("arrange", t.actions.collapse, ["Alt+c"], collapse),
-  graphCommand("arrange", t.actions.group, ["Mod+g"], frame),
-  graphCommand("arrange", t.actions.subgraph, ["Mod+Shift+e"], makeSubgraph),
-  graphCommand("arrange", t.actions.unfold, ["Mod+Shift+u"], unfoldChosen),
-  graphCommand("arrange", t.actions.enter, ["Enter"], enterChosen),
-  graphCommand("arrange", t.actions.leave, ["Escape"], stepBack),
-  graphCommand("arrange", t.actions.moveLeft, ["Shift+ArrowLeft"], () => nudge(-GRID, 0)),
-  graphCommand("arrange", t.actions.moveRight, ["Shift+ArrowRight"], () => nudge(GRID, 0)),
-  graphCommand("arrange", t.actions.moveUp, ["Shift+ArrowUp"], () => nudge(0, -GRID)),
-  graphCommand("arrange", t.actions.moveDown, ["Shift+ArrowDown"], () => nudge(0, GRID)),
+  graphCommand("arrange", "arrange", ["Shift+L"], () => void arrange()),
+  graphCommand("arrange", "alignLeft", [], () => align(0)),
+  graphCommand("arrange", "alignTop", [], () => align(1)),
+  graphCommand("arrange", "distribute", [], distribute),
+  graphCommand("arrange", "collapse", ["Alt+c"], collapse),
+  graphCommand("arrange", "group", ["Mod+g"], frame),
+  graphCommand("arrange", "subgraph", ["Mod+Shift+e"], makeSubgraph),
+  graphCommand("arrange", "unfold", ["Mod+Shift+u"], unfoldChosen),
+  graphCommand("arrange", "enter", ["Enter"], enterChosen),
+  graphCommand("arrange", "leave", ["Escape"], stepBack),
+  graphCommand("arrange", "moveLeft", ["Shift+ArrowLeft"], () => nudge(-GRID, 0)),
+  graphCommand("arrange", "moveRight", ["Shift+ArrowRight"], () => nudge(GRID, 0)),
+  graphCommand("arrange", "moveUp", ["Shift+ArrowUp"], () => nudge(0, -GRID)),
+  graphCommand("arrange", "moveDown", ["Shift+ArrowDown"], () => nudge(0, GRID)),
 
-  command("file", t.actions.new, ["Alt+n"], newWorkflow),
-  command("file", t.actions.openFile, ["Mod+o"], pickFile, { always: true }),
-  command("file", t.actions.templates, ["Mod+Shift+o"], () => openDialog({ kind: "templates" }), { always: true }),
-  command("file", t.actions.save, ["Mod+s"], () => void save(), { always: true }),
-  command("file", t.actions.saveAs, ["Mod+Shift+s"], () => openDialog({ kind: "save" }), { always: true }),
-  command("file", t.actions.versions, [], () => openDialog({ kind: "versions" })),
-  command("file", t.actions.export, ["Mod+e"], () => openDialog({ kind: "export" }), { always: true }),
+  command("file", "new", ["Alt+n"], newWorkflow),
+  command("file", "openFile", ["Mod+o"], pickFile, { always: true }),
+  command("file", "templates", ["Mod+Shift+o"], () => openDialog({ kind: "templates" }), { always: true }),
+  command("file", "save", ["Mod+s"], () => void save(), { always: true }),
+  command("file", "saveAs", ["Mod+Shift+s"], () => openDialog({ kind: "save" }), { always: true }),
+  command("file", "versions", [], () => openDialog({ kind: "versions" })),
+  command("file", "export", ["Mod+e"], () => openDialog({ kind: "export" }), { always: true }),
 
-  command("view", t.actions.graph, ["1"], () => show("graph")),
-  command("view", t.actions.app, ["2"], () => show("app")),
-  command("view", t.actions.gallery, ["3"], () => show("gallery")),
-  command("view", t.actions.results, ["r"], () => togglePanel("results")),
-  command("view", t.actions.queue, ["q"], () => togglePanel("queue")),
-  command("view", t.actions.problems, ["p"], () => togglePanel("problems")),
-  command("view", t.actions.node, ["i"], () => togglePanel("node")),
+  command("view", "graph", ["1"], () => show("graph")),
+  command("view", "app", ["2"], () => show("app")),
+  command("view", "gallery", ["3"], () => show("gallery")),
+  command("view", "results", ["r"], () => togglePanel("results")),
+  command("view", "queue", ["q"], () => togglePanel("queue")),
+  command("view", "problems", ["p"], () => togglePanel("problems")),
+  command("view", "node", ["i"], () => togglePanel("node")),
 ];
 
 function command(
   group: Command["group"],
-  title: string,
+  id: keyof typeof t.actions,
   keys: readonly string[],
   run: () => void,
   more: Partial<Command> = {},
 ): Command {
-  return { id: title, title, group, keys, run, ...more };
+  return { id, title: t.actions[id], group, keys, run, ...more };
 }
 
-function graphCommand(group: Command["group"], title: string, keys: readonly string[], run: () => void): Command {
-  return command(group, title, keys, run, { graph: true });
+function graphCommand(
+  group: Command["group"],
+  id: keyof typeof t.actions,
+  keys: readonly string[],
+  run: () => void,
+): Command {
+  return command(group, id, keys, run, { graph: true });
 }
 
 export async function start(targets?: readonly string[], first = false): Promise<void> {

@@ -5,6 +5,7 @@ import { Dialog } from "../ui/Dialog";
 import { IconButton } from "../ui/IconButton";
 import { Board } from "./Board";
 import type { Brush, Painter, Tool } from "./painter";
+import "./studio.css";
 
 interface Props {
   readonly label: string;

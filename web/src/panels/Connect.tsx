@@ -19,7 +19,7 @@ interface Offer {
 }
 
 /** Connecting by keyboard: every link that the node could have, as a list. */
-export function Connect({ node }: { node: string }) {
+export default function Connect({ node }: { node: string }) {
   const find = useCallback((query: string) => search(offers(node), query, (o) => [o.label, o.type]), [node]);
   return (
     <Picker

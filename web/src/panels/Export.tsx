@@ -1,23 +1,30 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
+import { graphPng } from "../canvas/graphPng";
 import { graphSvg } from "../canvas/svg";
 import { documentText } from "../commands/registry";
 import { currentDocument } from "../state/session";
-import { closeDialog, inform } from "../state/view";
+import { closeDialog, complain, inform } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 
-const KINDS = ["json", "curl", "python", "svg"] as const;
+const KINDS = ["json", "curl", "python", "svg", "png"] as const;
 type Kind = (typeof KINDS)[number];
 
 /** The document, and what else can be made of it. */
 export default function Export() {
   const [kind, setKind] = useState<Kind>("json");
-  const text = written(kind);
+  const [picture, setPicture] = useState<Blob | null>(null);
+  const text = kind === "png" ? "" : written(kind);
+  useEffect(() => {
+    if (kind === "png") graphPng().then(setPicture, complain);
+  }, [kind]);
   const save = () => {
+    const content = kind === "png" ? picture : new Blob([text], { type: "text/plain" });
+    if (!content) return;
     const name = (currentDocument().name || "workflow").replace(/\W+/g, "_").toLowerCase();
-    const ending = { json: "json", curl: "sh", python: "py", svg: "svg" }[kind];
+    const ending = { json: "json", curl: "sh", python: "py", svg: "svg", png: "png" }[kind];
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+    link.href = URL.createObjectURL(content);
     link.download = `${name}.${ending}`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -33,15 +40,21 @@ export default function Export() {
           </label>
         ))}
       </fieldset>
-      <textarea readOnly className="code" aria-label={t.files[kind]} value={text} rows={16} spellCheck={false} />
+      {kind === "png" ? (
+        <Preview picture={picture} />
+      ) : (
+        <textarea readOnly className="code" aria-label={t.files[kind]} value={text} rows={16} spellCheck={false} />
+      )}
       <div className="dialog-foot">
-        <button
-          type="button"
-          className="button"
-          onClick={() => void navigator.clipboard?.writeText(text).then(() => inform(t.files.copied))}
-        >
-          {t.files.copy}
-        </button>
+        {kind !== "png" && (
+          <button
+            type="button"
+            className="button"
+            onClick={() => void navigator.clipboard?.writeText(text).then(() => inform(t.files.copied))}
+          >
+            {t.files.copy}
+          </button>
+        )}
         <button type="button" className="button primary" onClick={save}>
           {t.files.download}
         </button>
@@ -50,7 +63,23 @@ export default function Export() {
   );
 }
 
-function written(kind: Kind): string {
+function Preview({ picture }: { picture: Blob | null }) {
+  const [url, setUrl] = useState<string>();
+  useEffect(() => {
+    if (!picture) return;
+    const made = URL.createObjectURL(picture);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [picture]);
+  return (
+    <figure className="export-picture">
+      {url && <img src={url} alt={t.canvas.label} />}
+      <figcaption className="quiet">{t.files.carries}</figcaption>
+    </figure>
+  );
+}
+
+function written(kind: Exclude<Kind, "png">): string {
   const document = documentText();
   const url = `${location.origin}/api/jobs?wait=1`;
   switch (kind) {

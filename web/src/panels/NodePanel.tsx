@@ -13,7 +13,7 @@ import { Dot } from "./Palette";
 const MODES = [undefined, "bypass", "mute"] as const;
 
 /** About the selected node: what it is, how it looks, and which of its inputs the app shows. */
-export function NodePanel() {
+export default function NodePanel() {
   const id = useTab((tab) => tab.selection.find((s) => s in graphOf(tab).nodes));
   const step = useTab((tab) => (id === undefined ? undefined : graphOf(tab).nodes[id]));
   const type = useTab((tab) => (step ? typeOfStep(step, tab.history.present) : undefined));

@@ -1,11 +1,14 @@
+import { Suspense } from "react";
 import { type Panel as Name, useView } from "../state/view";
 import { t } from "../text";
 import { Icon, type IconName } from "../ui/Icon";
 import { IconButton } from "../ui/IconButton";
-import { NodePanel } from "./NodePanel";
-import { ProblemsPanel } from "./ProblemsPanel";
-import { QueuePanel } from "./QueuePanel";
+import { later } from "../ui/later";
 import { ResultsPanel } from "./ResultsPanel";
+
+const NodePanel = later(() => import("./NodePanel"));
+const QueuePanel = later(() => import("./QueuePanel"));
+const ProblemsPanel = later(() => import("./ProblemsPanel"));
 
 const PANELS: readonly (readonly [Name, IconName])[] = [
   ["results", "image"],
@@ -36,10 +39,12 @@ export function Panel() {
         <IconButton icon="close" size={14} label={t.panel.close} onClick={() => useView.setState({ panel: null })} />
       </div>
       <div className="panel-body">
-        {open === "results" && <ResultsPanel />}
-        {open === "node" && <NodePanel />}
-        {open === "queue" && <QueuePanel />}
-        {open === "problems" && <ProblemsPanel />}
+        <Suspense>
+          {open === "results" && <ResultsPanel />}
+          {open === "node" && <NodePanel />}
+          {open === "queue" && <QueuePanel />}
+          {open === "problems" && <ProblemsPanel />}
+        </Suspense>
       </div>
     </aside>
   );

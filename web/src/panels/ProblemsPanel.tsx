@@ -7,7 +7,7 @@ import { Icon } from "../ui/Icon";
 import { type Fix, fixOf } from "./fixes";
 
 /** Everything that is wrong, each leading to where it is; below it what failed in the shown run. */
-export function ProblemsPanel() {
+export default function ProblemsPanel() {
   const problems = useCheck((s) => s.problems);
   const job = useTab((tab) => tab.job);
   const nodes = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes));

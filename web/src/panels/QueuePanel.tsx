@@ -12,7 +12,7 @@ function inLine(a: Job, b: Job): number {
   return b.priority - a.priority || a.created - b.created;
 }
 
-export function QueuePanel() {
+export default function QueuePanel() {
   const paused = useRuns((s) => s.paused);
   const ids = useRuns(
     useShallow((s) => {

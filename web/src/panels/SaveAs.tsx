@@ -6,7 +6,7 @@ import { closeDialog } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 
-export function SaveAs() {
+export default function SaveAs() {
   const [name, setName] = useState(current().stored ?? currentDocument().name ?? "");
   return (
     <Dialog label={t.menu.saveAs} className="small" headed onClose={closeDialog}>

@@ -7,7 +7,7 @@ import { t } from "../text";
 import { Picker } from "../ui/Picker";
 
 /** What the server keeps: templates, and what was saved. */
-export function Templates() {
+export default function Templates() {
   const [items, setItems] = useState<readonly api.Stored[]>([]);
   useEffect(() => {
     api.workflows().then(({ workflows }) => setItems(workflows), complain);
@@ -25,12 +25,14 @@ export function Templates() {
       keyOf={(w) => w.name}
       row={(w) => (
         <>
+          {w.thumbnail != null && <img className="template-small" src={w.thumbnail} alt="" loading="lazy" />}
           <span>{w.title || w.name}</span>
           <span className="quiet">{w.template ? t.files.template : t.files.version(w.version)}</span>
         </>
       )}
       detail={(w) => (
         <>
+          {w.thumbnail != null && <img className="template-picture" src={w.thumbnail} alt="" />}
           <h3>{w.title || w.name}</h3>
           <p>{w.description}</p>
         </>

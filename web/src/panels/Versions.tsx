@@ -1,8 +1,9 @@
 import { useEffect, useState } from "react";
 import * as api from "../api/client";
+import { useAgainst } from "../state/compare";
 import { openStored } from "../state/files";
-import { useTab } from "../state/session";
-import { closeDialog, complain } from "../state/view";
+import { current, useTab } from "../state/session";
+import { closeDialog, complain, show } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 
@@ -25,6 +26,14 @@ export default function Versions() {
               <button
                 type="button"
                 className="button"
+                aria-label={`${t.compare.compare}: ${t.files.version(v.version)}`}
+                onClick={() => void compareWith(name, v.version)}
+              >
+                {t.compare.compare}
+              </button>
+              <button
+                type="button"
+                className="button"
                 onClick={() => {
                   closeDialog();
                   void openStored(name, false, v.version);
@@ -38,4 +47,16 @@ export default function Versions() {
       )}
     </Dialog>
   );
+}
+
+/** Show how the open document differs from a version of it. */
+async function compareWith(name: string, version: number): Promise<void> {
+  try {
+    const { document } = await api.workflow(name, version);
+    useAgainst.setState({ against: { document, name: t.files.version(version), tab: current().id } });
+    closeDialog();
+    show("graph");
+  } catch (error) {
+    complain(error);
+  }
 }

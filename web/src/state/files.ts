@@ -91,8 +91,10 @@ export async function takePicture(file: Blob, at: Point | null): Promise<void> {
 }
 
 export function putPicture(name: string, at: Point | null): void {
-  const loader = [...known().values()].find((type) =>
-    type.inputs.some((i) => i.widget?.kind === "file" && i.widget.holds === "image"),
+  const loader = [...known().values()].find(
+    (type) =>
+      type.outputs.some((o) => o.type === "Image") &&
+      type.inputs.some((i) => i.widget?.kind === "file" && i.widget.holds === "image"),
   );
   const port = loader?.inputs.find((i) => i.widget?.kind === "file" && i.widget.holds === "image")?.name;
   if (!loader || port === undefined) return;

@@ -103,6 +103,7 @@ export const de: Text = {
     }
   },
   field: {
+    complete: "Das Wort vollenden",
     reset: "Zurück zur Vorgabe",
     minus: (name) => `Weniger ${name}`,
     plus: (name) => `Mehr ${name}`,
@@ -143,6 +144,13 @@ export const de: Text = {
     label: "Tastenkürzel",
     close: "Schließen",
     pointer: "Mit dem Zeiger",
+    change: "Ein Druck auf Tasten gibt einem Befehl andere.",
+    press: "Tasten drücken…",
+    keys: (command) => `Tasten ändern von ${command}`,
+    taken: (key, from) => `${key} gehörte zu „${from}“, das sie verloren hat.`,
+    refused: (key) => `${key} wird zum Gehen und Schreiben gebraucht.`,
+    restore: (command) => `Die mitgelieferten Tasten von ${command}`,
+    restoreAll: "Alle wie mitgeliefert",
     gestures: [
       ["Knoten hinzufügen", "Doppelklick auf die Fläche"],
       ["Verbindung über einen Punkt führen", "Doppelklick auf sie"],
@@ -151,6 +159,7 @@ export const de: Text = {
       ["Ohne Einrasten ziehen", "Strg beim Ziehen"],
       ["In eine Verbindung einsetzen", "Knoten darauf ablegen"],
       ["Mehreres wählen", "Umschalt+Ziehen"],
+      ["Ein Wort vollenden oder gewichten", "Strg+Leertaste, Strg+↑ oder ↓ im Prompt"],
     ],
   },
   edits: {
@@ -326,6 +335,14 @@ export const de: Text = {
     use: "Diese Werte nehmen",
     used: "Der Workflow hat jetzt diese Werte",
   },
+  compare: {
+    compare: "Vergleichen",
+    with: (name) => `Verglichen mit ${name}`,
+    close: "Den Vergleich beenden",
+    same: "Nichts ist anders.",
+    added: (id) => `${id}: neu`,
+    removed: (id) => `${id}: fort`,
+  },
   fixes: {
     use: (value) => `${value} nehmen`,
     drop: (port) => `${port} entfernen`,
@@ -432,6 +449,8 @@ export const de: Text = {
     curl: "Als Anfrage (curl)",
     python: "Als Python",
     svg: "Bild des Graphen (SVG)",
+    png: "Bild des Graphen (PNG)",
+    carries: "Es trägt den Workflow: in den Editor gezogen, öffnet es sich.",
     copy: "Kopieren",
     copied: "Kopiert",
     download: "Herunterladen",

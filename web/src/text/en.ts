@@ -102,6 +102,7 @@ export const en = {
     }
   },
   field: {
+    complete: "Complete the word",
     reset: "Back to the default",
     minus: (name: string) => `Less ${name}`,
     plus: (name: string) => `More ${name}`,
@@ -142,6 +143,13 @@ export const en = {
     label: "Keyboard shortcuts",
     close: "Close",
     pointer: "With the pointer",
+    change: "Press on keys to give a command others.",
+    press: "Press keys…",
+    keys: (command: string) => `Change the keys of ${command}`,
+    taken: (key: string, from: string) => `${key} was for “${from}”, which has lost it.`,
+    refused: (key: string) => `${key} is needed for walking and typing.`,
+    restore: (command: string) => `The keys that ${command} comes with`,
+    restoreAll: "All as they come",
     gestures: [
       ["Add a node", "Double-click the canvas"],
       ["Lead a link over a point", "Double-click it"],
@@ -150,6 +158,7 @@ export const en = {
       ["Drag without snapping", "Ctrl while dragging"],
       ["Insert into a link", "Drop a node on it"],
       ["Select several", "Shift+drag"],
+      ["Complete or weight a word", "Ctrl+Space, Ctrl+↑ or ↓ in a prompt"],
     ],
   },
   edits: {
@@ -325,6 +334,14 @@ export const en = {
     use: "Use these values",
     used: "The workflow has these values now",
   },
+  compare: {
+    compare: "Compare",
+    with: (name: string) => `Compared with ${name}`,
+    close: "End the comparison",
+    same: "Nothing differs.",
+    added: (id: string) => `${id}: new`,
+    removed: (id: string) => `${id}: gone`,
+  },
   fixes: {
     use: (value: string) => `Use ${value}`,
     drop: (port: string) => `Remove ${port}`,
@@ -431,6 +448,8 @@ export const en = {
     curl: "As a request (curl)",
     python: "As Python",
     svg: "Picture of the graph (SVG)",
+    png: "Picture of the graph (PNG)",
+    carries: "It carries the workflow: dropped into the editor, it opens.",
     copy: "Copy",
     copied: "Copied",
     download: "Download",

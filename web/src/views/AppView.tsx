@@ -10,9 +10,10 @@ import { editRoot, useTab } from "../state/session";
 import { t } from "../text";
 import { IconButton } from "../ui/IconButton";
 import { Field } from "../widgets/Field";
+import "./views.css";
 
 /** The workflow as a form: the inputs it shows, and beside them what it makes. */
-export function AppView() {
+export default function AppView() {
   const document = useTab((tab) => tab.history.present);
   const names = Object.keys(document.inputs ?? {});
   return (

@@ -1,6 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import * as api from "../api/client";
-import type { Workflow } from "../core/document";
 import { openDocument, takePicture } from "../state/files";
 import { useRuns } from "../state/runs";
 import { complain, show } from "../state/view";
@@ -9,6 +8,7 @@ import { Dialog } from "../ui/Dialog";
 import { Icon } from "../ui/Icon";
 import { IconButton } from "../ui/IconButton";
 import { Compare } from "./Compare";
+import "./views.css";
 
 const PAGE = 60;
 const PAUSE = 200;
@@ -170,7 +170,7 @@ function Single({ result, onStar, onStep, onClose, onRemoved }: SingleProps) {
     try {
       const found = await api.resultDocument(result.id);
       onClose();
-      await openDocument("document" in found ? (found.document as Workflow) : found);
+      await openDocument(found.document);
     } catch (error) {
       complain(error);
     }

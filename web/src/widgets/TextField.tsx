@@ -1,6 +1,10 @@
 import { useLayoutEffect, useRef } from "react";
+import { completed, completions, wordBefore } from "../core/completion";
 import { weighted } from "../core/emphasis";
+import { announce } from "../state/view";
+import { words } from "../state/words";
 import { t } from "../text";
+import { choose } from "../ui/chooser";
 import type { FieldProps } from "./Field";
 
 export function TextField({ label, value, doc, onChange }: FieldProps<string>) {
@@ -20,7 +24,7 @@ export function TextField({ label, value, doc, onChange }: FieldProps<string>) {
   );
 }
 
-/** A prompt. Ctrl+Up and Ctrl+Down weight the word at the caret, or what is selected. */
+/** A prompt. Ctrl+Up and Ctrl+Down weight the word at the caret, or what is selected; Ctrl+Space completes it. */
 export function PromptField({ label, value, doc, onChange }: FieldProps<string>) {
   const area = useRef<HTMLTextAreaElement>(null);
   const selection = useRef<[number, number] | null>(null);
@@ -29,7 +33,30 @@ export function PromptField({ label, value, doc, onChange }: FieldProps<string>)
     area.current?.setSelectionRange(...selection.current);
     selection.current = null;
   });
+  const complete = async (from: HTMLTextAreaElement) => {
+    const { value: text, selectionEnd: caret } = from;
+    const found = completions(await words(), wordBefore(text, caret).start);
+    if (found.length === 0) {
+      announce(t.palette.none);
+      return;
+    }
+    choose(from, {
+      label: t.field.complete,
+      choices: found.map((word) => ({ value: word, title: word })),
+      value: undefined,
+      onPick: (word) => {
+        const made = completed(text, caret, word);
+        selection.current = [made.caret, made.caret];
+        onChange(made.text);
+      },
+    });
+  };
   const keys = (event: React.KeyboardEvent<HTMLTextAreaElement>) => {
+    if (event.key === " " && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      void complete(event.currentTarget);
+      return;
+    }
     const up = event.key === "ArrowUp";
     if (!(event.ctrlKey || event.metaKey) || (!up && event.key !== "ArrowDown")) return;
     event.preventDefault();

@@ -1,0 +1,26 @@
+import { expect, it } from "vitest";
+import { completed, completions, textsOf, vocabulary, wordBefore } from "../src/core/completion";
+import { picture } from "./toy";
+
+it("knows words by how often they were written, and taught ones in their brackets", () => {
+  const words = vocabulary(["a cat, a Cat and <my-dog>", "the cat's hat", "Füchse"]);
+  expect(words.slice(0, 1)).toEqual(["cat"]);
+  expect(words).toEqual(expect.arrayContaining(["<my-dog>", "cat's", "füchse", "hat"]));
+  expect(words).not.toContain("a");
+  expect(completions(words, "Ca")).toEqual(["cat", "cat's"]);
+  expect(completions(words, "<")).toEqual(["<my-dog>"]);
+  expect(completions(words, "cat's")).toEqual([]);
+});
+
+it("completes what stands before the caret, and leaves what follows", () => {
+  expect(wordBefore("a red ca, big", 8)).toEqual({ from: 6, start: "ca" });
+  expect(wordBefore("a ", 2)).toEqual({ from: 2, start: "" });
+  expect(completed("a red ca, big", 8, "cat")).toEqual({ text: "a red cat, big", caret: 9 });
+});
+
+it("reads the texts of a document and of its definitions", () => {
+  const inside = { nodes: { note: { type: "Text@1", inputs: { text: "within" } } } };
+  const texts = textsOf({ ...picture, definitions: { inside } });
+  expect(texts).toContain("within");
+  expect(texts.every((text) => typeof text === "string")).toBe(true);
+});
