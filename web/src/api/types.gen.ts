@@ -140,6 +140,7 @@ export type PlannedView = {
   readonly state: "run" | "memory" | "disk" | "unneeded" | "always" | "still";
   readonly why: string;
   readonly weights: number;
+  readonly activations: number;
 };
 
 export type ProblemView = {
