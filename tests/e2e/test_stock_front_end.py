@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, Page, Route
 
 from e2e.serving import Server
 
+PATIENCE = 120_000
+"""Milliseconds."""
 OURS = ("/api/", "/internal/")
 SET = """([type, name, value]) => {
     for (const node of app.graph.nodes)
@@ -58,13 +60,14 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     context.close()
 
 
+@pytest.mark.timeout(360)  # of megabytes of scripts, beside whatever else the machine does
 def test_it_opens_runs_its_graph_and_shows_the_picture(page: Page, server: Server) -> None:
     refused: list[str] = []
     page.on(
         "response", lambda r: refused.append(f"{r.status} {r.url}") if r.status >= 400 and "/api/" in r.url else None
     )
-    page.goto(server.url)
-    page.wait_for_function("window.app?.graph?.nodes?.length === 7", timeout=60_000)
+    page.goto(server.url, timeout=PATIENCE)
+    page.wait_for_function("window.app?.graph?.nodes?.length === 7", timeout=PATIENCE)
     types = page.evaluate("app.graph.nodes.map((node) => node.type)")
     assert {"CheckpointLoaderSimple", "KSampler", "SaveImage"} <= set(types)
     for each in (
@@ -73,10 +76,10 @@ def test_it_opens_runs_its_graph_and_shows_the_picture(page: Page, server: Serve
     ):  # fmt: skip
         page.evaluate(SET, each)
     page.get_by_role("button", name="Run", exact=True).click()
-    page.wait_for_function("Object.keys(app.nodeOutputs ?? {}).length > 0", timeout=60_000)
+    page.wait_for_function("Object.keys(app.nodeOutputs ?? {}).length > 0", timeout=PATIENCE)
     page.locator("canvas#graph-canvas").focus()
     page.keyboard.press(".")  # brings the whole graph into view: pictures are loaded when they are drawn
-    page.wait_for_function(SHOWN, timeout=30_000)
+    page.wait_for_function(SHOWN, timeout=PATIENCE)
     assert page.evaluate("app.graph.nodes.find((node) => node.type === 'SaveImage').imgs[0].naturalWidth") == 64
     (job,) = server.get("/api/jobs?limit=1")["jobs"]
     assert job["state"] == "done"
