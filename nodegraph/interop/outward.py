@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..expand import FlatStep, expand
+from ..expand import FlatStep
+from ..modes import flatten
 from ..pack import Registry
 from ..problems import Problem
 from ..workflow import FOREIGN, Ref, Workflow
@@ -56,7 +57,7 @@ def export(workflow: Workflow, registry: Registry) -> Exported:
 
 class _Export:
     def __init__(self, workflow: Workflow, registry: Registry) -> None:
-        flat = expand(workflow)
+        flat = flatten(workflow, registry)
         self.steps: Mapping[str, FlatStep] = flat.steps
         self.shown, self.registry = flat.outputs, registry
         self.notes: list[Problem] = list(flat.problems)

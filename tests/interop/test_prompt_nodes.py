@@ -9,6 +9,7 @@ from interop.test_wirings import BARE, trees
 from interop.wirings import Prompt, checkpoint, decoded, empty, node, sampler, text
 from nodegraph import Registry
 from nodegraph.interop import export, open_document
+from nodegraph.migrate import read_workflow
 
 REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)
 PROMPT: Prompt = {
@@ -60,3 +61,22 @@ def test_auto_is_written_as_what_it_most_often_means() -> None:
     inputs = made.prompt["14"]["inputs"]
     assert (inputs["sampler_name"], inputs["scheduler"]) == ("dpmpp_2m", "karras")
     assert [(n.code, n.port) for n in made.notes] == [("changed", "sampler"), ("changed", "schedule")]
+
+
+def test_a_bypassed_node_is_not_written_and_what_it_passes_on_is() -> None:
+    raw = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 255}},
+        "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "a"}},
+        "4": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "b"}},
+    }
+    document = open_document(json.dumps(raw).encode(), REGISTRY).workflow.to_dict()
+    types = {id: step["type"].partition("@")[0] for id, step in document["nodes"].items()}
+    invert = next(id for id, type in types.items() if "Invert" in type)
+    saves = [id for id, type in types.items() if type == "SaveImage"]
+    document["nodes"][invert]["mode"] = "bypass"
+    document["nodes"][saves[1]]["mode"] = "mute"
+    written = export(read_workflow(document, REGISTRY), REGISTRY).prompt
+    classes = {node["class_type"]: id for id, node in written.items()}
+    assert set(classes) == {"EmptyImage", "SaveImage"}
+    assert written[classes["SaveImage"]]["inputs"]["images"] == [classes["EmptyImage"], 0]

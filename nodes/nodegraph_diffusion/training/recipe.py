@@ -81,7 +81,7 @@ DEMO: Final = Recipe()
 TUNED: Final = Recipe(
     size=64,
     denoiser=DenoiserRecipe(
-        examples=30_000, batch=48, steps=3_000, learning_rate=0.003, adam_rate=5e-4, decay_from=0.4, average=0.998
+        examples=30_000, batch=48, steps=2_600, learning_rate=0.003, adam_rate=5e-4, decay_from=0.4, average=0.998
     ),
 )
 """How the first demo model was gone on with; of the networks' shapes the model itself tells."""
