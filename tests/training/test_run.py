@@ -109,7 +109,7 @@ def test_the_command_trains_on_a_folder_of_pictures(tmp_path: Path, monkeypatch:
 
 def test_a_model_is_gone_on_with(folder: Path, tmp_path: Path) -> None:
     lines: list[str] = []
-    Tuning(tmp_path, folder / "model", toys.RECIPE, toys.scenes(), lines.append).run()
+    Tuning(tmp_path, folder / "model", toys.RECIPE, toys.scenes(), lines.append).run(prompts=10)
     before, after = (
         StableDiffusionPipeline.from_pretrained(path / "model", local_files_only=True) for path in (folder, tmp_path)
     )
@@ -123,6 +123,5 @@ def test_a_model_is_gone_on_with(folder: Path, tmp_path: Path) -> None:
         if not torch.equal(after.unet.state_dict()[name], value)
     ]
     assert len(moved) > len(before.unet.state_dict()) / 2
-    assert lines[0].startswith("before: ")
-    with Image.open(tmp_path / "samples.png") as picture:
-        assert picture.size == (8 * toys.RECIPE.size, 8 * toys.RECIPE.size)
+    assert any(line.startswith("before: ") for line in lines)
+    assert json.loads((tmp_path / "scores.json").read_text())["prompts"] == 10

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionPipeline
 from PIL import Image
 
-from .autoencoder import to_tensor
+from .autoencoder import reconstruct, to_tensor
 from .grammar import Scene
 from .judge import Classifier, centre_of, colour_of, cut, expected_squares
+from .loop import Report
 from .scenes import EmojiScenes, Pixels, Split
 
 NEAR = 0.14
@@ -102,3 +105,29 @@ def sheet(pictures: Sequence[Pixels], columns: int) -> Image.Image:
     for i, picture in enumerate(pictures):
         image.paste(Image.fromarray(picture), (i % columns * side, i // columns * side))
     return image
+
+
+def evaluate(
+    folder: Path, judge: Judge, scenes: EmojiScenes, prompts: int, seed: int, report: Report
+) -> dict[str, Any]:
+    """Judge `prompts` pictures of the model in `folder`/model, and as many real ones: what the judge gets wrong itself.
+
+    Writes `scores.json`, and the first 64 pictures and their prompts as `samples.png` and `samples.txt`.
+    """
+    real = (scenes.pixels(Split.TEST, i) for i in range(prompts))
+    captions = [scenes.caption(Split.TEST, i) for i in range(prompts)]
+    pictures = list(generate(folder / "model", captions, seed))
+    sheet(pictures[:64], 8).save(folder / "samples.png")
+    (folder / "samples.txt").write_text("\n".join(captions[:64]) + "\n")
+    vae = AutoencoderKL.from_pretrained(folder / "model" / "vae", dtype=torch.float32).eval()
+    scores = judge_pictures(judge, scenes, pictures, Split.TEST)
+    found = {
+        "prompts": prompts,
+        "model": scores.rates(),
+        "counts": scores.counts(),
+        "judge on real pictures": judge_pictures(judge, scenes, real, Split.TEST).rates(),
+        "reconstruction, dB": reconstruct(vae, scenes, Split.TEST, min(prompts, 200)).mean().item(),
+    }
+    (folder / "scores.json").write_text(json.dumps(found, indent=2) + "\n")
+    report(json.dumps(found, indent=2))
+    return found

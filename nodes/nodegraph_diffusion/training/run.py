@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +12,10 @@ from diffusers import AutoencoderKL
 from torch import nn
 from transformers import CLIPTokenizer
 
-from .autoencoder import AutoencoderStage, reconstruct
+from .autoencoder import AutoencoderStage
 from .decoder import DecoderStage
 from .denoiser import SCHEDULE, DenoiserStage, LatentSet, fresh, make_denoiser, make_text_encoder, tokenize
-from .evaluation import Judge, generate, judge_pictures, sheet
+from .evaluation import Judge, evaluate
 from .export import export
 from .judge import Classifier, JudgeStage
 from .latents import load_latents, scaling_factor
@@ -71,27 +70,13 @@ class Run:
 
     def evaluate(self, prompts: int = 500, seed: int = 1_000_000) -> dict[str, Any]:
         """Judge `prompts` pictures of the exported model, and as many real ones: what the judge itself gets wrong."""
+        return evaluate(self.folder, self._judge(), self._scenes(), prompts, seed, self.report)
+
+    def _judge(self) -> Judge:
         scenes, recipe = self._scenes(), self.recipe.judge
         classifier = Classifier(recipe.width, len(scenes.names))
         self._restore("judge", classifier)
-        judge = Judge(classifier.eval(), scenes.names, recipe.side)
-        real = (scenes.pixels(Split.TEST, i) for i in range(prompts))
-        captions = [scenes.caption(Split.TEST, i) for i in range(prompts)]
-        pictures = list(generate(self.folder / "model", captions, seed))
-        sheet(pictures[:64], 8).save(self.folder / "samples.png")
-        (self.folder / "samples.txt").write_text("\n".join(captions[:64]) + "\n")
-        vae = AutoencoderKL.from_pretrained(self.folder / "model" / "vae", dtype=torch.float32).eval()
-        scores = judge_pictures(judge, scenes, pictures, Split.TEST)
-        found = {
-            "prompts": prompts,
-            "model": scores.rates(),
-            "counts": scores.counts(),
-            "judge on real pictures": judge_pictures(judge, scenes, real, Split.TEST).rates(),
-            "reconstruction, dB": reconstruct(vae, scenes, Split.TEST, min(prompts, 200)).mean().item(),
-        }
-        (self.folder / "scores.json").write_text(json.dumps(found, indent=2) + "\n")
-        self.report(json.dumps(found, indent=2))
-        return found
+        return Judge(classifier.eval(), scenes.names, recipe.side)
 
     def all(self) -> None:
         """Every stage in order; the judge and the scores where the pictures are scenes of the grammar."""

@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline
 
 from .denoiser import DenoiserStage, LatentSet, Start, tokenize
-from .evaluation import generate, sheet
+from .evaluation import Judge, evaluate
 from .export import export
+from .judge import JudgeStage
 from .latents import load_latents
 from .learner import restore
 from .loop import Report, train
 from .recipe import Recipe
-from .scenes import Examples, Split
-
-SHEET = 64
-"""Pictures of `samples.png`."""
+from .scenes import EmojiScenes, Examples, Split
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,10 @@ class Tuning:
     examples: Examples
     report: Report
 
-    def run(self) -> None:
-        """Train, from the last checkpoint where there is one, then write the pipeline to `folder`/model."""
+    def run(self, prompts: int = 500) -> None:
+        """Train, from the last checkpoint where there is one, write the pipeline to `folder`/model, and judge `prompts`
+        pictures of it where it learned from scenes of the grammar.
+        """
         recipe = self.recipe.denoiser
         latents = self._latents(Split.DENOISER, recipe.examples)
         held_out = self._latents(Split.VALIDATION, recipe.held_out)
@@ -44,18 +45,27 @@ class Tuning:
         self.report(f"before: {stage.measure()}")
         train(stage, self.folder, self.report)
         self.export()
+        if isinstance(self.examples, EmojiScenes):
+            self.evaluate(prompts)
 
     def export(self) -> None:
-        """Write what is trained so far to `folder`/model, and some of its pictures to `folder`/samples.png."""
+        """Write what is trained so far to `folder`/model."""
         start, pipeline = self._start(), self._pipeline
         saved = torch.load(self.folder / "denoiser.checkpoint", weights_only=True)
         restore(start[:2], saved["learner"]["averages"])
         parts = (pipeline.vae, start.denoiser.eval(), start.text_encoder.eval(), pipeline.tokenizer)
         size = export(self.folder / "model", *parts, schedule=start.schedule)
         self.report(f"export: {size / 1e6:.1f} MB, denoiser of step {saved['step']}")
-        captions = [self.examples.caption(Split.TEST, i) for i in range(SHEET)]
-        sheet(list(generate(self.folder / "model", captions, 0)), 8).save(self.folder / "samples.png")
-        (self.folder / "samples.txt").write_text("\n".join(captions) + "\n")
+
+    def evaluate(self, prompts: int, seed: int = 1_000_000) -> dict[str, Any]:
+        """As `Run.evaluate`, with a judge that is trained first where there is none yet."""
+        scenes, recipe = self.examples, self.recipe.judge
+        if not isinstance(scenes, EmojiScenes):
+            raise TypeError("the judge knows the icons' scenes only: look at the pictures of your own model yourself")
+        stage = JudgeStage(recipe, scenes, self.recipe.seed)
+        train(stage, self.folder, self.report)
+        judge = Judge(stage.learner.averages[0], scenes.names, recipe.side)
+        return evaluate(self.folder, judge, scenes, prompts, seed, self.report)
 
     @cached_property
     def _pipeline(self) -> StableDiffusionPipeline:
