@@ -124,4 +124,5 @@ def test_a_model_is_gone_on_with(folder: Path, tmp_path: Path) -> None:
     ]
     assert len(moved) > len(before.unet.state_dict()) / 2
     assert any(line.startswith("before: ") for line in lines)
+    assert not any(str(folder) in path.read_text() for path in (tmp_path / "model").rglob("*.json"))
     assert json.loads((tmp_path / "scores.json").read_text())["prompts"] == 10
