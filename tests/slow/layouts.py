@@ -1,10 +1,8 @@
 """Layout to picture, judged: is what each box asks for in that box?
 
-Asked for are objects that the demo model draws right when they are alone (with another seed): what it never learned no
-layout can place.
-
-The judge is a classifier trained on the icons themselves and never on generated pictures. It is trained in the folder
-given (which then holds the icons too, fetched with npm) unless it is there: `python tests/slow/layouts.py FOLDER`.
+Asked for are objects that the demo model was taught, drawn by lot. The judge is a classifier trained on the icons
+themselves and never on generated pictures. It is trained in the folder given (which then holds the icons too, fetched
+with npm) unless it is there: `python tests/slow/layouts.py FOLDER`.
 """
 
 from __future__ import annotations
@@ -16,15 +14,13 @@ from random import Random
 import torch
 
 from nodegraph import Engine, Folders
-from nodegraph_diffusion.checkpoint import ASSETS
 from nodegraph_diffusion.training.autoencoder import to_tensor
-from nodegraph_diffusion.training.evaluation import generate
 from nodegraph_diffusion.training.grammar import article
 from nodegraph_diffusion.training.icons import load_sprites
-from nodegraph_diffusion.training.judge import Classifier, cut
-from nodegraph_diffusion.training.objects import ICONS
-from nodegraph_diffusion.training.recipe import DEMO
-from nodegraph_diffusion.training.run import Run
+from nodegraph_diffusion.training.judge import Classifier, JudgeStage, cut
+from nodegraph_diffusion.training.loop import train
+from nodegraph_diffusion.training.objects import FIRST
+from nodegraph_diffusion.training.recipe import TUNED
 from nodegraph_diffusion.training.scenes import EmojiScenes
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
@@ -36,34 +32,21 @@ SQUARE = (0.5, 0.5, 0.75)
 
 
 def judge(folder: Path) -> tuple[Classifier, tuple[str, ...]]:
-    scenes = EmojiScenes(load_sprites(folder), tuple(ICONS), DEMO.seed, DEMO.size)
-    run = Run(folder, DEMO, scenes, print)
-    run.train_judge()
-    classifier = Classifier(DEMO.judge.width, len(scenes.names))
-    run._restore("judge", classifier)
-    return classifier.eval(), tuple(scenes.names)
-
-
-def known(classifier: Classifier, names: tuple[str, ...]) -> list[str]:
-    """The objects that the demo model draws right alone."""
-    prompts = [f"{article(name)} {name} on a {COLOURS[i % len(COLOURS)]} background" for i, name in enumerate(names)]
-    squares = [cut(picture, SQUARE, DEMO.judge.side) for picture in generate(ASSETS / "demo", prompts, 1000)]
-    with torch.inference_mode():
-        seen = [names[index] for index in classifier(to_tensor(squares)).argmax(1)]
-    return [name for name, found in zip(names, seen, strict=True) if name == found]
+    scenes = EmojiScenes(load_sprites(folder, FIRST), tuple(FIRST), TUNED.seed, TUNED.size)
+    stage = JudgeStage(TUNED.judge, scenes, TUNED.seed)
+    train(stage, folder, print)
+    return stage.learner.averages[0], tuple(scenes.names)
 
 
 def main(folder: Path) -> int:
     classifier, names = judge(folder)
-    drawn = known(classifier, names)
-    print(f"of {len(names)} objects the model draws {len(drawn)} right alone")
     right = boxes = 0
     with Engine(folders=Folders(base=WORKFLOWS)) as engine:
         workflow = engine.load(WORKFLOWS / "layout.json")
         for number in range(LAYOUTS):
             random = Random(number)
             colour = COLOURS[number % len(COLOURS)]
-            asked = dict(zip(random.sample(list(BOXES), 2 + number % 2), random.sample(drawn, 4), strict=False))
+            asked = dict(zip(random.sample(list(BOXES), 2 + number % 2), random.sample(names, 4), strict=False))
             lines = [
                 f"{BOXES[place]} 0.5 0.5: {article(name)} {name} on a {colour} background"
                 for place, name in asked.items()
@@ -74,7 +57,7 @@ def main(folder: Path) -> int:
             squares = []
             for place in asked:
                 left, top = (round(float(share) * len(picture)) for share in BOXES[place].split())
-                squares.append(cut(picture[top : top + half, left : left + half], SQUARE, DEMO.judge.side))
+                squares.append(cut(picture[top : top + half, left : left + half], SQUARE, TUNED.judge.side))
             with torch.inference_mode():
                 seen = [names[index] for index in classifier(to_tensor(squares)).argmax(1)]
             found = [one == other for one, other in zip(seen, asked.values(), strict=True)]
