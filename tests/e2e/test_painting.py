@@ -136,7 +136,9 @@ def test_boxes_with_prompts_are_drawn_moved_and_resized(editor: Editor) -> None:
     page.keyboard.type("a fox")
     box = dialog.get_by_role("button", name="Box 4: a fox", exact=True)
     editor.drag((left + 0.25 * side, top + 0.75 * side), (left + 0.15 * side, top + 0.8 * side))
-    editor.drag((left + 0.3 * side, top + 0.95 * side), (left + 0.5 * side, top + 1.2 * side))
+    corner = [left + 0.3 * side, top + 0.95 * side]
+    page.wait_for_function("([x, y]) => document.elementFromPoint(x, y)?.dataset.corner === 'se'", arg=corner)
+    editor.drag((corner[0], corner[1]), (left + 0.5 * side, top + 1.2 * side))
     box.press("ArrowUp")
     box.press("Shift+ArrowLeft")
     dialog.get_by_role("group", name="Box 4: a fox").get_by_label("Weight").fill("2")
