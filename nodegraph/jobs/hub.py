@@ -11,7 +11,7 @@ from .job import Numbered
 BACKLOG = 20_000
 """Events that may wait for one reader. One that is further behind is let go; it can come back for the rest."""
 
-AT_ONCE = 50
+AT_ONCE = 20
 """Readers that are woken together. Between two such groups the loop answers requests: a thousand would hold it up."""
 
 Said = Numbered | str
