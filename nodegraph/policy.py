@@ -22,6 +22,11 @@ from .workflow import Graph, Link, Step, Workflow
 G = TypeVar("G", bound=Graph)
 
 
+def safety_policy(registry: Registry, action: str | None) -> Policy | None:
+    """Pictures pass `SafetyCheck` with this action; None for no action. Raises `ValueError` as `Policy` does."""
+    return None if action is None else Policy(registry, "SafetyCheck", {"action": action}, strict=action != "flag")
+
+
 class Policy:
     """Pictures pass the node `type`, set to `inputs`.
 
@@ -36,11 +41,8 @@ class Policy:
         if node is None:
             raise ValueError(f"needs the node {type!r}, and no installed pack has it")
         first = next(iter(node.inputs), "")
-        if (
-            not first
-            or first not in node.outputs
-            or node.outputs[first].type.members != node.inputs[first].type.members
-        ):
+        given = node.outputs.get(first)
+        if given is None or given.type.members != node.inputs[first].type.members:
             raise ValueError(f"{type!r} cannot be what pictures pass: its first input and an output must be the same")
         self.registry, self.type, self.settings = registry, f"{type}@{node.version}", dict(inputs)
         self.port, self.strict = first, strict
@@ -102,11 +104,12 @@ class Policy:
     def _enforce_outputs(self, workflow: Workflow, plan: Plan) -> Workflow:
         nodes, outputs = dict(workflow.nodes), dict(workflow.outputs)
         for name, link in workflow.outputs.items():
-            ref = plan.outputs[name]
-            call = plan.calls.get(ref.node)
-            if call is None or not self._is_picture(call.outputs[ref.port]) or self._passed(nodes, link.node):
+            ref = plan.outputs.get(name)  # None where a node is muted
+            call = None if ref is None else plan.calls.get(ref.node)
+            if ref is None or call is None or not self._is_picture(call.outputs[ref.port]):
                 continue
-            outputs[name] = self._behind(self._put(nodes, link.node, {self.port: link}))
+            if not self._passed(nodes, link.node):
+                outputs[name] = self._behind(self._put(nodes, link.node, {self.port: link}))
         return workflow.model_copy(update={"nodes": nodes, "outputs": outputs})
 
     def _passed(self, nodes: Mapping[str, Step], id: str) -> bool:

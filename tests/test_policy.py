@@ -76,6 +76,13 @@ def test_inside_a_definition_too(tmp_path: Path) -> None:
     assert bench.run(made)["image"].data == (PASSED,)
 
 
+def test_an_output_that_is_muted_stays_away(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    nodes = {**PICTURE, "other": {**step("Picture@1"), "mode": "mute"}}
+    outputs = {"image": link("made.image"), "muted": link("other.image")}
+    assert set(bench.run(enforced(bench, nodes, outputs=outputs))) == {"image"}
+
+
 def test_what_has_passed_is_left_alone(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     nodes = {**PICTURE, "keep": step("Keep@1", image=link("made.image"))}

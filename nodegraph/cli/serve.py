@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         packs=tuple(Path(file) for file in options.pack),
         models=model_folders(options),
         checkpoint=options.checkpoint,
+        safety=options.safety,
         cache=Path(options.cache).expanduser().absolute() if options.cache else None,
     )
     chosen = Options(
@@ -60,7 +61,6 @@ def run(options: argparse.Namespace) -> int:
         tokens=Path(options.token_file).expanduser() if options.token_file else None,
         hosts=frozenset(name.lower() for name in options.allow_host),
         private_webhooks=options.private_webhooks,
-        safety=options.safety,
         settings=settings,
     )
     try:

@@ -47,7 +47,7 @@ class Settings:
         memory, disk: Bytes of results that a worker keeps in memory, and all of them on disk.
         checkpoint: Seconds after which a long node keeps how far it has come.
         patience: Seconds that a node has to notice a cancel before its worker is killed.
-        previews: Whether pictures of unfinished steps are told.
+        safety: What is done to unfit pictures before they leave, see `safety_policy`; None does not look at them.
     """
 
     workers: int | None = None
@@ -58,7 +58,7 @@ class Settings:
     disk: int = 20 * 2**30
     checkpoint: float = 5.0
     patience: float = 5.0
-    previews: bool = True
+    safety: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -217,7 +217,7 @@ class Dispatcher:
             "memory": settings.memory,
             "disk": settings.disk,
             "checkpoint": settings.checkpoint,
-            "previews": settings.previews,
+            "safety": settings.safety,
         }
 
     async def _tend(self, worker: Worker) -> None:

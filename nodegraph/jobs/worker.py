@@ -25,6 +25,7 @@ from ..engine import Engine
 from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
 from ..executor import Run, RunFailed
 from ..pack import Pack, Registry
+from ..policy import safety_policy
 from ..problems import InvalidWorkflow
 from .likeness import likeness
 from .post import Post
@@ -57,7 +58,8 @@ class Worker:
             disk=setup["disk"],
             checkpoint=setup["checkpoint"],
         )
-        self._previews: bool = setup["previews"]
+        self._policy = safety_policy(self._engine.registry, setup["safety"])
+        self._previews = self._policy is None or not self._policy.strict
         self._lock = threading.Lock()
         self._job = ""
         self._run: Run | None = None
@@ -107,8 +109,10 @@ class Worker:
 
     def _execute(self, message: dict[str, Any]) -> tuple[str, str | None]:
         folders = Folders(self._folders.base, self._folders.output / message["job"], self._folders.models)
-        workflow = self._engine.read(json.loads(message["document"]))
-        run = self._engine.start(workflow, targets=message["targets"] or None, folders=folders)
+        workflow, targets = self._engine.read(json.loads(message["document"])), message["targets"] or None
+        if self._policy is not None:  # the job may have been queued when there was none
+            workflow = self._policy.enforce(workflow, self._engine.compile(workflow, targets=targets, folders=folders))
+        run = self._engine.start(workflow, targets=targets, folders=folders)
         with self._lock:
             self._run = run
             if self._stopped:

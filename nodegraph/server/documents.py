@@ -6,6 +6,7 @@ examples, and its choices (models) what the list offers; a name that lies outsid
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from ..interop import open_raw
 from ..modes import flatten
 from ..node import Choices, Input
 from ..pack import nearest
+from ..plan import Plan
 from ..policy import Policy
 from ..ports import port
 from ..problems import InvalidWorkflow, Problem
@@ -78,17 +80,23 @@ class Documents:
         except InvalidWorkflow as error:
             return error.problems
 
-    def demand(self, workflow: Workflow, targets: list[str] | None = None) -> Workflow:
-        """What runs when a document that was read is queued: itself, its pictures behind what the policy asks for.
-
-        Raises:
-            InvalidWorkflow: It cannot run.
-        """
+    def demand(self, workflow: Workflow, targets: list[str] | None = None) -> Plan:
+        """The plan of a document that was read. Raises `InvalidWorkflow` if it cannot run."""
         outside = list(self._outside(workflow))
         if outside:
             raise InvalidWorkflow(outside)
-        plan = self.engine.compile(workflow, targets=targets or None)
-        return workflow if self.policy is None else self.policy.enforce(workflow, plan)
+        return self.engine.compile(workflow, targets=targets or None)
+
+    def queueable(self, workflow: Workflow, targets: list[str] | None = None) -> str:
+        """What is queued of a document that was read: its JSON, with pictures behind what the policy asks for.
+
+        Raises:
+            InvalidWorkflow: It cannot run, or the policy forbids it.
+        """
+        plan = self.demand(workflow, targets)
+        if self.policy is not None:
+            workflow = self.policy.enforce(workflow, plan)
+        return json.dumps(workflow.to_dict(), ensure_ascii=False, separators=(",", ":"))
 
     def choices(self, name: str) -> Mapping[str, str]:
         """The values behind `Choices(name)`."""

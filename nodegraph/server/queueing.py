@@ -10,7 +10,6 @@ from pydantic import Field, JsonValue, model_validator
 
 from ..jobs import Job, State
 from ..jobs.queue import Submission
-from ..workflow import Workflow
 from .errors import Refused, not_found
 from .routing import Closed, Reply, View, get, post, route
 from .site import Site
@@ -135,21 +134,21 @@ async def enqueue(site: Site, asked: Submit) -> tuple[Job, bool]:
     if asked.webhook is not None:
         check_webhook(asked.webhook, site.private_webhooks)
     raw = asked.document if asked.workflow is None else stored_document(site, asked.workflow)
-    workflow = await asyncio.to_thread(_prepared, site, raw, asked)
+    name, document = await asyncio.to_thread(_prepared, site, raw, asked)
     queue, limit = site.store.queue, site.limits.pending
     if queue.count("pending", asked.client) >= limit or queue.count("pending") >= 10 * limit:
         raise Refused(429, "queue_full", f"{limit:,} jobs wait already; wait until some are done, or cancel some")
-    document = json.dumps(workflow.to_dict(), ensure_ascii=False, separators=(",", ":"))
     return site.dispatcher.submit(
         Submission(
-            document, workflow.name, asked.workflow or "", asked.inputs, tuple(asked.targets), asked.priority,
+            document, name, asked.workflow or "", asked.inputs, tuple(asked.targets), asked.priority,
             asked.client, asked.key, asked.webhook,
         )
     )  # fmt: skip
 
 
-def _prepared(site: Site, raw: JsonValue, asked: Submit) -> Workflow:
-    return site.documents.demand(site.documents.read(raw, asked.inputs), asked.targets)
+def _prepared(site: Site, raw: JsonValue, asked: Submit) -> tuple[str, str]:
+    workflow = site.documents.read(raw, asked.inputs)
+    return workflow.name, site.documents.queueable(workflow, asked.targets)
 
 
 def stored_document(site: Site, name: str, version: int | None = None) -> JsonValue:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
@@ -15,7 +15,7 @@ from ..context import Folders
 from ..engine import Engine
 from ..jobs import Dispatcher, Settings, Store
 from ..pack import Registry
-from ..policy import Policy
+from ..policy import safety_policy
 from .access import Access, Unprotected, is_loopback, tokens_from
 from .app import make_app
 from .documents import Documents
@@ -32,8 +32,6 @@ class Options:
     Attributes:
         tokens: The file of tokens. By default the one in the data folder, which any address but loopback needs.
         hosts: Names by which the server may be called, beside localhost.
-        safety: What `SafetyCheck` does to pictures before they leave: "flag", "blur" or "withhold". Without, they are
-            not looked at.
     """
 
     data: Path
@@ -42,7 +40,6 @@ class Options:
     tokens: Path | None = None
     hosts: frozenset[str] = frozenset()
     private_webhooks: bool = False
-    safety: str | None = None
     settings: Settings = field(default_factory=Settings)
     limits: Limits = field(default_factory=Limits)
 
@@ -55,10 +52,8 @@ def make_site(options: Options, registry: Registry) -> Site:
         FolderInUse: Another server has it.
         ValueError: Pictures are to be checked, and no installed pack can.
     """
-    policy, settings = None, options.settings
-    if options.safety is not None:
-        policy = Policy(registry, "SafetyCheck", {"action": options.safety}, strict=options.safety != "flag")
-        settings = replace(settings, previews=not policy.strict)
+    settings = options.settings
+    policy = safety_policy(registry, settings.safety)
     file = options.tokens or (None if is_loopback(options.host) else options.data / "tokens.json")
     access = Access({} if file is None else tokens_from(file), options.hosts)
     store = Store(options.data)

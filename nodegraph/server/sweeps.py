@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
@@ -124,8 +123,7 @@ def _cells(
     for point in ordered(found, axes, workflow):
         inputs = {**asked.inputs, **point.inputs}
         filled = site.documents.read(raw, inputs)
-        site.documents.demand(filled, asked.targets)
-        document = json.dumps(filled.to_dict(), ensure_ascii=False, separators=(",", ":"))
+        document = site.documents.queueable(filled, asked.targets)
         key = None if asked.key is None else f"{asked.key} {'/'.join(map(str, point.place))}"
         cells.append((point.place, Submission(
             document, filled.name, asked.workflow or "", inputs, tuple(asked.targets), asked.priority, asked.client,

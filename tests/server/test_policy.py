@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,28 @@ def test_what_cannot_be_looked_at_is_not_taken(guarded: Service) -> None:
     answer = guarded.post("/api/jobs", {"document": {**EXAMPLE, "nodes": nodes}})
     assert answer.status == 422
     assert [(p["code"], p["node"]) for p in answer.json["error"]["problems"]] == [("policy", "film")]
+
+
+def test_the_cells_of_a_sweep_pass_it(guarded: Service) -> None:
+    asked = {"document": EXAMPLE, "inputs": {"steps": 2}, "axes": {"seed": [1, 2]}}
+    answer = guarded.post("/api/sweeps", asked)
+    assert answer.status == 201, answer.body
+    for cell in answer.json["cells"]:
+        job = guarded.until_state(cell["job"]["id"], "done", "failed")
+        assert job["nodes"]["checked_enlarge"]["state"] in ("done", "cached")
+
+
+def test_a_job_from_before_passes_it_when_it_is_run_again(start: Callable[..., Service]) -> None:
+    server = start()
+    job = run(server, EXAMPLE, steps=2)
+    assert not any(id.startswith("checked_") for id in job["nodes"])
+    assert server.stop() == 0
+    server.options = ("--safety", "withhold")
+    server.start()
+    assert server.get(f"/api/jobs/{job['id']}/outputs/decode/image").status == 403
+    retried = server.post(f"/api/jobs/{job['id']}/retry").json
+    again = server.until_state(retried["id"], "done", "failed")
+    assert again["nodes"]["checked_enlarge"]["state"] == "done"
 
 
 def test_comfyuis_prompts_pass_it_too(guarded: Service) -> None:

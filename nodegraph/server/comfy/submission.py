@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -53,7 +52,7 @@ async def submit(site: Site, request: web.Request) -> web.Response:
         return failure(400, "invalid_prompt", "Cannot execute this prompt.", str(error.problems[0]))
     if isinstance(made, web.Response):
         return made
-    workflow, targets, origin, errors = made
+    name, document, targets, origin, errors = made
     queue, limit = site.store.queue, site.limits.pending
     client = asked.get("client_id")
     client = client[:100] if isinstance(client, str) else ""
@@ -63,12 +62,11 @@ async def submit(site: Site, request: web.Request) -> web.Response:
     extra = dict(extra) if isinstance(extra, dict) else {}
     if client:
         extra["client_id"] = client
-    document = json.dumps(workflow.to_dict(), ensure_ascii=False, separators=(",", ":"))
     priority = 1 if asked.get("front") is True else 0
     outputs = {theirs: SAVES.get(raw[theirs]["class_type"], "output") for theirs in targets}
     with site.store.database.transaction():
         job, _ = site.dispatcher.submit(
-            Submission(document, workflow.name, targets=tuple(targets.values()), priority=priority, client=client)
+            Submission(document, name, targets=tuple(targets.values()), priority=priority, client=client)
         )
         records.add(site, records.Record(id, job.id, raw, extra, client, origin, outputs))
     return web.json_response({"prompt_id": id, "number": job.number, "node_errors": errors})
@@ -76,13 +74,13 @@ async def submit(site: Site, request: web.Request) -> web.Response:
 
 Missing = Mapping[str, list[Problem]]
 """Problems of files that are not there, by every node that needs one."""
-Prepared = tuple[Workflow, dict[str, str], dict[str, str], dict[str, Any]]
+Prepared = tuple[str, str, dict[str, str], dict[str, str], dict[str, Any]]
 
 
 def _prepared(
     site: Site, raw: dict[str, Any], saving: dict[str, Any], missing: Missing, wanted: list[str]
 ) -> Prepared | web.Response:
-    """The document, our targets by their nodes, our nodes by theirs, and errors of outputs that are left out."""
+    """Name and document, our targets by their nodes, our nodes by theirs, and errors of outputs that are left out."""
     opened = open_raw(saving, site.engine.registry, site.documents.choices)
     outputs = {
         id: opened.origin[id] for id, node in raw.items() if _class(node) in {*SAVES, *SHOWN} and id in opened.origin
@@ -102,7 +100,8 @@ def _prepared(
         first = first or problems[0]
         _explain(errors, problems, id, opened, raw)
     if good:
-        return site.documents.demand(workflow, list(good.values())), good, dict(opened.origin), errors
+        document = site.documents.queueable(workflow, list(good.values()))
+        return workflow.name, document, good, dict(opened.origin), errors
     assert first is not None
     if first.code == "placeholder":
         id = _theirs(opened)[first.node]
