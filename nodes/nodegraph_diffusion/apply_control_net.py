@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import Field
+from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
 
-from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
-
-from .checkpoint import Checkpoint, ModelError, find, list_files, list_parts
+from .checkpoint import Checkpoint, list_files, list_parts
 from .checkpoint.controls import open_control
+from .control_files import ControlFiles
 from .families import FAMILIES
 from .handles import Model, Vae
-from .params import Unit
+from .params import Hold, Unit
 from .values import ControlHint, Floats, Image
 
-Strength = Annotated[float, Field(ge=0, le=10), Widget("slider", min=0, max=2, step=0.05)]
+CONTROL_NETS = ControlFiles("ControlNet", open_control)
 
 
 @node(version=1, lane="gpu", category="model")
@@ -27,7 +26,7 @@ def apply_control_net(
     image: Image,
     source: Annotated[str, Choices("controlnets")],
     vae: Vae | None = None,
-    strength: Strength = 1.0,
+    strength: Hold = 1.0,
     start: Unit = 0.0,
     end: Unit = 1.0,
 ) -> Model:
@@ -44,9 +43,9 @@ def apply_control_net(
         start: From which part of the steps on it acts.
         end: Up to which part of the steps it acts.
     """
-    found = opened(source, ctx.folders)
+    found = CONTROL_NETS.open(source, ctx.folders)
     if model.family.control is None or found.family != model.family.name:
-        raise NodeError(unlike(found, model.family.title), "source")
+        raise NodeError(CONTROL_NETS.unlike(found, model.family.title), "source")
     hint = hint_of(ctx, found, image, vae)
     return replace(model, controls=(*model.controls, ControlHint(found, hint, strength, start, end)))
 
@@ -72,50 +71,22 @@ def hint_of(ctx: Context, found: Checkpoint, image: Image, vae: Vae | None) -> F
     return latents.numpy()
 
 
-def opened(source: str, folders: Folders, port: str = "source") -> Checkpoint:
-    """The ControlNet that `source` names. Raises `NodeError` at `port`."""
-    try:
-        return open_control(find(source, folders.models))
-    except ModelError as error:
-        raise NodeError(str(error), port) from error
-
-
-def unlike(found: Checkpoint, title: str) -> str:
-    own = FAMILIES[found.family].title
-    return f"{found.name} is a ControlNet for {own}, but the model is {title}; use one for it"
-
-
 @apply_control_net.fingerprint
 def _revision(source: str, folders: Folders) -> str:
-    found = opened(source, folders)
-    return f"{found.path}\0{found.revision}"
+    return CONTROL_NETS.revision(source, folders)
 
 
 @apply_control_net.facts
 def _facts(known: Known) -> Mapping[str, Facts]:
     known.agree("latent space", "model", "vae", hint="use the VAE of the same model")
-    source, family = known.value("source"), known["model"].get("family")
-    if source is not None and family in FAMILIES:
-        found = opened(source, known.folders)
-        if found.family != family:
-            reason = unlike(found, FAMILIES[str(family)].title)
-            known.refuse("source", reason)
-            known.refuse("model", f"{reason} (in source)")
-        else:
-            control = FAMILIES[found.family].control
-            if control is not None and control.latent(found.denoiser.config) and "vae" not in known:
-                known.refuse("vae", f"{found.name} reads latents; link the model's VAE")
+    found = CONTROL_NETS.fitting(known)
+    control = None if found is None else FAMILIES[found.family].control
+    if found and control and control.latent(found.denoiser.config) and "vae" not in known:
+        known.refuse("vae", f"{found.name} reads latents; link the model's VAE")
     return {"model": known["model"]}
 
 
 @choices("controlnets")
 def controlnets(folders: Folders) -> Mapping[str, str]:
     """The ControlNets in the folders of models, each with what it is for."""
-    found: dict[str, str] = {}
-    for source in [*list_files(folders.models), *list_parts(folders.models)]:
-        try:
-            control = open_control(find(source, folders.models))
-        except ModelError:
-            continue
-        found[source] = f"for {FAMILIES[control.family].title}, {control.denoiser.bytes / 1e6:,.0f} MB"
-    return found
+    return CONTROL_NETS.listed([*list_files(folders.models), *list_parts(folders.models)], folders)

@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import Field
+from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
 
-from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
-
-from .checkpoint import Checkpoint, ModelError, find, list_parts
+from .checkpoint import list_parts
 from .checkpoint.controls import open_t2i_adapter
-from .families import FAMILIES
+from .control_files import ControlFiles
 from .handles import Model
-from .params import Unit
+from .params import Hold, Unit
 from .values import ControlHint, Image
 
-Strength = Annotated[float, Field(ge=0, le=10), Widget("slider", min=0, max=2, step=0.05)]
+T2I_ADAPTERS = ControlFiles("T2I-Adapter", open_t2i_adapter)
 
 
 @node(version=1, title="Apply T2I-Adapter", lane="io", category="model")
@@ -26,7 +24,7 @@ def apply_t2i_adapter(
     model: Model,
     image: Image,
     source: Annotated[str, Choices("t2i_adapters")],
-    strength: Strength = 1.0,
+    strength: Hold = 1.0,
     start: Unit = 0.0,
     end: Unit = 1.0,
 ) -> Model:
@@ -43,9 +41,9 @@ def apply_t2i_adapter(
         start: From which part of the steps on it acts.
         end: Up to which part of the steps it acts.
     """
-    found = _opened(source, ctx.folders)
+    found = T2I_ADAPTERS.open(source, ctx.folders)
     if found.family != model.family.name:
-        raise NodeError(_unlike(found, model.family.title), "source")
+        raise NodeError(T2I_ADAPTERS.unlike(found, model.family.title), "source")
     own, wanted = list(found.denoiser.config["channels"]), list(model.checkpoint.denoiser.config["block_out_channels"])
     if any(one != other for one, other in zip(own, wanted, strict=False)):
         raise NodeError(
@@ -56,42 +54,18 @@ def apply_t2i_adapter(
     return replace(model, controls=(*model.controls, ControlHint(found, image.pixels, strength, start, end)))
 
 
-def _opened(source: str, folders: Folders) -> Checkpoint:
-    try:
-        return open_t2i_adapter(find(source, folders.models))
-    except ModelError as error:
-        raise NodeError(str(error), "source") from error
-
-
-def _unlike(found: Checkpoint, title: str) -> str:
-    own = FAMILIES[found.family].title
-    return f"{found.name} is a T2I-Adapter for {own}, but the model is {title}; use one for it"
-
-
 @apply_t2i_adapter.fingerprint
 def _revision(source: str, folders: Folders) -> str:
-    found = _opened(source, folders)
-    return f"{found.path}\0{found.revision}"
+    return T2I_ADAPTERS.revision(source, folders)
 
 
 @apply_t2i_adapter.facts
 def _facts(known: Known) -> Mapping[str, Facts]:
-    source, family = known.value("source"), known["model"].get("family")
-    if source is not None and family in FAMILIES and (found := _opened(source, known.folders)).family != family:
-        reason = _unlike(found, FAMILIES[str(family)].title)
-        known.refuse("source", reason)
-        known.refuse("model", f"{reason} (in source)")
+    T2I_ADAPTERS.fitting(known)
     return {"model": known["model"]}
 
 
 @choices("t2i_adapters")
 def t2i_adapters(folders: Folders) -> Mapping[str, str]:
     """The T2I-Adapters in the folders of models, each with what it is for."""
-    found: dict[str, str] = {}
-    for source in list_parts(folders.models):
-        try:
-            adapter = open_t2i_adapter(find(source, folders.models))
-        except ModelError:
-            continue
-        found[source] = f"for {FAMILIES[adapter.family].title}, {adapter.denoiser.bytes / 1e6:,.0f} MB"
-    return found
+    return T2I_ADAPTERS.listed(list_parts(folders.models), folders)

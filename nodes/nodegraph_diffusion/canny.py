@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +45,15 @@ def edges(picture: NDArray[np.uint8], low: float, high: float) -> NDArray[np.boo
     Args:
         low, high: Of the sum of the absolute Sobel derivatives across and down, 0..2040.
     """
-    from scipy.ndimage import label
-
     across, down = _steepest(picture)
     steep = np.abs(across) + np.abs(down)
-    thin = _ridges(steep, across, down)
+    return traced(_ridges(steep, across, down), steep, low, high)
+
+
+def traced(thin: NDArray[np.bool_], steep: NDArray[Any], low: float, high: float) -> NDArray[np.bool_]:
+    """Of thin lines (H, W) those that are steeper than `low` everywhere and than `high` somewhere."""
+    from scipy.ndimage import label
+
     areas, _ = label(thin & (steep > low), np.ones((3, 3)))
     kept = np.unique(areas[thin & (steep > high)])
     found: NDArray[np.bool_] = np.isin(areas, kept[kept > 0])

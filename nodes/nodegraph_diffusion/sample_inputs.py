@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodegraph import NodeError
 
-from .apply_control_net import unlike
+from .apply_control_net import CONTROL_NETS
 from .handles import Model
 from .layouts import Layout
 from .sizes import common_batch
@@ -86,7 +86,7 @@ def controls_of(
     family = model.family
     for hint in found.values():
         if family.control is None or hint.checkpoint.family != family.name:
-            raise NodeError(unlike(hint.checkpoint, family.title), "positive")
+            raise NodeError(CONTROL_NETS.unlike(hint.checkpoint, family.title), "positive")
     return (*model.controls, *found.values())
 
 

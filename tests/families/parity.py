@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from families import models
 from harness import link, step
 from nodegraph import Engine, Folders, Registry
 from nodegraph_diffusion.values import Image, Mask
@@ -73,6 +76,28 @@ def run(made: Engine, nodes: dict[str, Any]) -> np.ndarray[Any, Any]:
 def save(image: Image | Mask, path: Path) -> str:
     path.write_bytes(image._repr_png_())
     return str(path)
+
+
+def chained(
+    nodes: dict[str, Any], type: str, file: Path, adapters: Sequence[tuple[str, dict[str, Any]]], **inputs: Any
+) -> dict[str, Any]:
+    """`nodes` with adapters that read the picture in `file`, each a source and its settings, one behind the other."""
+    nodes["picture"] = step("LoadImage@1", file=str(file))
+    before = "model"
+    for number, (source, how) in enumerate(adapters):
+        here = {"model": link(f"{before}.model"), "image": link("picture.image"), "source": source}
+        before = f"adapter_{number}"
+        nodes[before] = step(type, **here, **inputs, **how)
+    nodes["sample"]["inputs"]["model"] = link(f"{before}.model")
+    return nodes
+
+
+def with_part(cls: Callable[..., Any], name: str, **part: Any) -> Any:
+    """The pipeline `cls` made of the parts of the family's tiny model, and of one more."""
+    parts = {k: v for k, v in models.FAMILIES[name]().components.items() if k in signature(cls).parameters}
+    if name == "sd1":
+        parts["requires_safety_checker"] = False
+    return models.quiet(cls(**parts, **part))
 
 
 def theirs(pipeline: Any, **settings: Any) -> np.ndarray[Any, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,21 @@ from PIL import Image as Pillow
 from safetensors.torch import load_file, save_file
 
 from families import models
-from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, picture, run, save, theirs
-from harness import link, step
+from families.parity import (
+    NEGATIVE,
+    PROMPT,
+    chained,
+    close,
+    document,
+    engine,
+    noise,
+    picture,
+    run,
+    save,
+    theirs,
+    with_part,
+)
+from harness import link
 from nodegraph import Engine
 from nodegraph_diffusion.checkpoint import ModelError
 from nodegraph_diffusion.checkpoint.controls import open_control
@@ -55,29 +67,11 @@ def made(folder: Path) -> Iterator[Engine]:
 
 
 def controlled(folder: Path, name: str, *nets: tuple[str, dict[str, Any]], **settings: Any) -> dict[str, Any]:
-    nodes = document(name, **settings)
-    nodes["picture"] = step("LoadImage@1", file=str(folder / "picture.png"))
-    before = "model"
-    for number, (source, how) in enumerate(nets):
-        nodes[f"control_{number}"] = step(
-            "ApplyControlNet@1",
-            model=link(f"{before}.model"),
-            image=link("picture.image"),
-            vae=link("model.vae"),
-            source=source,
-            **how,
-        )
-        before = f"control_{number}"
-    nodes["sample"]["inputs"]["model"] = link(f"{before}.model")
-    return nodes
+    return chained(document(name, **settings), "ApplyControlNet@1", folder / "picture.png", nets, vae=link("model.vae"))
 
 
 def pipeline(name: str, net: Any) -> Any:
-    cls = getattr(diffusers, PIPELINES[name])
-    parts = {k: v for k, v in models.FAMILIES[name]().components.items() if k in signature(cls.__init__).parameters}
-    if name == "sd1":
-        parts["requires_safety_checker"] = False
-    return models.quiet(cls(**parts, controlnet=net))
+    return with_part(getattr(diffusers, PIPELINES[name]), name, controlnet=net)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -139,7 +133,7 @@ def test_another_familys_is_refused_while_checking(made: Engine, folder: Path) -
     assert [(p.code, p.port) for p in found] == [("mismatch", "source"), ("mismatch", "model")]
     assert "sd1-control is a ControlNet for Stable Diffusion 1.x, but the model is Stable Diffusion XL" in str(found[0])
     nodes = controlled(folder, "sd3", ("sd3-control", {}))
-    del nodes["control_0"]["inputs"]["vae"]
+    del nodes["adapter_0"]["inputs"]["vae"]
     (problem,) = made.check(made.read({"nodes": nodes}))
     assert (problem.port, "reads latents; link the model's VAE" in str(problem)) == ("vae", True)
 

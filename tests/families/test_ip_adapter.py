@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from safetensors.torch import save_file
 
 from families import models
-from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, picture, run, save, theirs
+from families.parity import NEGATIVE, PROMPT, chained, close, document, engine, noise, picture, run, save, theirs
 from harness import link, step
 from nodegraph import Engine, RunFailed
 from nodegraph_diffusion.checkpoint import ModelError
@@ -57,20 +57,8 @@ def shown() -> Image:
 
 
 def pictured(folder: Path, name: str, *adapters: tuple[str, dict[str, Any]], **settings: Any) -> dict[str, Any]:
-    nodes = document(name, **settings)
-    nodes["picture"] = step("LoadImage@1", file=str(folder / "shown.png"))
-    before = "model"
-    for number, (source, how) in enumerate(adapters):
-        nodes[f"shown_{number}"] = step(
-            "ApplyIpAdapter@1",
-            model=link(f"{before}.model"),
-            image=link("picture.image"),
-            source=f"{source}.safetensors",
-            **how,
-        )
-        before = f"shown_{number}"
-    nodes["sample"]["inputs"]["model"] = link(f"{before}.model")
-    return nodes
+    files = [(f"{source}.safetensors", how) for source, how in adapters]
+    return chained(document(name, **settings), "ApplyIpAdapter@1", folder / "shown.png", files)
 
 
 def expected(folder: Path, name: str, adapters: list[str], scale: Any, **settings: Any) -> np.ndarray[Any, Any]:

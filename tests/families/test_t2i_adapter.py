@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,20 @@ import torch
 from safetensors.torch import save_file
 
 from families import models
-from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, picture, run, save, theirs
-from harness import link, step
+from families.parity import (
+    NEGATIVE,
+    PROMPT,
+    chained,
+    close,
+    document,
+    engine,
+    noise,
+    picture,
+    run,
+    save,
+    theirs,
+    with_part,
+)
 from nodegraph import Engine, NodeError
 from nodegraph_diffusion.apply_t2i_adapter import apply_t2i_adapter
 from nodegraph_diffusion.checkpoint import ModelError
@@ -48,24 +59,11 @@ def made(folder: Path) -> Iterator[Engine]:
 
 
 def adapted(folder: Path, name: str, *adapters: tuple[str, dict[str, Any]], **settings: Any) -> dict[str, Any]:
-    nodes = document(name, **settings)
-    nodes["picture"] = step("LoadImage@1", file=str(folder / "picture.png"))
-    before = "model"
-    for number, (source, how) in enumerate(adapters):
-        nodes[f"adapter_{number}"] = step(
-            "ApplyT2iAdapter@1", model=link(f"{before}.model"), image=link("picture.image"), source=source, **how
-        )
-        before = f"adapter_{number}"
-    nodes["sample"]["inputs"]["model"] = link(f"{before}.model")
-    return nodes
+    return chained(document(name, **settings), "ApplyT2iAdapter@1", folder / "picture.png", adapters)
 
 
 def pipeline(name: str, adapter: Any) -> Any:
-    cls = getattr(diffusers, PIPELINES[name])
-    parts = {k: v for k, v in models.FAMILIES[name]().components.items() if k in signature(cls.__init__).parameters}
-    if name == "sd1":
-        parts["requires_safety_checker"] = False
-    return models.quiet(cls(**parts, adapter=adapter))
+    return with_part(getattr(diffusers, PIPELINES[name]), name, adapter=adapter)
 
 
 def expected(name: str, adapter: Any, image: Any, **settings: Any) -> np.ndarray[Any, Any]:

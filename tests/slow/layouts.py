@@ -15,10 +15,10 @@ import torch
 
 from nodegraph import Engine, Folders
 from nodegraph_diffusion.training.autoencoder import to_tensor
+from nodegraph_diffusion.training.evaluation import trained_judge
 from nodegraph_diffusion.training.grammar import article
 from nodegraph_diffusion.training.icons import load_sprites
-from nodegraph_diffusion.training.judge import Classifier, JudgeStage, cut
-from nodegraph_diffusion.training.loop import train
+from nodegraph_diffusion.training.judge import cut
 from nodegraph_diffusion.training.objects import FIRST
 from nodegraph_diffusion.training.recipe import TUNED
 from nodegraph_diffusion.training.scenes import EmojiScenes
@@ -31,15 +31,9 @@ SQUARE = (0.5, 0.5, 0.75)
 """What of a box the judge looks at: about the extent of an object."""
 
 
-def judge(folder: Path) -> tuple[Classifier, tuple[str, ...]]:
-    scenes = EmojiScenes(load_sprites(folder, FIRST), tuple(FIRST), TUNED.seed, TUNED.size)
-    stage = JudgeStage(TUNED.judge, scenes, TUNED.seed)
-    train(stage, folder, print)
-    return stage.learner.averages[0], tuple(scenes.names)
-
-
 def main(folder: Path) -> int:
-    classifier, names = judge(folder)
+    scenes = EmojiScenes(load_sprites(folder, FIRST), tuple(FIRST), TUNED.seed, TUNED.size)
+    judge, names = trained_judge(folder, TUNED.judge, scenes, TUNED.seed, print), scenes.names
     right = boxes = 0
     with Engine(folders=Folders(base=WORKFLOWS)) as engine:
         workflow = engine.load(WORKFLOWS / "layout.json")
@@ -57,9 +51,9 @@ def main(folder: Path) -> int:
             squares = []
             for place in asked:
                 left, top = (round(float(share) * len(picture)) for share in BOXES[place].split())
-                squares.append(cut(picture[top : top + half, left : left + half], SQUARE, TUNED.judge.side))
+                squares.append(cut(picture[top : top + half, left : left + half], SQUARE, judge.side))
             with torch.inference_mode():
-                seen = [names[index] for index in classifier(to_tensor(squares)).argmax(1)]
+                seen = [names[index] for index in judge.classifier(to_tensor(squares)).argmax(1)]
             found = [one == other for one, other in zip(seen, asked.values(), strict=True)]
             right += all(found)
             boxes += sum(found) / len(found)

@@ -112,3 +112,10 @@ def test_latents_are_made_of_a_finished_autoencoder_only(tmp_path: Path) -> None
         toys.run(tmp_path).train_denoiser()
     with pytest.raises(RuntimeError, match="train the stage 'autoencoder' first"):
         running.Run(tmp_path / "new", toys.RECIPE, toys.scenes(), list[str]().append).train_denoiser()
+
+
+def test_a_long_stage_says_where_it_is(tmp_path: Path) -> None:
+    lines: list[str] = []
+    stage = make("judge")
+    train(stage, tmp_path, lines.append, say_seconds=0)
+    assert lines[:-1] == [f"judge: step {done} of {stage.steps}" for done in range(1, stage.steps)]

@@ -15,7 +15,7 @@ from nodegraph_diffusion.training import latents
 from nodegraph_diffusion.training.__main__ import main
 from nodegraph_diffusion.training.autoencoder import psnr
 from nodegraph_diffusion.training.evaluation import generate
-from nodegraph_diffusion.training.tuning import Tuning
+from nodegraph_diffusion.training.tuning import Tuning, picture_size
 from training import toys
 
 # diffusers' own: DPMSolverMultistepScheduler hands a tensor to numpy.array
@@ -126,3 +126,16 @@ def test_a_model_is_gone_on_with(folder: Path, tmp_path: Path) -> None:
     assert any(line.startswith("before: ") for line in lines)
     assert not any(str(folder) in path.read_text() for path in (tmp_path / "model").rglob("*.json"))
     assert json.loads((tmp_path / "scores.json").read_text())["prompts"] == 10
+
+
+def test_a_model_is_gone_on_with_at_its_own_size(folder: Path, tmp_path: Path) -> None:
+    assert picture_size(folder / "model") == toys.RECIPE.size
+    with pytest.raises(ValueError, match="is no StableDiffusionPipeline folder"):
+        picture_size(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["--model", "--pictures"])
+def test_a_wrong_folder_is_said_in_a_line(wrong: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["tune", "--folder", str(tmp_path), wrong, str(tmp_path / "nothing")], toys.RECIPE)
+    assert str(tmp_path / "nothing") in capsys.readouterr().err.splitlines()[-1]

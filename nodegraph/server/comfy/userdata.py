@@ -14,7 +14,6 @@ from .wire import wire
 
 MOST = 5000
 """Files in all."""
-INFO = "path, length(content) AS size, created, modified"
 
 
 @wire("GET", "/userdata")
@@ -100,9 +99,13 @@ def _path(text: str) -> str:
     return "/".join(parts) + ("/" if text.endswith("/") and parts else "")
 
 
-def _rows(site: Site, folder: str) -> list[Any]:
-    sql = f"SELECT {INFO} FROM userdata WHERE substr(path, 1, ?) = ? ORDER BY path"  # noqa: S608
-    return site.store.database.rows(sql, (len(folder), folder))
+def _rows(site: Site, start: str) -> list[Any]:
+    """What is known of the files whose paths begin with `start`."""
+    sql = (
+        "SELECT path, length(content) AS size, created, modified FROM userdata "
+        "WHERE substr(path, 1, ?) = ? ORDER BY path"
+    )
+    return site.store.database.rows(sql, (len(start), start))
 
 
 def _info(row: Any, start: int = 0) -> dict[str, Any]:
@@ -114,8 +117,7 @@ def _info(row: Any, start: int = 0) -> dict[str, Any]:
 def _told(site: Site, path: str, query: Mapping[str, str]) -> Any:
     if query.get("full_info") != "true":
         return path
-    sql = f"SELECT {INFO} FROM userdata WHERE path = ?"  # noqa: S608
-    return _info(site.store.database.row(sql, (path,)))
+    return _info(_rows(site, path)[0])  # the shortest of those that begin so
 
 
 def _make_room(site: Site, path: str, query: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, Widget, node
 
-from ..apply_control_net import hint_of, opened
+from ..apply_control_net import CONTROL_NETS, hint_of
 from ..checkpoint import Checkpoint
 from ..handles import Model, Vae
 from ..params import Unit
@@ -40,7 +40,7 @@ def ControlNetLoader(ctx: Context, control_net_name: Source) -> ControlNet:
     Args:
         control_net_name: A diffusers folder, or a file, in the folders of models.
     """
-    return ControlNet(opened(control_net_name, ctx.folders, "control_net_name"))
+    return ControlNet(CONTROL_NETS.open(control_net_name, ctx.folders, "control_net_name"))
 
 
 @node(version=1, title="DiffControlNetLoader", lane="io", category=CATEGORY)
@@ -51,7 +51,7 @@ def DiffControlNetLoader(ctx: Context, model: Model, control_net_name: Source) -
         model: Is not read: ControlNets that hold only what differs from a model are refused.
         control_net_name: A diffusers folder, or a file, in the folders of models.
     """
-    return ControlNet(opened(control_net_name, ctx.folders, "control_net_name"))
+    return ControlNet(CONTROL_NETS.open(control_net_name, ctx.folders, "control_net_name"))
 
 
 @node(version=1, title="ControlNetApply", category=CATEGORY)
@@ -128,8 +128,7 @@ def _with(prompt: Conditioning, hint: ControlHint) -> Conditioning:
 @ControlNetLoader.fingerprint
 @DiffControlNetLoader.fingerprint
 def _revision(control_net_name: str, folders: Folders) -> str:
-    found = opened(control_net_name, folders)
-    return f"{found.path}\0{found.revision}"
+    return CONTROL_NETS.revision(control_net_name, folders, "control_net_name")
 
 
 @ControlNetLoader.facts
@@ -138,7 +137,7 @@ def _loaded(known: Known) -> Mapping[str, Facts]:
     source = known.value("control_net_name")
     if source is None:
         return {}
-    return {"control_net": Facts({"family": opened(str(source), known.folders, "control_net_name").family})}
+    return {"control_net": Facts({"family": CONTROL_NETS.open(str(source), known.folders, "control_net_name").family})}
 
 
 @ControlNetApply.facts

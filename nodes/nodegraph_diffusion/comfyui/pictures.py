@@ -11,6 +11,7 @@ from pydantic import Field
 
 from nodegraph import Widget, node
 
+from ..canny import traced
 from ..params import Count, Pixels, Unit
 from ..sizes import check_size, common_batch
 from ..values import Image, Mask
@@ -319,7 +320,7 @@ def _filtered(pixels: Floats, weights: Floats) -> Floats:
 
 def _edges(picture: Floats, low: float, high: float) -> NDArray[np.bool_]:
     """Where a picture (3, H, W) has edges (H, W), with the numbers of kornia's filter that ComfyUI takes."""
-    from scipy.ndimage import convolve1d, label, sobel
+    from scipy.ndimage import convolve1d, sobel
 
     grey = np.tensordot(np.array([0.299, 0.587, 0.114]), picture.astype(np.float64), 1)
     kernel = np.exp(-0.5 * np.arange(-2, 3) ** 2)
@@ -332,11 +333,7 @@ def _edges(picture: Floats, low: float, high: float) -> NDArray[np.bool_]:
     eighth = np.rint(np.arctan2(down, across) / (np.pi / 4)).astype(int)
     over, aside = np.rint(np.sin(eighth * np.pi / 4)).astype(int), np.rint(np.cos(eighth * np.pi / 4)).astype(int)
     beside = np.maximum(around[rows + over, columns + aside], around[rows - over, columns - aside])
-    thin = steep > beside
-    areas, _ = label(thin & (steep > low), np.ones((3, 3)))
-    kept = np.unique(areas[thin & (steep > high)])
-    found: NDArray[np.bool_] = np.isin(areas, kept[kept > 0])
-    return found
+    return traced(steep > beside, steep, low, high)
 
 
 @node(version=1, title="GetImageSize", category=CATEGORY)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ..diffusion.allocator import tune_allocator
 from .icons import load_sprites
-from .objects import FIRST, ICONS
+from .objects import FIRST, FIRST_SPELLING, ICONS
 from .pictures import FolderExamples
 from .recipe import DEMO, TUNED, Recipe
 from .run import Run
 from .scenes import EmojiScenes, Examples
-from .tuning import Tuning
+from .tuning import Tuning, picture_size
 
 SHIPPED = Path(__file__).parents[1] / "assets" / "demo"
 
@@ -31,8 +32,12 @@ STAGES: dict[str, Callable[[Run], object]] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None, recipe: Recipe = DEMO) -> None:
-    """Run one stage, or all that are not finished; every one can be killed and goes on when called again."""
+def main(arguments: Sequence[str] | None = None, recipe: Recipe = DEMO, tuned: Recipe = TUNED) -> None:
+    """Run one stage, or all that are not finished; every one can be killed and goes on when called again.
+
+    Args:
+        tuned: The recipe of `tune`; the size of its pictures is the model's.
+    """
     parser = argparse.ArgumentParser(prog="python -m nodegraph_diffusion.training", description=__doc__)
     parser.add_argument("stage", choices=(*STAGES, "tune"), help="`tune` goes on with the model in --model")
     parser.add_argument("--model", type=Path, help="a StableDiffusionPipeline folder (default: the shipped model)")
@@ -44,21 +49,27 @@ def main(arguments: Sequence[str] | None = None, recipe: Recipe = DEMO) -> None:
     given = parser.parse_args(arguments)
     tune_allocator()  # a step's tensors are large and short-lived; mapping them anew each time doubles its time
     torch.set_num_threads(given.threads)
-    examples: Examples
-    if given.stage == "tune":
-        recipe = TUNED if recipe is DEMO else recipe
-        if given.pictures is not None:
-            examples = FolderExamples(given.pictures, recipe.seed, recipe.size)
+    try:
+        if given.stage == "tune":
+            model = given.model or SHIPPED
+            tuned = replace(tuned, size=picture_size(model))
+            tuning = Tuning(given.folder, model, tuned, _examples(given, tuned, FIRST, FIRST_SPELLING), _say)
         else:
-            sprites = load_sprites(given.folder, FIRST)
-            examples = EmojiScenes(sprites, tuple(FIRST), recipe.seed, recipe.size, {"grey": "gray"})
-        Tuning(given.folder, given.model or SHIPPED, recipe, examples, _say).run()
-        return
-    if given.pictures is not None:
-        examples = FolderExamples(given.pictures, recipe.seed, recipe.size)
+            run = Run(given.folder, recipe, _examples(given, recipe, ICONS, {}), _say)
+    except (ValueError, RuntimeError) as error:  # what is given or set up is not as it must be
+        parser.error(str(error))
+    if given.stage == "tune":
+        tuning.run()
     else:
-        examples = EmojiScenes(load_sprites(given.folder), tuple(ICONS), recipe.seed, recipe.size)
-    STAGES[given.stage](Run(given.folder, recipe, examples, _say))
+        STAGES[given.stage](run)
+
+
+def _examples(
+    given: argparse.Namespace, recipe: Recipe, objects: Mapping[str, str], spelling: Mapping[str, str]
+) -> Examples:
+    if given.pictures is not None:
+        return FolderExamples(given.pictures, recipe.seed, recipe.size)
+    return EmojiScenes(load_sprites(given.folder, objects), tuple(objects), recipe.seed, recipe.size, spelling)
 
 
 def _say(line: str) -> None:

@@ -16,9 +16,10 @@ from PIL import Image
 
 from .autoencoder import reconstruct, to_tensor
 from .grammar import Scene
-from .judge import Classifier, centre_of, colour_of, cut, expected_squares
-from .loop import Report
-from .scenes import EmojiScenes, Pixels, Split
+from .judge import Classifier, JudgeStage, centre_of, colour_of, cut, expected_squares
+from .loop import Report, train
+from .recipe import JudgeRecipe
+from .scenes import EmojiScenes, Examples, Pixels, Split
 
 NEAR = 0.14
 """How far (fraction of the side) the middle of what is drawn may be from where it was asked for, across and down."""
@@ -107,8 +108,21 @@ def sheet(pictures: Sequence[Pixels], columns: int) -> Image.Image:
     return image
 
 
+def trained_judge(folder: Path, recipe: JudgeRecipe, examples: Examples, seed: int, report: Report) -> Judge:
+    """A judge of what `examples` show: from `folder`, where it is trained first if there is none yet.
+
+    Raises:
+        TypeError: They are no scenes of the grammar, of which alone it can be known what they show.
+    """
+    if not isinstance(examples, EmojiScenes):
+        raise TypeError("the judge knows the icons' scenes only: look at the pictures of your own model yourself")
+    stage = JudgeStage(recipe, examples, seed)
+    train(stage, folder, report)
+    return Judge(stage.learner.averages[0], examples.names, recipe.side)
+
+
 def evaluate(
-    folder: Path, judge: Judge, scenes: EmojiScenes, prompts: int, seed: int, report: Report
+    folder: Path, judge: Judge, scenes: EmojiScenes, report: Report, prompts: int = 500, seed: int = 1_000_000
 ) -> dict[str, Any]:
     """Judge `prompts` pictures of the model in `folder`/model, and as many real ones: what the judge gets wrong itself.
 
@@ -116,7 +130,11 @@ def evaluate(
     """
     real = (scenes.pixels(Split.TEST, i) for i in range(prompts))
     captions = [scenes.caption(Split.TEST, i) for i in range(prompts)]
-    pictures = list(generate(folder / "model", captions, seed))
+    pictures = []
+    for picture in generate(folder / "model", captions, seed):
+        pictures.append(picture)
+        if len(pictures) % 100 == 0:
+            report(f"evaluate: {len(pictures)} of {prompts} pictures")
     sheet(pictures[:64], 8).save(folder / "samples.png")
     (folder / "samples.txt").write_text("\n".join(captions[:64]) + "\n")
     vae = AutoencoderKL.from_pretrained(folder / "model" / "vae", dtype=torch.float32).eval()

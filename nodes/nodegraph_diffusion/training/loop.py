@@ -36,11 +36,20 @@ class Stage(Protocol):
         ...
 
 
-def train(stage: Stage, folder: Path, report: Report, *, save_seconds: float = 180, log_steps: int = 250) -> None:
+def train(
+    stage: Stage,
+    folder: Path,
+    report: Report,
+    *,
+    save_seconds: float = 180,
+    log_steps: int = 250,
+    say_seconds: float = 30,
+) -> None:
     """Run `stage` to its end, from `folder`/<name>.checkpoint where there is one.
 
     Every `log_steps` steps a line of JSON goes to `folder`/<name>.jsonl: the step, the seconds spent by the clock and
     by the processors (earlier processes included), the mean loss since the last line and `stage.measure()`.
+    Between those lines the step is reported every `say_seconds`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint, log = folder / f"{stage.name}.checkpoint", folder / f"{stage.name}.jsonl"
@@ -56,7 +65,7 @@ def train(stage: Stage, folder: Path, report: Report, *, save_seconds: float = 1
         now = {"seconds": time.monotonic() - clock, "cpu": time.process_time() - cpu}
         return {name: before[name] + value for name, value in now.items()}
 
-    saved_at = clock
+    saved_at = said_at = clock
     for index in range(start, stage.steps):
         losses.append(stage.step(index))
         done = index + 1
@@ -67,6 +76,10 @@ def train(stage: Stage, folder: Path, report: Report, *, save_seconds: float = 1
             with log.open("a") as file:
                 file.write(json.dumps(line) + "\n")
             report(f"{stage.name}: " + ", ".join(f"{name} {value:.6g}" for name, value in line.items()))
+            said_at = time.monotonic()
+        elif time.monotonic() - said_at > say_seconds:
+            report(f"{stage.name}: step {done} of {stage.steps}")
+            said_at = time.monotonic()
         if done == stage.steps or time.monotonic() - saved_at > save_seconds:
             save(checkpoint, {"step": done, "spent": spent(), "losses": losses, "learner": stage.learner.state()})
             saved_at = time.monotonic()

@@ -206,3 +206,6 @@ FIRST: Final[dict[str, str]] = {
     "whale": "spouting-whale",
 }
 """What the first demo model was taught, by the words of its tokenizer."""
+
+FIRST_SPELLING: Final = {"grey": "gray"}
+"""What captions wrote otherwise then."""

@@ -15,9 +15,8 @@ from transformers import CLIPTokenizer
 from .autoencoder import AutoencoderStage
 from .decoder import DecoderStage
 from .denoiser import SCHEDULE, DenoiserStage, LatentSet, fresh, make_denoiser, make_text_encoder, tokenize
-from .evaluation import Judge, evaluate
+from .evaluation import Judge, evaluate, trained_judge
 from .export import export
-from .judge import Classifier, JudgeStage
 from .latents import load_latents, scaling_factor
 from .learner import restore
 from .loop import Report, save, train
@@ -44,8 +43,8 @@ class Run:
         stage = DecoderStage(self.recipe.autoencoder, self._autoencoder("autoencoder"), self.examples, self.recipe.seed)
         train(stage, self.folder, self.report)
 
-    def train_judge(self) -> None:
-        train(JudgeStage(self.recipe.judge, self._scenes(), self.recipe.seed), self.folder, self.report)
+    def train_judge(self) -> Judge:
+        return trained_judge(self.folder, self.recipe.judge, self.examples, self.recipe.seed, self.report)
 
     def train_denoiser(self) -> None:
         recipe = self.recipe.denoiser
@@ -68,15 +67,11 @@ class Run:
         size = export(self.folder / "model", *parts, schedule=SCHEDULE)
         self.report(f"export: {size / 1e6:.1f} MB, denoiser of step {step}, in {str(self.folder / 'model')!r}")
 
-    def evaluate(self, prompts: int = 500, seed: int = 1_000_000) -> dict[str, Any]:
-        """Judge `prompts` pictures of the exported model, and as many real ones: what the judge itself gets wrong."""
-        return evaluate(self.folder, self._judge(), self._scenes(), prompts, seed, self.report)
-
-    def _judge(self) -> Judge:
-        scenes, recipe = self._scenes(), self.recipe.judge
-        classifier = Classifier(recipe.width, len(scenes.names))
-        self._restore("judge", classifier)
-        return Judge(classifier.eval(), scenes.names, recipe.side)
+    def evaluate(self, prompts: int = 500) -> dict[str, Any]:
+        """Judge `prompts` pictures of the exported model."""
+        judge = self.train_judge()
+        assert isinstance(self.examples, EmojiScenes)  # of others there is no judge
+        return evaluate(self.folder, judge, self.examples, self.report, prompts)
 
     def all(self) -> None:
         """Every stage in order; the judge and the scores where the pictures are scenes of the grammar."""
@@ -85,7 +80,6 @@ class Run:
         self.train_decoder()
         self.export()
         if isinstance(self.examples, EmojiScenes):
-            self.train_judge()
             self.evaluate()
 
     @cached_property
@@ -125,8 +119,3 @@ class Run:
         saved = torch.load(path, weights_only=True)
         restore(modules, saved["learner"]["averages"])
         return int(saved["step"])
-
-    def _scenes(self) -> EmojiScenes:
-        if not isinstance(self.examples, EmojiScenes):
-            raise TypeError("the judge knows the icons' scenes only: look at the pictures of your own model yourself")
-        return self.examples

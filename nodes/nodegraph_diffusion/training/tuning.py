@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline
 
 from .denoiser import DenoiserStage, LatentSet, Start, tokenize
-from .evaluation import Judge, evaluate
+from .evaluation import evaluate, trained_judge
 from .export import export
-from .judge import JudgeStage
 from .latents import load_latents
 from .learner import restore
 from .loop import Report, train
 from .recipe import Recipe
 from .scenes import EmojiScenes, Examples, Split
+
+PREDICTIONS = ("epsilon", "v_prediction")
+
+
+def picture_size(model: Path) -> int:
+    """The side of the pictures, in pixels, that the `StableDiffusionPipeline` in `model` was trained on.
+
+    Raises:
+        ValueError: There is none, or one that cannot be gone on with.
+    """
+    files = ("unet/config.json", "vae/config.json", "scheduler/scheduler_config.json")
+    try:
+        unet, vae, scheduler = (json.loads((model / file).read_text()) for file in files)
+        side, halvings = int(unet["sample_size"]), len(vae["block_out_channels"]) - 1
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ValueError(
+            f"{str(model)!r} is no StableDiffusionPipeline folder with {', '.join(files)}: name one that "
+            "diffusers saved"
+        ) from None
+    if (given := scheduler.get("prediction_type", "epsilon")) not in PREDICTIONS:
+        raise ValueError(
+            f"{str(model)!r} predicts {given!r}, but {' or '.join(PREDICTIONS)} is needed to go on with it"
+        )
+    return side << halvings
 
 
 @dataclass(frozen=True)
@@ -46,7 +69,8 @@ class Tuning:
         train(stage, self.folder, self.report)
         self.export()
         if isinstance(self.examples, EmojiScenes):
-            self.evaluate(prompts)
+            judge = trained_judge(self.folder, self.recipe.judge, self.examples, self.recipe.seed, self.report)
+            evaluate(self.folder, judge, self.examples, self.report, prompts)
 
     def export(self) -> None:
         """Write what is trained so far to `folder`/model."""
@@ -56,16 +80,6 @@ class Tuning:
         parts = (pipeline.vae, start.denoiser.eval(), start.text_encoder.eval(), pipeline.tokenizer)
         size = export(self.folder / "model", *parts, schedule=start.schedule)
         self.report(f"export: {size / 1e6:.1f} MB, denoiser of step {saved['step']}")
-
-    def evaluate(self, prompts: int, seed: int = 1_000_000) -> dict[str, Any]:
-        """As `Run.evaluate`, with a judge that is trained first where there is none yet."""
-        scenes, recipe = self.examples, self.recipe.judge
-        if not isinstance(scenes, EmojiScenes):
-            raise TypeError("the judge knows the icons' scenes only: look at the pictures of your own model yourself")
-        stage = JudgeStage(recipe, scenes, self.recipe.seed)
-        train(stage, self.folder, self.report)
-        judge = Judge(stage.learner.averages[0], scenes.names, recipe.side)
-        return evaluate(self.folder, judge, scenes, prompts, seed, self.report)
 
     @cached_property
     def _pipeline(self) -> StableDiffusionPipeline:
