@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,13 @@ import torch
 
 from ..diffusion.allocator import tune_allocator
 from .icons import load_sprites
-from .objects import FIRST, FIRST_SPELLING, ICONS
+from .objects import OBJECTS
 from .pictures import FolderExamples
 from .recipe import DEMO, TUNED, Recipe
 from .run import Run
 from .scenes import EmojiScenes, Examples
-from .tuning import Tuning, picture_size
+from .trained import picture_size
+from .tuning import Tuning
 
 SHIPPED = Path(__file__).parents[1] / "assets" / "demo"
 
@@ -40,7 +41,12 @@ def main(arguments: Sequence[str] | None = None, recipe: Recipe = DEMO, tuned: R
     """
     parser = argparse.ArgumentParser(prog="python -m nodegraph_diffusion.training", description=__doc__)
     parser.add_argument("stage", choices=(*STAGES, "tune"), help="`tune` goes on with the model in --model")
-    parser.add_argument("--model", type=Path, help="a StableDiffusionPipeline folder (default: the shipped model)")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        help="a StableDiffusionPipeline folder: what `tune` goes on with (default: the shipped model), or the smaller "
+        "model that the other stages begin with (default: none)",
+    )
     parser.add_argument("--folder", type=Path, required=True, help="holds data, checkpoints, logs and the model")
     parser.add_argument(
         "--pictures", type=Path, help="train on these: pictures, each with its caption in a .txt beside it"
@@ -53,9 +59,9 @@ def main(arguments: Sequence[str] | None = None, recipe: Recipe = DEMO, tuned: R
         if given.stage == "tune":
             model = given.model or SHIPPED
             tuned = replace(tuned, size=picture_size(model))
-            tuning = Tuning(given.folder, model, tuned, _examples(given, tuned, FIRST, FIRST_SPELLING), _say)
+            tuning = Tuning(given.folder, model, tuned, _examples(given, tuned), _say)
         else:
-            run = Run(given.folder, recipe, _examples(given, recipe, ICONS, {}), _say)
+            run = Run(given.folder, recipe, _examples(given, recipe), _say, given.model)
     except (ValueError, RuntimeError) as error:  # what is given or set up is not as it must be
         parser.error(str(error))
     if given.stage == "tune":
@@ -64,12 +70,10 @@ def main(arguments: Sequence[str] | None = None, recipe: Recipe = DEMO, tuned: R
         STAGES[given.stage](run)
 
 
-def _examples(
-    given: argparse.Namespace, recipe: Recipe, objects: Mapping[str, str], spelling: Mapping[str, str]
-) -> Examples:
+def _examples(given: argparse.Namespace, recipe: Recipe) -> Examples:
     if given.pictures is not None:
         return FolderExamples(given.pictures, recipe.seed, recipe.size)
-    return EmojiScenes(load_sprites(given.folder, objects), tuple(objects), recipe.seed, recipe.size, spelling)
+    return EmojiScenes(load_sprites(given.folder), tuple(OBJECTS), recipe.seed, recipe.size)
 
 
 def _say(line: str) -> None:

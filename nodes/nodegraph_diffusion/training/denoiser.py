@@ -30,18 +30,20 @@ SCHEDULE = {
 }
 
 
-def make_denoiser(recipe: DenoiserRecipe, side: int, channels: int = 4) -> UNet2DConditionModel:
+def make_denoiser(recipe: DenoiserRecipe, side: int, channels: int) -> UNet2DConditionModel:
     """A fresh denoiser of latents (n, channels, side, side).
 
-    Every residual branch and the output begin at zero (Dhariwal & Nichol 2021).
+    Every residual branch and the output begin at zero (Dhariwal & Nichol 2021). The smallest level has attention on its
+    way down and up, so the middle goes without.
     """
     model = UNet2DConditionModel(
         sample_size=side,
         in_channels=channels,
-        out_channels=4,
+        out_channels=channels,
         block_out_channels=recipe.channels,
         layers_per_block=1,
         down_block_types=tuple("CrossAttnDownBlock2D" if on else "DownBlock2D" for on in recipe.attention),
+        mid_block_type="UNetMidBlock2D",
         up_block_types=tuple("CrossAttnUpBlock2D" if on else "UpBlock2D" for on in reversed(recipe.attention)),
         attention_head_dim=recipe.heads,
         cross_attention_dim=recipe.text_width,
@@ -77,7 +79,7 @@ def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class LatentSet:
-    """Latents (n, 4, h, w), scaled to a standard deviation of 1, and the token ids (n, length) of their captions."""
+    """Latents (n, channels, h, w), of a standard deviation of 1, and the token ids (n, length) of their captions."""
 
     latents: Tensor
     ids: Tensor
@@ -91,11 +93,11 @@ class Start(NamedTuple):
     schedule: Mapping[str, Any]
 
 
-def fresh(recipe: DenoiserRecipe, tokenizer: CLIPTokenizer, side: int, seed: int) -> Start:
-    """Networks that have learned nothing."""
+def fresh(recipe: DenoiserRecipe, tokenizer: CLIPTokenizer, side: int, channels: int, seed: int) -> Start:
+    """Networks for latents (n, channels, side, side) that have learned nothing."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        return Start(make_denoiser(recipe, side), make_text_encoder(recipe, tokenizer), SCHEDULE)
+        return Start(make_denoiser(recipe, side, channels), make_text_encoder(recipe, tokenizer), SCHEDULE)
 
 
 class DenoiserStage:

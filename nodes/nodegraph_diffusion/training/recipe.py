@@ -10,16 +10,19 @@ from typing import Final
 class AutoencoderRecipe:
     """`AutoencoderKL`: on square crops, which cost a quarter of a picture; on whole pictures; then the decoder alone.
 
-    `noise` is what the decoder's latents get, as a share of their standard deviation.
+    `latents` is the number of latent channels; `noise` what the decoder's latents get, as a share of their standard
+    deviation; `guided` how much the first channels' distance from a guide's counts, where there is one.
     """
 
-    channels: tuple[int, ...] = (16, 16, 48)
+    channels: tuple[int, ...] = (16, 32, 64, 96)
     groups: int = 2
+    latents: int = 12
+    guided: float = 0.3
     crop: int = 64
     crop_batch: int = 8
-    crop_steps: int = 1000
-    whole_batch: int = 4
-    whole_steps: int = 300
+    crop_steps: int = 1500
+    whole_batch: int = 8
+    whole_steps: int = 350
     decoder_steps: int = 3000
     decoder_rate: float = 0.004
     learning_rate: float = 0.01
@@ -33,21 +36,21 @@ class AutoencoderRecipe:
 class DenoiserRecipe:
     """`UNet2DConditionModel` with its `CLIPTextModel`, trained together on latents that were encoded once."""
 
-    channels: tuple[int, ...] = (32, 64, 128, 192)
-    attention: tuple[bool, ...] = (False, True, True, True)
-    heads: tuple[int, ...] = (1, 1, 2, 3)
+    channels: tuple[int, ...] = (64, 128, 192)
+    attention: tuple[bool, ...] = (True, True, True)
+    heads: tuple[int, ...] = (2, 4, 6)
     groups: int = 16
-    text_width: int = 192
-    text_layers: int = 2
-    tokens: int = 40
+    text_width: int = 128
+    text_layers: int = 3
+    tokens: int = 32
     examples: int = 40_000
     held_out: int = 256
-    batch: int = 32
-    steps: int = 24_000
-    learning_rate: float = 0.01
+    batch: int = 48
+    steps: int = 6_000
+    learning_rate: float = 0.005
     adam_rate: float = 1e-3
-    decay_from: float = 0.6
-    average: float = 0.999
+    decay_from: float = 0.4
+    average: float = 0.998
     empty: float = 0.1
     snr_limit: float = 5.0
 
@@ -67,7 +70,7 @@ class JudgeRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`size` is the side of every picture; `objects` how many of `objects.ICONS`, in order of the file, may appear."""
+    """`size` is the side of every picture, in pixels."""
 
     seed: int = 8
     size: int = 128

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,30 +17,7 @@ from .learner import restore
 from .loop import Report, train
 from .recipe import Recipe
 from .scenes import EmojiScenes, Examples, Split
-
-PREDICTIONS = ("epsilon", "v_prediction")
-
-
-def picture_size(model: Path) -> int:
-    """The side of the pictures, in pixels, that the `StableDiffusionPipeline` in `model` was trained on.
-
-    Raises:
-        ValueError: There is none, or one that cannot be gone on with.
-    """
-    files = ("unet/config.json", "vae/config.json", "scheduler/scheduler_config.json")
-    try:
-        unet, vae, scheduler = (json.loads((model / file).read_text()) for file in files)
-        side, halvings = int(unet["sample_size"]), len(vae["block_out_channels"]) - 1
-    except (OSError, ValueError, TypeError, KeyError):
-        raise ValueError(
-            f"{str(model)!r} is no StableDiffusionPipeline folder with {', '.join(files)}: name one that "
-            "diffusers saved"
-        ) from None
-    if (given := scheduler.get("prediction_type", "epsilon")) not in PREDICTIONS:
-        raise ValueError(
-            f"{str(model)!r} predicts {given!r}, but {' or '.join(PREDICTIONS)} is needed to go on with it"
-        )
-    return side << halvings
+from .trained import load_trained, schedule_of
 
 
 @dataclass(frozen=True)
@@ -83,13 +59,11 @@ class Tuning:
 
     @cached_property
     def _pipeline(self) -> StableDiffusionPipeline:
-        return StableDiffusionPipeline.from_pretrained(self.model, dtype=torch.float32, local_files_only=True)
+        return load_trained(self.model)
 
     def _start(self) -> Start:
-        config = self._pipeline.scheduler.config
-        names = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
         denoiser = self._pipeline.unet.to(memory_format=torch.channels_last)
-        return Start(denoiser, self._pipeline.text_encoder, {name: config[name] for name in names})
+        return Start(denoiser, self._pipeline.text_encoder, schedule_of(self._pipeline))
 
     def _latents(self, split: Split, count: int) -> LatentSet:
         vae = self._pipeline.vae
