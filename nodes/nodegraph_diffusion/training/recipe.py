@@ -22,8 +22,8 @@ class AutoencoderRecipe:
     crop_batch: int = 8
     crop_steps: int = 1500
     whole_batch: int = 8
-    whole_steps: int = 350
-    decoder_steps: int = 3000
+    whole_steps: int = 120
+    decoder_steps: int = 400
     decoder_rate: float = 0.004
     learning_rate: float = 0.01
     adam_rate: float = 3e-3
