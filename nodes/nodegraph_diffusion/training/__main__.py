@@ -73,7 +73,9 @@ def main(arguments: Sequence[str] | None = None, recipe: Recipe = DEMO, tuned: R
 def _examples(given: argparse.Namespace, recipe: Recipe) -> Examples:
     if given.pictures is not None:
         return FolderExamples(given.pictures, recipe.seed, recipe.size)
-    return EmojiScenes(load_sprites(given.folder), tuple(OBJECTS), recipe.seed, recipe.size)
+    names = tuple(OBJECTS)
+    shown, further = names[: recipe.objects], names[recipe.objects :]
+    return EmojiScenes(load_sprites(given.folder), shown, recipe.seed, recipe.size, further)
 
 
 def _say(line: str) -> None:

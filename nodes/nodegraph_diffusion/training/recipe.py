@@ -43,11 +43,11 @@ class DenoiserRecipe:
     text_width: int = 128
     text_layers: int = 3
     tokens: int = 32
-    examples: int = 40_000
+    examples: int = 20_000
     held_out: int = 256
-    batch: int = 48
-    steps: int = 6_000
-    learning_rate: float = 0.005
+    batch: int = 32
+    steps: int = 2_200
+    learning_rate: float = 0.003
     adam_rate: float = 1e-3
     decay_from: float = 0.4
     average: float = 0.998
@@ -70,10 +70,11 @@ class JudgeRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`size` is the side of every picture, in pixels."""
+    """`size` is the side of every picture, in pixels; scenes show the first `objects` of `objects.OBJECTS`."""
 
     seed: int = 8
     size: int = 128
+    objects: int = 68
     autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
     denoiser: DenoiserRecipe = field(default_factory=DenoiserRecipe)
     judge: JudgeRecipe = field(default_factory=JudgeRecipe)

@@ -58,12 +58,16 @@ def compose(scene: Scene, sprites: Sprites, size: int) -> Pixels:
 
 @dataclass(frozen=True, slots=True)
 class EmojiScenes:
-    """Random scenes of the grammar, drawn with `sprites`. Implements `Examples`."""
+    """Random scenes of the grammar, drawn with `sprites`. Implements `Examples`.
+
+    `further` are words that no caption has and the tokenizer is to know, for what a model may learn later.
+    """
 
     sprites: Sprites = field(repr=False)
     names: Sequence[str]
     seed: int
     size: int
+    further: Sequence[str] = ()
 
     def scene(self, split: Split, index: int) -> Scene:
         return draw_scene(Random(f"{self.seed}/{int(split)}/{index}"), self.names)
@@ -77,5 +81,6 @@ class EmojiScenes:
     def sentences(self) -> Iterable[str]:
         random = Random(0)
         yield from self.names
+        yield from self.further
         for _ in range(2000):
             yield draw_scene(random, self.names).caption
