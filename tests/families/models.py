@@ -109,6 +109,27 @@ def sd1() -> Any:
 
 
 @cache
+def gligen() -> Any:
+    """Stable Diffusion 1 with open gates, which fresh ones are not."""
+    plain = sd1()
+    with seeded(23):
+        told = {name: value for name, value in plain.unet.config.items() if not name.startswith("_")}
+        unet = diffusers.UNet2DConditionModel.from_config(told | {"attention_type": "gated"})
+        ready(unet, ("fuser.linear", "position_net"))
+        for name, weights in unet.named_parameters():
+            if ".alpha_" in name or "null_" in name:
+                weights.data += 1
+    unet.load_state_dict(plain.unet.state_dict(), strict=False)
+    return quiet(
+        diffusers.StableDiffusionGLIGENPipeline(
+            **{name: part for name, part in plain.components.items() if name not in ("unet", "image_encoder")},
+            unet=unet,
+            requires_safety_checker=False,
+        )
+    )
+
+
+@cache
 def ldm(folder: Path) -> Any:
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]

@@ -117,6 +117,11 @@ def _check(root: Path, found: Checkpoint, family: Family) -> None:
             f"{root}: its denoiser reads {found.in_channels} channels, needed 4, or 9 for inpainting. It is {what}, "
             "which is not supported"
         )
+    gates = found.denoiser.config.get("attention_type", "default")
+    if gates == "gated-text-image" or (gates == "gated" and family.inpaints(found.denoiser.config)):
+        what = "inpaints, which the plain one does too" if gates == "gated" else "reads pictures"
+        raise ModelError(f"{root}: is a GLIGEN that {what}, and is not supported. Get the one that makes pictures of "
+                         "text boxes")  # fmt: skip
     if len(found.text_encoders) == 1 and found.text_encoders[0].cls == "CLIPTextModel":
         width, wanted = int(found.text_encoders[0].config["hidden_size"]), family.width(found.denoiser.config)
         if width != wanted:

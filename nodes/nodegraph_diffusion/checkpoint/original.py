@@ -22,6 +22,7 @@ VAE = "first_stage_model."
 
 OTHERS: tuple[tuple[str, str], ...] = (
     ("a LoRA", r"lora_(unet|te\w*)_|.*[._]lora[._]?(down|up|A|B)\b|.*\.(hada_w1_a|lokr_w1)"),
+    ("a GLIGEN (see ApplyGligen)", r"position_net\."),
     ("a ControlNet", r"control_model\.|controlnet_cond_embedding\."),
     ("a textual inversion embedding", r"(emb_params|clip_[lg]|string_to_param.*)$"),
     ("a denoiser alone, of a diffusers folder", r"down_blocks\.0\.resnets\.0\.conv1\."),

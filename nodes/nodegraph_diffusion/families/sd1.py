@@ -63,5 +63,6 @@ FAMILY = Family(
         lambda config: config["cross_attention_dim"] != 1024 and not config.get("addition_embed_type")
     ),
     guides=lambda config: config["adapter_type"] in ("full_adapter", "light_adapter"),
+    grounds=True,
     rank=0,
 )
