@@ -158,7 +158,7 @@ def sd_x4() -> Any:
     """A UNet of seven channels, told the noise level as a class, beside an autoencoder of cells of four pixels."""
     small = config(
         "sd21", "unet", in_channels=7, num_class_embeds=1000, block_out_channels=[32, 64, 64, 64],
-        attention_head_dim=2, cross_attention_dim=64, sample_size=16, only_cross_attention=[True, True, True, False],
+        attention_head_dim=8, cross_attention_dim=64, sample_size=16, only_cross_attention=[True, True, True, False],
         down_block_types=["DownBlock2D", *["CrossAttnDownBlock2D"] * 3],
         up_block_types=[*["CrossAttnUpBlock2D"] * 3, "UpBlock2D"],
     )  # fmt: skip

@@ -42,7 +42,7 @@ __all__ = [
 DEMO = "demo"
 CHANNELS = {
     5: "a depth-to-image model",
-    7: "the x4 upscaler (supported as a diffusers folder)",
+    7: "an x4 upscaler that is not whole",
     8: "an InstructPix2Pix model",
 }
 
@@ -269,6 +269,7 @@ def _file(path: Path, families: Sequence[Family]) -> Checkpoint:
         text_encoders=found.text_encoders,
         vae=found.vae,
         revision=digest([path], [], mtime=True),
+        low_res_scheduler=dict(found.low_res_scheduler),
     )
 
 

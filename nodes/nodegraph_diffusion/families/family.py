@@ -44,6 +44,7 @@ class Parts:
     scheduler: Mapping[str, Any]
     prediction: Prediction
     prediction_from: str = "the family"
+    low_res_scheduler: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
