@@ -192,6 +192,11 @@ def sample(
         if family.enlarges:
             low_res, level = low_res_of(model, latent, draw)
             job = replace(job, low_res=low_res.to(start.device), noise_level=level)
+        # What lies over the whole batch is not taken apart.
+        one_by_one = ctx.tight and not (controls or inpainting or family.enlarges)
+        if ctx.tight:
+            ctx.warn(f"asks about one prompt {'and one picture ' if one_by_one else ''}at a time")
+            ctx.note(memory="one at a time")
         longer = comfyui and 0 < strength < 1
         try:
             whole_steps = int(steps / strength) if longer else steps
@@ -207,12 +212,19 @@ def sample(
             controls = [timed(control, hint, whole) for control, hint in zip(controls, hints, strict=True)]
 
             def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
+                if one_by_one and len(x) > 1:
+                    return torch.cat(
+                        [answer(x[i : i + 1], time, prompt.one(i), f"{id(prompt)} {i}") for i in range(len(x))]
+                    )
+                return answer(x, time, prompt, str(id(prompt)))
+
+            def answer(x: Tensor, time: Tensor, prompt: Prompt, name: str) -> Tensor:
                 walked = whole.walked(float(time))
                 acting = [c for n, c in enumerate(controls) if n in prompt.controls and c.acts(*walked)]
                 told = job if prompt.guidance is None else replace(job, guidance=prompt.guidance)
                 residuals = together([control.ask(x, time, prompt, told, looking.part) for control in acting])
                 with (
-                    remembering(network, f"prompt {id(prompt)}"),
+                    remembering(network, f"prompt {name}"),
                     shown.during(prompt, len(x), *walked),
                     grounded.during(prompt, len(x), *walked),
                 ):
@@ -229,7 +241,7 @@ def sample(
                     prediction=model.prediction,
                     cfg=cfg,
                     rescale=rescale,
-                    together=family.together,
+                    together="never" if ctx.tight else family.together,
                     combine=model.guider.combine(memory) if model.guider else family.combine,
                     dtype=network.dtype,
                     weakened=weakened,

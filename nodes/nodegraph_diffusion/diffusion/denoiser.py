@@ -86,6 +86,14 @@ class Prompt:
             sizes=None if self.sizes is None else spread(self.sizes, batch, "size"),
         )
 
+    def one(self, index: int) -> Prompt:
+        """That for one of the pictures that it was spread for."""
+        at = slice(index, index + 1)
+        pooled = None if self.pooled is None else self.pooled[at]
+        return replace(
+            self, tokens=self.tokens[at], pooled=pooled, sizes=None if self.sizes is None else self.sizes[at]
+        )
+
     def to(self, device: torch.device, dtype: torch.dtype) -> Prompt:
         pooled = None if self.pooled is None else self.pooled.to(device, dtype)
         sizes = None if self.sizes is None else self.sizes.to(device)
