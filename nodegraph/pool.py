@@ -45,6 +45,11 @@ class Pool:
         with self._lock:
             return sum(e.resource.size for e in self._entries.values() if e.resource.place == place)
 
+    def loaded(self) -> frozenset[Hashable]:
+        """The keys of what is loaded."""
+        with self._lock:
+            return frozenset(key for key, entry in self._entries.items() if entry.loaded)
+
     @contextmanager
     def lease(self, resource: Resource[T], report: Report = lambda done, total: None) -> Iterator[T]:
         """Hold `resource` in place for the length of a `with` block, loading it first if need be.

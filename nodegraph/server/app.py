@@ -29,7 +29,7 @@ from .guard import add_headers, admit, refuse_errors
 from .health import METRICS
 from .metrics import Metrics
 from .openapi import ROUTES
-from .queueing import JobView, view
+from .queueing import JobView, found, view
 from .routing import Route, collect
 from .site import SITE, Site
 from .webhooks import Webhooks
@@ -80,7 +80,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
 
     def tell(job: Job) -> None:
         if job.webhook is not None:
-            body = JobView.__pydantic_serializer__.to_json(view(job))
+            body = JobView.__pydantic_serializer__.to_json(view(found(site, job.id)))
             webhooks.send(job, body, site.store.queue.notified)
 
     site.dispatcher.on_end = tell

@@ -123,11 +123,11 @@ def _cells(
     for point in ordered(found, axes, workflow):
         inputs = {**asked.inputs, **point.inputs}
         filled = site.documents.read(raw, inputs)
-        document = site.documents.queueable(filled, asked.targets)
+        made = site.documents.queueable(filled, asked.targets)
         key = None if asked.key is None else f"{asked.key} {'/'.join(map(str, point.place))}"
         cells.append((point.place, Submission(
-            document, filled.name, asked.workflow or "", inputs, tuple(asked.targets), asked.priority, asked.client,
-            key, asked.webhook,
+            made.document, filled.name, asked.workflow or "", inputs, tuple(asked.targets), asked.priority,
+            asked.client, key, asked.webhook, made.models,
         )))  # fmt: skip
     return workflow, axes, cells
 
