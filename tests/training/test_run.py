@@ -9,17 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import ControlNetModel, StableDiffusionPipeline
 from PIL import Image
 
+from nodegraph import Folders
+from nodegraph_diffusion.apply_control_net import CONTROL_NETS
+from nodegraph_diffusion.apply_lora import opened
 from nodegraph_diffusion.training import latents
 from nodegraph_diffusion.training.__main__ import main
 from nodegraph_diffusion.training.autoencoder import AutoencoderStage, make_autoencoder, normalise, psnr, to_tensor
+from nodegraph_diffusion.training.control import Control, hints, make_control
 from nodegraph_diffusion.training.denoiser import tokenize
 from nodegraph_diffusion.training.evaluation import generate
 from nodegraph_diffusion.training.growth import Parent
+from nodegraph_diffusion.training.lora import Lora, with_lora
 from nodegraph_diffusion.training.run import Run
 from nodegraph_diffusion.training.scenes import Split
+from nodegraph_diffusion.training.styles import STYLES, StyledScenes
 from nodegraph_diffusion.training.trained import load_trained, picture_size
 from nodegraph_diffusion.training.tuning import Tuning
 from training import toys
@@ -201,6 +207,53 @@ def test_a_model_is_gone_on_with_at_its_own_size(folder: Path, tmp_path: Path) -
     assert picture_size(folder / "model") == toys.RECIPE.size
     with pytest.raises(ValueError, match="is no StableDiffusionPipeline folder"):
         picture_size(tmp_path)
+
+
+def test_a_control_net_learns_beside_a_model(folder: Path, tmp_path: Path) -> None:
+    pipeline = load_trained(folder / "model")
+    fresh = make_control(pipeline.unet, 8, pipeline.vae_scale_factor)
+    noisy, times, words = torch.randn(1, 12, 8, 8), torch.tensor([300]), torch.randn(1, 32, 32)
+    shown = hints([toys.scenes().pixels(Split.TEST, 0)])
+    assert shown.shape == (1, 3, 32, 32)
+    assert np.unique(shown.numpy()).tolist() == [0, 1]
+    with torch.no_grad():
+        residuals = fresh(noisy, times, words, controlnet_cond=shown, return_dict=False)
+    assert not any(residual.any() for residual in (*residuals[0], residuals[1]))
+
+    Control(tmp_path, folder / "model", toys.RECIPE, toys.scenes(), list[str]().append).run()
+    control = ControlNetModel.from_pretrained(tmp_path / "control", local_files_only=True)
+    with torch.no_grad():
+        heard = [
+            control(noisy, times, words, controlnet_cond=edges, return_dict=False)[1] for edges in (shown, 0 * shown)
+        ]
+    assert heard[0].any()
+    assert not torch.equal(*heard)
+    assert CONTROL_NETS.open(str(tmp_path / "control"), Folders()).family == "sd1"
+    lines = [json.loads(line) for line in (tmp_path / "control.jsonl").read_text().splitlines()]
+    assert {"loss", "held_out", "by_other_edges"} <= lines[-1].keys()
+
+
+def test_a_lora_learns_beside_a_model(folder: Path, tmp_path: Path) -> None:
+    examples = StyledScenes(toys.scenes(), "drawing")
+    Lora(tmp_path, folder / "model", toys.RECIPE, examples, list[str]().append).run()
+    model = load_trained(folder / "model")
+    noisy, times, words = torch.randn(1, 12, 8, 8), torch.tensor([300]), torch.randn(1, 32, 32)
+    with torch.no_grad():
+        before = model.unet(noisy, times, words).sample
+        assert torch.equal(with_lora(model.unet, 2, 0)(noisy, times, words).sample, before)
+        model.load_lora_weights(tmp_path / "lora.safetensors")
+        assert not torch.equal(model.unet(noisy, times, words).sample, before)
+    assert opened(str(tmp_path / "lora.safetensors"), Folders()).width == toys.RECIPE.denoiser.text_width
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_changes_the_look_and_not_what_is_said(style: str) -> None:
+    scenes = toys.scenes(64)
+    styled = StyledScenes(scenes, style)
+    assert styled.caption(Split.TEST, 3) == scenes.caption(Split.TEST, 3)
+    before, after = (each.pixels(Split.TEST, 3) for each in (scenes, styled))
+    assert (after.shape, after.dtype) == (before.shape, before.dtype)
+    assert np.abs(after.astype(int) - before).mean() > 3
 
 
 @pytest.mark.parametrize("wrong", ["--model", "--pictures"])

@@ -46,11 +46,44 @@ class DenoiserRecipe:
     examples: int = 20_000
     held_out: int = 256
     batch: int = 32
-    steps: int = 2_200
+    steps: int = 1_800
     learning_rate: float = 0.003
     adam_rate: float = 1e-3
     decay_from: float = 0.4
     average: float = 0.998
+    empty: float = 0.1
+    snr_limit: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRecipe:
+    """A `ControlNetModel` of edges; `hint` is the width of the network that reads them, doubled with every halving."""
+
+    hint: int = 8
+    examples: int = 10_000
+    held_out: int = 128
+    batch: int = 32
+    steps: int = 1000
+    learning_rate: float = 0.005
+    adam_rate: float = 1e-3
+    decay_from: float = 0.4
+    average: float = 0.99
+    snr_limit: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoraRecipe:
+    """A LoRA of `rank` for the denoiser's attention."""
+
+    rank: int = 8
+    examples: int = 2_000
+    held_out: int = 128
+    batch: int = 32
+    steps: int = 300
+    learning_rate: float = 0.003
+    adam_rate: float = 1e-3
+    decay_from: float = 0.4
+    average: float = 0.98
     empty: float = 0.1
     snr_limit: float = 5.0
 
@@ -77,6 +110,8 @@ class Recipe:
     objects: int = 68
     autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
     denoiser: DenoiserRecipe = field(default_factory=DenoiserRecipe)
+    control: ControlRecipe = field(default_factory=ControlRecipe)
+    lora: LoraRecipe = field(default_factory=LoraRecipe)
     judge: JudgeRecipe = field(default_factory=JudgeRecipe)
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline
+
+from .denoiser import LatentSet, tokenize
+from .latents import load_latents
+from .loop import Report
+from .recipe import Recipe
+from .scenes import Examples, Split
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -43,3 +51,25 @@ def schedule_of(pipeline: StableDiffusionPipeline) -> dict[str, Any]:
     """The noise schedule that `pipeline` was trained on, as keywords of `DDPMScheduler`."""
     names = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
     return {name: pipeline.scheduler.config[name] for name in names}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The `StableDiffusionPipeline` in `model`, of which something is to learn from `examples` in `folder`."""
+
+    folder: Path
+    model: Path
+    recipe: Recipe
+    examples: Examples
+    report: Report
+
+    @cached_property
+    def pipeline(self) -> StableDiffusionPipeline:
+        return load_trained(self.model)
+
+    def latents(self, split: Split, count: int) -> LatentSet:
+        """The first `count` examples of `split`."""
+        vae = self.pipeline.vae
+        latents = load_latents(self.folder / "latents", vae, self.examples, split, count, self.report)
+        captions = [self.examples.caption(split, i) for i in range(count)]
+        return LatentSet(latents * vae.config.scaling_factor, tokenize(self.pipeline.tokenizer, captions))
