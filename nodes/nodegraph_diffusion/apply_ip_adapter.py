@@ -18,7 +18,7 @@ from .families import FAMILIES, Family
 from .handles import Model
 from .leases import Weights
 from .params import Unit
-from .values import Image
+from .values import Image, Mask
 
 Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.5, step=0.05)]
 BESIDE = "image_encoder"
@@ -35,6 +35,7 @@ def apply_ip_adapter(
     strength: Strength = 1.0,
     start: Unit = 0.0,
     end: Unit = 1.0,
+    mask: Mask | None = None,
 ) -> Model:
     """Let a picture say what a picture should show, beside the prompt: its subject, its style, its face.
 
@@ -49,7 +50,10 @@ def apply_ip_adapter(
         strength: How much the picture counts. 1 is as much as the prompt; 0.5 to 0.8 leave the prompt more to say.
         start: From which part of the steps on it acts.
         end: Up to which part of the steps it acts.
+        mask: Where in the picture that is made it acts. It lies over the whole of it, whatever its size.
     """
+    if mask is not None and mask.batch != 1:
+        raise NodeError(f"takes one mask, but a batch of {mask.batch} is given; take one out of it", "mask")
     from .diffusion.images import seen
 
     adapter, encoder = _opened(source, image_encoder, model.family.name, ctx.folders)
@@ -61,7 +65,9 @@ def apply_ip_adapter(
     weights: Weights[Any] = Weights(encoder, encoder.denoiser, like.dtype, like.device)
     with ctx.lease(weights) as network:
         found, none = seen(network, image.to_bytes(), patches=adapter.kind != "plain", black=adapter.denoiser == FLUX)
-    shown = ImagePrompt(adapter, found.numpy(), none.numpy(), strength, start, end)
+    shown = ImagePrompt(
+        adapter, found.numpy(), none.numpy(), strength, start, end, None if mask is None else mask.values
+    )
     return replace(model, images=(*model.images, shown))
 
 
