@@ -11,8 +11,9 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
 
+from .adapter_files import AdapterFiles
 from .adapters import ImagePrompt
-from .checkpoint import Checkpoint, ModelError, find, find_file, list_files, list_parts
+from .checkpoint import Checkpoint, ModelError, find, list_parts
 from .checkpoint.ip_adapters import IpAdapter, open_image_encoder, open_ip_adapter
 from .families import FAMILIES, Family
 from .handles import Model
@@ -21,6 +22,9 @@ from .params import Unit
 from .values import Image, Mask
 
 Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.5, step=0.05)]
+IP_ADAPTERS: AdapterFiles[IpAdapter] = AdapterFiles(
+    open_ip_adapter, lambda found: f"{found.kind}, for prompts of width {found.width}, {found.bytes / 1e6:,.0f} MB"
+)
 BESIDE = "image_encoder"
 FLUX = "FluxTransformer2DModel"
 
@@ -65,17 +69,13 @@ def apply_ip_adapter(
     weights: Weights[Any] = Weights(encoder, encoder.denoiser, like.dtype, like.device)
     with ctx.lease(weights) as network:
         found, none = seen(network, image.to_bytes(), patches=adapter.kind != "plain", black=adapter.denoiser == FLUX)
-    shown = ImagePrompt(
-        adapter, found.numpy(), none.numpy(), strength, start, end, None if mask is None else mask.values
-    )
+    where = None if mask is None else mask.values
+    shown = ImagePrompt(adapter, found.numpy(), none.numpy(), strength, start, end, where)
     return replace(model, images=(*model.images, shown))
 
 
 def _opened(source: str, image_encoder: str, family: str, folders: Folders) -> tuple[IpAdapter, Checkpoint]:
-    try:
-        adapter = open_ip_adapter(find_file(source, folders.models))
-    except ModelError as error:
-        raise NodeError(str(error), "source") from error
+    adapter = IP_ADAPTERS.open(source, folders)
     try:
         beside = Path(adapter.path).parent / BESIDE
         return adapter, open_image_encoder(find(image_encoder, folders.models) if image_encoder else beside, family)
@@ -127,14 +127,7 @@ def _facts(known: Known) -> Mapping[str, Facts]:
 @choices("ip_adapters")
 def ip_adapters(folders: Folders) -> Mapping[str, str]:
     """The IP-Adapters in the folders of models, each with what it is for."""
-    found: dict[str, str] = {}
-    for source in list_files(folders.models):
-        try:
-            adapter = open_ip_adapter(find_file(source, folders.models))
-        except ModelError:
-            continue
-        found[source] = f"{adapter.kind}, for prompts of width {adapter.width}, {adapter.bytes / 1e6:,.0f} MB"
-    return found
+    return IP_ADAPTERS.listed(folders)
 
 
 @choices("image_encoders")
