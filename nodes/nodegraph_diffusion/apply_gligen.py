@@ -8,13 +8,17 @@ from typing import Annotated
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
 
-from .checkpoint import ModelError, find_file, list_files
+from .adapter_files import AdapterFiles
 from .checkpoint.gligen import Gligen, open_gligen
 from .encode_prompt import phrase
 from .families import FAMILIES
 from .handles import Model, TextEncoder
 from .params import Text, Unit
 from .values import Conditioning, Ground
+
+GLIGENS: AdapterFiles[Gligen] = AdapterFiles(
+    open_gligen, lambda found: f"for {FAMILIES['sd1'].title}, {found.bytes / 1e6:,.0f} MB"
+)
 
 
 @node(version=1, title="Apply GLIGEN", lane="io", category="model")
@@ -27,7 +31,7 @@ def apply_gligen(ctx: Context, model: Model, source: Annotated[str, Choices("gli
         source: A GLIGEN for text boxes in the folders of models: a `.safetensors` file with the gates alone, such as
             `gligen_sd14_textbox_pruned.safetensors`.
     """
-    found = _opened(source, ctx.folders)
+    found = GLIGENS.open(source, ctx.folders)
     family = model.family
     if reason := _unfit(found, family.name, family.width(model.checkpoint.denoiser.config), model.grounded):
         raise NodeError(reason, "source")
@@ -72,13 +76,6 @@ def ground_prompt(
     return prompt.each(lambda part: replace(part, grounds=(*part.grounds, ground)))
 
 
-def _opened(source: str, folders: Folders) -> Gligen:
-    try:
-        return open_gligen(find_file(source, folders.models))
-    except ModelError as error:
-        raise NodeError(str(error), "source") from error
-
-
 def _unfit(found: Gligen, family: str, width: int, has_one: bool) -> str:
     """Why a GLIGEN does not go with a model; empty where nothing speaks against it."""
     own = FAMILIES[family]
@@ -92,8 +89,7 @@ def _unfit(found: Gligen, family: str, width: int, has_one: bool) -> str:
 
 @apply_gligen.fingerprint
 def _revision(source: str, folders: Folders) -> str:
-    found = _opened(source, folders)
-    return f"{found.path}\0{found.revision}"
+    return GLIGENS.revision(source, folders)
 
 
 @apply_gligen.facts
@@ -101,7 +97,7 @@ def _facts(known: Known) -> Mapping[str, Facts]:
     source, model = known.value("source"), known["model"]
     family, width = model.get("family"), model.size("prompt width")
     if source is not None:
-        found = _opened(source, known.folders)
+        found = GLIGENS.open(source, known.folders)
         has_one = bool(model.get("gligen"))
         if family in FAMILIES and width is not None and (reason := _unfit(found, str(family), width, has_one)):
             known.refuse("source", reason)
@@ -118,11 +114,4 @@ def _grounded(known: Known) -> Mapping[str, Facts]:
 @choices("gligens")
 def gligens(folders: Folders) -> Mapping[str, str]:
     """The GLIGENs in the folders of models, each with what it is for."""
-    found: dict[str, str] = {}
-    for source in list_files(folders.models):
-        try:
-            gligen = open_gligen(find_file(source, folders.models))
-        except ModelError:
-            continue
-        found[source] = f"for {FAMILIES['sd1'].title}, {gligen.bytes / 1e6:,.0f} MB"
-    return found
+    return GLIGENS.listed(folders)

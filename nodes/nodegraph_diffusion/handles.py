@@ -189,7 +189,8 @@ class Model(_Handle):
                 wanted = AdapterWeights("IP-Adapter", each.adapter, ip_adapter.read, like.dtype, like.device)
                 weights = leases.enter_context(ctx.lease(wanted))
                 seen, unseen = (from_numpy(array.copy()) for array in (each.seen, each.unseen))
-                made.append(ip_adapter.shown(weights, seen, unseen, each.strength, each.start, each.end))
+                mask = None if each.mask is None else from_numpy(each.mask.copy())
+                made.append(ip_adapter.shown(weights, seen, unseen, each.strength, each.start, each.end, mask))
             try:
                 names = [each.adapter.name for each in self.images]
                 yield leases.enter_context(ip_adapter.attending(network, made, names))

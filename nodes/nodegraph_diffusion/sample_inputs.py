@@ -44,6 +44,7 @@ def check_windows(
         "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
         "an upscaling model looks at the whole small picture": model.family.enlarges,
         "a T2I-Adapter looks at the whole picture": any(hint.checkpoint.denoiser.cls == T2I for hint in hints),
+        "an IP-Adapter's mask lies over the whole picture": any(each.mask is not None for each in model.images),
         "guidance with momentum remembers the whole picture": model.guider is not None and model.guider.momentum,
         "boxes for GLIGEN lie over the whole picture": any(p.grounds for prompt in windowed for p in prompt.parts),
     }
