@@ -27,16 +27,17 @@ async def open_file(site: Site, request: web.Request) -> Opened:
     `notes` says what is not in the document as it was in the file.
     """
     data = await received(site, request)
-    return await asyncio.to_thread(_open, site, data)
+    return await asyncio.to_thread(opened, site, data)
 
 
-def _open(site: Site, data: bytes) -> Opened:
+def opened(site: Site, data: bytes) -> Opened:
+    """The workflow in a file. Raises `Refused` or `InvalidWorkflow`."""
     try:
-        opened = open_document(data, site.engine.registry, site.documents.choices)
+        found = open_document(data, site.engine.registry, site.documents.choices)
     except InvalidWorkflow as error:
         first = error.problems[0]
         if first.code == "unreadable_document":
             raise Refused(422, "no_workflow", f"the file {first.message}") from None
         raise
-    document = site.documents.read(opened.workflow.to_dict()).to_dict()
-    return Opened(document=document, notes=[str(note) for note in opened.notes])
+    document = site.documents.read(found.workflow.to_dict()).to_dict()
+    return Opened(document=document, notes=[str(note) for note in found.notes])

@@ -132,7 +132,7 @@ def _cells(
     return workflow, axes, cells
 
 
-@post("/api/sweeps", status=201)
+@post("/api/sweeps", status=201, also=(200,))
 async def sweep(site: Site, body: SubmitSweep) -> Reply[SweepView]:
     """Queue a job for every combination of values; every one is checked before the first is queued."""
     if body.webhook is not None:
