@@ -11,10 +11,14 @@ CLIP = "cond_stage_model.transformer."
 
 
 def _recognise(header: Header) -> bool:
+    if found := unets.alone(header):
+        return found.family == "sd1"
     return unets.has_unet(header) and bool(header.under(CLIP)) and not unets.is_labelled(header)
 
 
 def _read(header: Header) -> Parts:
+    if found := unets.alone(header):
+        return unets.read_alone(header, found, "sd15")
     unets.needs_vae(header)
     shipped = original.shipped
     unet = original.unet(header, shipped("sd15", "unet"))
@@ -63,5 +67,6 @@ FAMILY = Family(
         lambda config: config["cross_attention_dim"] != 1024 and not config.get("addition_embed_type")
     ),
     guides=lambda config: config["adapter_type"] in ("full_adapter", "light_adapter"),
+    grounds=True,
     rank=0,
 )
