@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from aiohttp import web
 from pydantic import JsonValue
 
 from ..interop import open_document
 from ..problems import InvalidWorkflow
+from .documents import text_of
 from .errors import Refused
 from .routing import View, post
 from .site import Site
@@ -39,5 +41,5 @@ def opened(site: Site, data: bytes) -> Opened:
         if first.code == "unreadable_document":
             raise Refused(422, "no_workflow", f"the file {first.message}") from None
         raise
-    document = site.documents.read(found.workflow.to_dict()).to_dict()
-    return Opened(document=document, notes=[str(note) for note in found.notes])
+    text = text_of(site.documents.read(found.workflow.to_dict()))
+    return Opened(document=json.loads(text), notes=[str(note) for note in found.notes])

@@ -20,7 +20,9 @@ from .site import Site
 from .uploads import received
 from .webhooks import check_webhook
 
-JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+ID = "[0-9a-f]{16}"
+"""What the id of a job, a result or a sweep looks like."""
+JobId = Annotated[str, Field(pattern=rf"^{ID}$")]
 WorkflowName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,99}$")]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 Limit = Annotated[int, Field(ge=1, le=500)]

@@ -194,9 +194,9 @@ def collect(modules: Iterable[ModuleType]) -> list[Route]:
 
 
 class Closed(BaseModel):
-    """What a client sends: nothing that is not known."""
+    """What a client sends: nothing that is not known, and no 1 for true."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class View(BaseModel):

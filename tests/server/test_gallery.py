@@ -226,6 +226,21 @@ def test_opening_json_brings_it_up_to_date(service: Service) -> None:
     assert opened.json["document"]["nodes"]["s"] == {"type": "toy/Sample@2", "inputs": {"cfg": 3.0}}
 
 
+def test_half_a_letter_is_a_problem(service: Service) -> None:
+    """JSON can name one, and nothing can write it down."""
+    half = b'{"nodes": {"n": {"type": "Text@1", "inputs": {"text": "a\\ud800"}}}}'
+    blank = png(4, 4)
+    carrier = blank[:-12] + chunk(b"tEXt", b"nodegraph\0" + half) + blank[-12:]
+    for path, data, kind in (
+        ("/api/open", half, "application/octet-stream"),
+        ("/api/jobs", carrier, "image/png"),
+        ("/api/jobs", b'{"document": ' + half + b"}", "application/json"),
+    ):
+        answer = service.ask("POST", path, data, {"Content-Type": kind})
+        assert answer.status in (400, 422), answer.body
+        assert answer.json["error"]["problems"]
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"{", b'{"a": 1}', b"[]", b"\x89PNG\r\n\x1a\n", png(2, 2), b"GIF89a" + bytes(20)]
 )
