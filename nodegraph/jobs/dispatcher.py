@@ -172,7 +172,7 @@ class Dispatcher:
             job, new = self.store.queue.add(asked)
             events = self._job_event(job) if new else []
         self.hub.publish(events)
-        self._feed(None if plan is None else (job.id, plan))
+        self._feed((job.id, plan) if new and plan is not None else None)
         return job, new
 
     def cancel(self, id: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import IO, Any
-
-from pydantic_core import to_json
 
 PACE = 0.1
 """Seconds between reports of progress; of several from one node only the latest is sent."""
@@ -20,7 +19,7 @@ def lines(file: IO[bytes]) -> Callable[[Iterable[Message]], None]:
     """Sends messages through a file, as lines of JSON."""
 
     def send(messages: Iterable[Message]) -> None:
-        file.write(b"".join(to_json(message) + b"\n" for message in messages))
+        file.write(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
         file.flush()
 
     return send

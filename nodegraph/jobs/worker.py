@@ -153,10 +153,10 @@ class Worker:
         return self._engine.start(workflow, targets=targets, folders=folders)
 
     def _public(self, text: str) -> str:
-        """`text` without the names of folders of this machine."""
+        """`text` without the names of folders of this machine, and such that it can be written down."""
         for folder in self._private:
             text = text.replace(f"{folder}{os.sep}", "")
-        return text
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Teller:

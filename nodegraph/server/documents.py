@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from ..context import Folders
 from ..engine import Engine
@@ -106,8 +106,7 @@ class Documents:
         plan = self.demand(workflow, targets)
         if self.policy is not None:
             workflow = self.policy.enforce(workflow, plan)
-        text = to_json(workflow.to_dict(), inf_nan_mode="constants").decode()
-        return Queueable(text, self._models(plan), plan if self.policy is None else None)
+        return Queueable(text_of(workflow), self._models(plan), plan if self.policy is None else None)
 
     def choices(self, name: str) -> Mapping[str, str]:
         """The values behind `Choices(name)`."""
@@ -203,6 +202,15 @@ class Documents:
                 f"needs one of the {listed} that are listed, but {unknown!r} is given{nearest(str(unknown), known)}"
             )
             yield Problem("unknown_choice", id, name, message)
+
+
+def text_of(workflow: Workflow) -> str:
+    """The document as JSON. Raises `InvalidWorkflow` for letters that cannot be written, such as half of a pair."""
+    try:
+        return to_json(workflow.to_dict(), inf_nan_mode="constants").decode()
+    except PydanticSerializationError:
+        message = "holds a letter that is none: half of a UTF-16 pair (\\ud800 to \\udfff); write the text anew"
+        raise InvalidWorkflow([Problem("bad_text", "", None, message)]) from None
 
 
 def _choice(known: Input) -> Choices | None:

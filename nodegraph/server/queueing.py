@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Annotated
 
+from aiohttp import web
 from pydantic import Field, JsonValue, model_validator
 
 from ..garbage import collector_paused
@@ -13,11 +14,15 @@ from ..jobs import Job, State
 from ..jobs.queue import Submission
 from .documents import Queueable
 from .errors import Refused, not_found
+from .opening import opened
 from .routing import Closed, Reply, View, get, post, route
 from .site import Site
+from .uploads import received
 from .webhooks import check_webhook
 
-JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+ID = "[0-9a-f]{16}"
+"""What the id of a job, a result or a sweep looks like."""
+JobId = Annotated[str, Field(pattern=rf"^{ID}$")]
 WorkflowName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,99}$")]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 Limit = Annotated[int, Field(ge=1, le=500)]
@@ -178,9 +183,17 @@ async def ended(site: Site, job: Job, timeout: float) -> Job:
     return found(site, job.id)
 
 
-@post("/api/jobs", status=201)
-async def submit(site: Site, body: Submit, wait: bool = False, timeout: Seconds = 3600.0) -> Reply[JobView]:
-    """Queue a job. With `wait` the answer comes when it has ended, or when `timeout` seconds are over."""
+@post("/api/jobs", status=201, accepts=("image/png", "image/webp", "image/jpeg"), also=(200,))
+async def submit(
+    site: Site, request: web.Request, body: Submit | None = None, wait: bool = False, timeout: Seconds = 3600.0
+) -> Reply[JobView]:
+    """Queue a job. With `wait` the answer comes when it has ended, or when `timeout` seconds are over.
+
+    The body may also be a picture that carries a workflow: ours, ComfyUI's or A1111's. It runs as it is there.
+    """
+    if body is None:
+        picture = await asyncio.to_thread(opened, site, await received(site, request))
+        body = Submit(document=picture.document)
     job, new = await enqueue(site, body)
     if wait:
         job = await ended(site, job, timeout)

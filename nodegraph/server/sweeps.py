@@ -13,12 +13,12 @@ from ..jobs.sweeps import Sweep
 from ..problems import InvalidWorkflow, Problem
 from ..workflow import Workflow
 from .errors import Refused, not_found
-from .queueing import JobView, Submit, stored_document, view
+from .queueing import ID, JobView, Submit, stored_document, view
 from .routing import Reply, View, get, post
 from .site import Site
 from .webhooks import check_webhook
 
-SweepId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+SweepId = Annotated[str, Field(pattern=rf"^{ID}$")]
 Values = Annotated[str, Field(min_length=1, max_length=100_000)] | Annotated[list[JsonValue], Field(min_length=1)]
 
 
@@ -132,7 +132,7 @@ def _cells(
     return workflow, axes, cells
 
 
-@post("/api/sweeps", status=201)
+@post("/api/sweeps", status=201, also=(200,))
 async def sweep(site: Site, body: SubmitSweep) -> Reply[SweepView]:
     """Queue a job for every combination of values; every one is checked before the first is queued."""
     if body.webhook is not None:

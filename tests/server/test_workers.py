@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from server.service import Service
@@ -193,6 +192,8 @@ def _killed_alone(service: Service, document: dict[str, Any]) -> None:
 
 
 def _is_of(process: int, node: Any) -> bool:
-    """Whether a process runs on a node of the cluster, which are groups of processes here."""
+    """Whether a process runs on a node of the cluster: these are groups of processes here, each under its raylet."""
     raylets = {p.process.pid for p in node.all_processes["raylet"]}
-    return any(parent.pid in raylets for parent in psutil.Process(process).parents())
+    while process > 1 and process not in raylets:
+        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return process in raylets
