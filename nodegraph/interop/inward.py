@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..node import MAX_INT, Choices, Input, Node
 from ..pack import Registry, nearest
 from ..problems import Problem
 from ..workflow import FORMAT
+from . import embeddings
 from .canvas import Drawn, Frame, Point
 from .classes import known_classes
 from .folding import Folding
@@ -36,7 +37,7 @@ from .wording import from_comfyui, to_comfyui
 
 Offered = Callable[[str], Collection[str] | None]
 """Lists the choices of a name; None where they are not known."""
-KINDS = {"models": "model", "loras": "LoRA", "controlnets": "ControlNet"}
+KINDS = {"models": "model", "loras": "LoRA", "controlnets": "ControlNet", "words": "textual inversion"}
 
 
 def nothing(name: str) -> None:
@@ -90,6 +91,7 @@ class _Conversion:
         self.ids: dict[str, str] = {}
         self.nodes: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
+        self.taught: dict[tuple[str, str, str], str] = {}
         document = {"format": FORMAT, "nodes": self.nodes, "outputs": self.outputs}
         self.made = Converted(document, [])
 
@@ -108,7 +110,7 @@ class _Conversion:
                 self._entry(theirs, item, entry)
             elif item.type in SHOWN:
                 self._shown(theirs, item)
-        self.made.origin |= self.ids
+        self._keep_origin()
         if not self.outputs:
             del self.made.document["outputs"]
 
@@ -124,7 +126,10 @@ class _Conversion:
             self.made.document["definitions"] = work.definitions
         moved = {ours: self.ids[theirs] for theirs, ours in before.items()}
         self.made.notes[:] = [Problem(n.code, moved.get(n.node, n.node), n.port, n.message) for n in self.made.notes]
-        self.made.origin |= self.ids
+        self._keep_origin()
+
+    def _keep_origin(self) -> None:
+        self.made.origin |= {theirs: ours for theirs, ours in self.ids.items() if theirs not in self.taught.values()}
 
     def _port(self, theirs: str, name: str) -> str | None:
         """Our input that takes one of theirs as it is."""
@@ -160,6 +165,30 @@ class _Conversion:
             elif not port.required and port.type.literal:
                 inputs[name] = port.default
         self.nodes[id] = {"type": f"{twin_type(item.type)}@{node.version}", "inputs": inputs}
+        if item.type in TEXTS:
+            self._teach(theirs, inputs, "clip", TEXTS[item.type])
+
+    def _teach(self, theirs: str, inputs: dict[str, Any], encoder: str, texts: Iterable[str]) -> None:
+        """Put nodes before one that reads prompts, which teach the textual inversions that they name."""
+        teacher = self.registry.get(embeddings.TEACHER)
+        for port in texts:
+            text, link = inputs.get(port), inputs.get(encoder)
+            if teacher is None or not isinstance(text, str) or not isinstance(link, Link):
+                continue
+            for name in embeddings.named(text):
+                link = self._taught(theirs, name, link, teacher)
+            inputs[encoder], inputs[port] = link, embeddings.from_comfyui(text)
+
+    def _taught(self, theirs: str, name: str, link: Link, teacher: Node[..., Any]) -> Link:
+        """What gives the text encoder that `link` gives, with a word for the textual inversion `name`."""
+        key = (theirs.rpartition(":")[0], link["$from"], name)
+        if key not in self.taught:
+            self.taught[key] = made = f"{theirs}~{name}"
+            id = self.ids[made] = node_id("", Item(f"teach {name}"), self.nodes.keys() | set(self.ids.values()))
+            source = find_choice(name, "words", self.offered, self.made.notes, (id, "source"))
+            inputs = {"text_encoder": link, "source": source, "word": embeddings.word(name)}
+            self.nodes[id] = {"type": f"{embeddings.TEACHER}@{teacher.version}", "inputs": inputs}
+        return Link(f"{self.ids[self.taught[key]]}.text_encoder")
 
     def _worded(self, id: str, port: str, text: str) -> str:
         """A prompt in our words."""
@@ -206,6 +235,8 @@ class _Conversion:
                 value = None if port.default is None else port.default
             inputs[name] = self._checked(id, port, item, value)
         self.nodes[id] = {"type": f"{entry.type}@{node.version}", "inputs": inputs}
+        if entry.type == "EncodePrompt":
+            self._teach(theirs, inputs, "text_encoder", ("text",))
         self._left(id, item, entry, set(known.inputs))
 
     def _left(self, id: str, item: Item, entry: Entry, known: set[str]) -> None:
@@ -339,7 +370,7 @@ def find_choice(name: Any, listed: str, offered: Offered, notes: list[Problem], 
         if len(found) == 1:
             notes.append(Problem("changed", *at, f"the {kind} {name!r} is taken to be {found[0]!r}"))
             return found[0]
-    hint = nearest(_base(asked), known)
+    hint = nearest(_base(asked), known) or nearest(_bare(asked), [_bare(each) for each in known])
     notes.append(Problem("missing_model", *at, f"no {kind} {name!r} is in the folders of models{hint}"))
     return name
 

@@ -11,6 +11,7 @@ from ..modes import flatten
 from ..pack import Registry
 from ..problems import Problem
 from ..workflow import FOREIGN, Ref, Workflow
+from . import embeddings
 from .classes import known_classes
 from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id
 from .parts import ALONE, MODEL
@@ -77,7 +78,7 @@ class _Export:
             if name not in self.ids:
                 self.ids[name] = self._new()
         for id, step in self.steps.items():
-            if (found := self._class(id, step)) is not None:
+            if not _teaches(step) and (found := self._class(id, step)) is not None:
                 self.classes[id] = found
         for id, step in self.steps.items():
             if id in self.classes:
@@ -184,7 +185,7 @@ class _Export:
                 continue
             held = self._wire(value, id, types.get(name, "")) if isinstance(value, Ref) else value
             if isinstance(held, str) and name in TEXTS.get(self.classes[id], ()):
-                held = to_comfyui(held)
+                held = embeddings.to_comfyui(to_comfyui(held), self._words(step.inputs.get("clip")))
             if held is not None or not isinstance(value, Ref):
                 made[names.get(name, name)] = held
         return made
@@ -201,6 +202,8 @@ class _Export:
         text, layer = step.inputs.get("text"), step.inputs.get("layer")
         if isinstance(text, str) and (words := only_here(text)):
             self.note("changed", id, "text", f"{words} means something here and is plain text in ComfyUI")
+        if isinstance(inputs.get("text"), str):
+            inputs["text"] = embeddings.to_comfyui(inputs["text"], self._words(step.inputs.get("text_encoder")))
         node = self.registry.get("EncodePrompt")
         usual = node.inputs["layer"].default if node is not None else None
         if isinstance(layer, int) and layer != usual and "clip" in inputs:
@@ -297,6 +300,10 @@ class _Export:
 
     def _wire(self, ref: Ref, id: str, wanted: str = "") -> Wire | None:
         """A link to what answers for an output, with a node between where a mask is taken as a picture."""
+        while ref.node in self.steps and _teaches(self.steps[ref.node]):
+            behind = self.steps[ref.node].inputs["text_encoder"]
+            assert isinstance(behind, Ref)
+            ref = behind
         if ref.node not in self.classes:
             if ref.node in self.steps and id:
                 self.note("changed", id, None, f"its link to {ref.node!r}, which has no counterpart, is left away")
@@ -316,6 +323,15 @@ class _Export:
             return self._part("MaskToImage", {"mask": wire})
         return wire
 
+    def _words(self, encoder: Any) -> dict[str, str]:
+        """The words that a text encoder was taught, each with its file."""
+        found: dict[str, str] = {}
+        while isinstance(encoder, Ref) and encoder.node in self.steps and _teaches(self.steps[encoder.node]):
+            inputs = self.steps[encoder.node].inputs
+            found.setdefault(str(inputs["word"]), str(inputs["source"]))
+            encoder = inputs["text_encoder"]
+        return found
+
     def _slot(self, source: FlatStep, port: str) -> int | None:
         """The place of an output of a placeholder or a twin."""
         twin = self.registry.get(source.type.partition("@")[0])
@@ -332,6 +348,14 @@ class _Export:
         made = stem(id)
         title = type if made == slug(type) else made.replace("_", " ")  # some clients find nodes by it
         self.items[self.ids[id]] = Item(type, inputs, title)
+
+
+def _teaches(step: FlatStep) -> bool:
+    """Whether it teaches a word, which prompts name in ComfyUI."""
+    inputs = step.inputs
+    given = isinstance(inputs.get("text_encoder"), Ref)
+    told = all(isinstance(inputs.get(name), str) for name in ("word", "source"))
+    return given and told and step.type.startswith(f"{embeddings.TEACHER}@")
 
 
 def _early(step: FlatStep) -> bool:

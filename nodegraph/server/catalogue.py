@@ -10,7 +10,6 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from ..node import Choices
 from ..pack import Registry
 from ..types import PortType
 from .errors import not_found
@@ -91,8 +90,7 @@ def fits(registry: Registry) -> TypesView:
 
 @get("/api/choices/{name}")
 async def choices(site: Site, name: ChoiceName) -> ChoicesView:
-    """The values of an input with `x-choices`, each with a few words about it."""
-    ports = [port for _, node in site.engine.registry.items() for port in node.inputs.values()]
-    if not any(isinstance(m, Choices) and m.name == name for port in ports for m in port.metadata):
+    """The values that a pack offers for an input with `x-choices`, each with a few words about it."""
+    if not any(offered.name == name for pack in site.engine.registry.packs for offered in pack.choices):
         raise not_found("list of choices", name)
     return ChoicesView(values=dict(site.documents.choices(name)))

@@ -17,8 +17,8 @@ SERVE = "import sys; from nodegraph.cli import main; sys.exit(main())"
 class Server:
     """A running server. `restart` stops it and starts it again on the same port and data."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    def __init__(self, data: Path, *options: str) -> None:
+        self.data, self.options = data, options
         self.url = ""
         self._process: subprocess.Popen[str] | None = None
 
@@ -30,7 +30,7 @@ class Server:
         self.stop()
 
     def start(self, port: int) -> None:
-        command = [sys.executable, "-c", SERVE, "serve", "--port", str(port), "--data", str(self.data)]
+        command = [sys.executable, "-c", SERVE, "serve", "--port", str(port), "--data", str(self.data), *self.options]
         with (self.data.parent / "server.log").open("a") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
@@ -65,7 +65,7 @@ class Server:
         jobs = self.get("/api/jobs?limit=1")["jobs"]
         return dict(jobs[0]) if jobs else {}
 
-    def ended(self, job: str, within: float = 90) -> dict[str, Any]:
+    def ended(self, job: str, within: float = 180) -> dict[str, Any]:
         """The record of a job once it has ended."""
         until = time.monotonic() + within
         while time.monotonic() < until:

@@ -136,13 +136,13 @@ def test_links_are_led_and_cut_and_copies_dragged(editor: Editor) -> None:
         const at = path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(path.getScreenCTM());
         return [at.x, at.y];
     }"""
-    link = page.get_by_label("Link from decode.image to enlarge.image", exact=True).locator("path.link")
+    link = page.get_by_label("Link from enlarge.image to save.image", exact=True).locator("path.link")
     x, y = link.evaluate(half)
     page.mouse.dblclick(x, y)
-    point = page.get_by_label("Point of the link from decode.image to enlarge.image", exact=True)
+    point = page.get_by_label("Point of the link from enlarge.image to save.image", exact=True)
     expect(point).to_be_visible()
     editor.drag(editor.spot(point), (x + 10, y - 90))
-    name = "decode.image>enlarge.image"
+    name = "enlarge.image>save.image"
     (before,) = editor.document()["layout"]["reroutes"][name]
     page.keyboard.press("Shift+ArrowUp")
     (after,) = editor.document()["layout"]["reroutes"][name]
@@ -167,7 +167,7 @@ def test_links_are_led_and_cut_and_copies_dragged(editor: Editor) -> None:
     page.keyboard.up("Shift")
     page.keyboard.up("Control")
     expect(link).to_have_count(0)
-    assert "decode.image > enlarge.image" not in editor.links()
+    assert "enlarge.image > save.image" not in editor.links()
     page.keyboard.press("Control+z")
     expect(link).to_have_count(1)
 
@@ -175,14 +175,17 @@ def test_links_are_led_and_cut_and_copies_dragged(editor: Editor) -> None:
 def test_a_dragged_node_is_held_in_line_with_another(editor: Editor) -> None:
     page = editor.page
     places = editor.document()["layout"]["nodes"]
-    x, y = editor.spot(editor.node("enlarge").locator(".node-title"))
-    other = editor.spot(editor.node("decode").locator(".node-title"))
-    editor.drag((x, y), (x + 30, other[1] + 2), drop=False)
+    x, y = editor.spot(editor.node("save").locator(".node-title"))
+    other = editor.spot(editor.node("sample").locator(".node-title"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 3, y)  # so far nothing is dragged
+    page.mouse.move(x + 30, other[1] + 2, steps=4)
     expect(page.locator(".guide").first).to_be_attached()
     page.mouse.up()
     expect(page.locator(".guide")).to_have_count(0)
     after = editor.document()["layout"]["nodes"]
-    assert after["enlarge"][1] == places["decode"][1]
+    assert after["save"][1] == places["sample"][1]
 
 
 def test_numbers_are_dragged(editor: Editor) -> None:
@@ -237,3 +240,46 @@ def test_a_word_of_a_prompt_is_completed(editor: Editor) -> None:
     expect(prompt).to_be_focused()
     page.keyboard.type(", red")
     expect(prompt).to_have_value("a dog on a ziggurat, red")
+
+
+def test_a_link_is_led_by_keyboard(editor: Editor) -> None:
+    page = editor.page
+    editor.node("sample").locator(".node-title").click()
+    page.keyboard.press("l")
+    editor.pick("empty.latent")
+    point = page.get_by_label("Point of the link from empty.latent to sample.latent", exact=True)
+    expect(point).to_be_focused()
+    name = "empty.latent>sample.latent"
+    ((x, y),) = editor.document()["layout"]["reroutes"][name]
+    page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("Shift+ArrowRight")
+    assert editor.document()["layout"]["reroutes"][name] == [[x + 12, y - 12]]
+    page.keyboard.press("Delete")
+    assert "reroutes" not in editor.document()["layout"]
+
+
+def test_a_dragged_copy_of_a_frame_has_what_lies_in_it(editor: Editor) -> None:
+    page = editor.page
+    editor.node("decode").locator(".node-title").click()
+    page.keyboard.press("Control+g")
+    frame = page.locator(".react-flow__node-group")
+    editor.spot(frame)
+    box = frame.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] - 5, box["y"] + 10
+    before = editor.document()
+    page.keyboard.down("Alt")
+    editor.drag((x, y), (x + 30, y + 320))
+    page.keyboard.up("Alt")
+    expect(frame).to_have_count(2)
+    document = editor.document()
+    assert set(document["nodes"]) == {*before["nodes"], "decode_2"}
+    assert document["nodes"]["decode_2"]["inputs"] == before["nodes"]["decode"]["inputs"]
+    first, second = document["layout"]["groups"]
+    nodes = document["layout"]["nodes"]
+    assert first == before["layout"]["groups"][0]
+    moved = [b - a for a, b in zip(first["at"], second["at"], strict=True)]
+    assert [b - a for a, b in zip(nodes["decode"], nodes["decode_2"], strict=True)] == moved
+    page.keyboard.press("Control+z")
+    expect(frame).to_have_count(1)
+    assert editor.document() == before

@@ -154,3 +154,28 @@ def test_boxes_with_prompts_are_drawn_moved_and_resized(editor: Editor) -> None:
     page.locator(".react-flow__pane").click(position={"x": 8, "y": 300})
     page.keyboard.press("Control+z")
     assert editor.document()["nodes"]["layout"]["inputs"]["boxes"].count("\n") == 2
+
+
+def test_a_picture_is_taken_with_the_camera(editor: Editor) -> None:
+    page = editor.page
+    editor.template("Image to image")
+    before = editor.document()["nodes"]["sketch"]["inputs"]["file"]
+    editor.node("sketch").get_by_role("button", name="Take a picture").click()
+    dialog = page.get_by_role("dialog", name="Take a picture")
+    expect(dialog.get_by_role("button", name="Take it")).to_be_enabled()
+    dialog.get_by_role("button", name="Take it").click()
+    expect(dialog).to_have_count(0)
+    taken = editor.document()["nodes"]["sketch"]["inputs"]["file"]
+    assert taken != before
+    seen = pixels(editor.server.read(f"/api/uploads/{taken}"))
+    assert seen[..., 1].mean() > 2 * seen[..., 0].mean()  # Chromium's own camera shows green
+
+
+def test_a_camera_that_is_not_there_is_said(editor: Editor) -> None:
+    page = editor.page
+    absent = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotFoundError') }"
+    page.evaluate("() => { " + absent + " }")
+    editor.template("Image to image")
+    editor.node("sketch").get_by_role("button", name="Take a picture").click()
+    expect(page.get_by_role("alert")).to_have_text("There is no camera.")
+    expect(page.get_by_role("button", name="Take it")).to_be_disabled()

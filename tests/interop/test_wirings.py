@@ -176,3 +176,30 @@ def test_it_says_what_stays_a_placeholder_and_why() -> None:
     finally:
         engine.close()
     assert {p.node for p in problems} == {n.node for n in made.notes}
+
+
+def test_textual_inversions_in_prompts_are_taught_words() -> None:
+    prompt = json.loads(json.dumps(ALL["img2img"]))
+    prompt["6"]["inputs"]["text"] = "a (embedding:red_fox:1.2), embedding:snow"
+    prompt["7"]["inputs"]["text"] = "embedding:snow, blurry"
+    offered = {"words": ["embeddings/red_fox.safetensors", "snow.safetensors"]}.get
+    made = open_document(json.dumps(prompt).encode(), REGISTRY, offered)
+    nodes = made.workflow.to_dict()["nodes"]
+    positive, negative = (nodes[made.origin[id]]["inputs"] for id in ("6", "7"))
+    assert positive["text"] == "a (<red_fox>:1.2), <snow>"
+    assert negative["text"] == "<snow>, blurry"
+    taught = {n["inputs"]["word"]: n["inputs"]["source"] for n in nodes.values() if n["type"] == "TeachWord@1"}
+    assert taught == {"<red_fox>": "embeddings/red_fox.safetensors", "<snow>": "snow.safetensors"}
+    assert set(made.origin) == set(prompt)
+    back = export(made.workflow, REGISTRY)
+    assert (plain(back.prompt), back.whole) == (plain(prompt), True)
+
+
+def test_a_textual_inversion_that_is_not_there_is_named() -> None:
+    prompt = json.loads(json.dumps(ALL["img2img"]))
+    prompt["7"]["inputs"]["text"] = "embedding:red_foxx"
+    offered = {"words": ["embeddings/red_fox.safetensors"]}.get
+    notes = open_document(json.dumps(prompt).encode(), REGISTRY, offered).notes
+    (note,) = [n for n in notes if n.code == "missing_model"]
+    assert "no textual inversion 'red_foxx'" in note.message
+    assert "'red_fox'" in note.message

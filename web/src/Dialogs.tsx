@@ -7,6 +7,7 @@ import { later } from "./ui/later";
 const CommandPalette = later(() => import("./commands/CommandPalette"));
 const Find = later(() => import("./commands/Find"));
 const Connect = later(() => import("./panels/Connect"));
+const Lead = later(() => import("./panels/Lead"));
 const SaveAs = later(() => import("./panels/SaveAs"));
 const Templates = later(() => import("./panels/Templates"));
 const Help = lazy(() => import("./commands/Help"));
@@ -17,6 +18,7 @@ const Tour = lazy(() => import("./panels/Tour"));
 const Versions = lazy(() => import("./panels/Versions"));
 const MaskDialog = lazy(() => import("./paint/MaskDialog"));
 const BoxesDialog = lazy(() => import("./paint/BoxesDialog"));
+const CameraDialog = lazy(() => import("./paint/CameraDialog"));
 const SketchDialog = lazy(() => import("./paint/SketchDialog"));
 
 /** The dialog that is open. What is seldom opened is loaded when it is. */
@@ -63,6 +65,10 @@ function Opened() {
       return <BoxesDialog {...dialog} />;
     case "sketch":
       return <SketchDialog {...dialog} />;
+    case "camera":
+      return <CameraDialog put={dialog.put} />;
+    case "lead":
+      return <Lead node={dialog.node} />;
     case "picture":
       return (
         <Dialog label={dialog.alt} className="picture" headed onClose={closeDialog}>

@@ -46,8 +46,8 @@ describe("points of links", () => {
   });
 
   it("are copied and pasted with the nodes on both sides", () => {
-    const text = copy(led, led, ["decode", "save"]);
-    expect(JSON.parse(copy(led, led, ["save"])).layout.reroutes).toEqual({});
+    const text = copy(led, led, { nodes: ["decode", "save"], notes: [], groups: [] });
+    expect(JSON.parse(copy(led, led, { nodes: ["save"], notes: [], groups: [] })).layout.reroutes).toEqual({});
     const [x, y] = led.layout?.nodes?.decode ?? [0, 0];
     const [sx, sy] = led.layout?.nodes?.save ?? [0, 0];
     const at = [Math.min(x, sx) + 100, Math.min(y, sy) + 50] as const;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { gathered, NO_RUNS, progress, type Runs, told, withJob } from "../src/core/runs";
+import { gathered, NO_RUNS, progress, type Runs, saidOnTheWay, told, withJob } from "../src/core/runs";
 
 const hear = (...events: [string, Record<string, unknown>][]): Runs =>
   events.reduce((runs, [type, data]) => told(runs, { type, data: { job: "j", ...data } }, 1000), NO_RUNS);
@@ -60,4 +60,14 @@ it("sums up the insides of a subgraph and of a job", () => {
   );
   expect(gathered(runs.jobs.j, ["r/a", "r/b"])).toMatchObject({ state: "running", step: 1 });
   expect(runs.jobs.j && progress(runs.jobs.j, 3)).toBeCloseTo(0.5);
+});
+
+it("hears what the server's own nodes say of what leaves", () => {
+  const runs = hear(
+    ["job", { state: "running" }],
+    ["Warned", { node: "sample", message: "mine" }],
+    ["Warned", { node: "checked_decode", message: "may be unfit" }],
+  );
+  expect(saidOnTheWay(runs.jobs.j, (name) => name === "sample")).toEqual(["may be unfit"]);
+  expect(saidOnTheWay(undefined, () => true)).toEqual([]);
 });

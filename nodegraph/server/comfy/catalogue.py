@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ...interop import embeddings as inversions
 from ...interop.classes import Class, Port, known_classes
 from ...interop.names import twin_type
 from ...interop.table import ENTRIES, HERE_ALONE, PARTS, SHOWN, Fixed, Take, paths
@@ -24,7 +25,7 @@ VERSION = "0.3.64"
 FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "controlnet",
            "upscale_models", "embeddings", "style_models", "gligen", "hypernetworks")  # fmt: skip
 LISTED = {"checkpoints": "models", "diffusion_models": "models", "vae": "models", "text_encoders": "models",
-          "loras": "loras", "controlnet": "controlnets"}  # fmt: skip
+          "loras": "loras", "controlnet": "controlnets", "embeddings": "words"}  # fmt: skip
 """The choices that are in each folder; models are not sorted by their parts here."""
 EXPECTED = ("ImageOnlyCheckpointLoader", "StyleModelLoader", "GLIGENLoader")
 """Classes without which ComfyUI's front end does not show what files other loaders have. They have none to load."""
@@ -159,8 +160,8 @@ async def models(site: Site, request: web.Request) -> web.Response:
 
 @wire("GET", "/embeddings")
 async def embeddings(site: Site, request: web.Request) -> web.Response:
-    """Textual inversions: there are none yet."""
-    return web.json_response([])
+    """Textual inversions, as prompts name them."""
+    return web.json_response(sorted(inversions.name(source) for source in site.documents.choices("words")))
 
 
 @wire("GET", "/features")

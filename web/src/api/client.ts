@@ -93,6 +93,13 @@ export const pause = (paused: boolean) =>
 export const outputUrl = (id: string, node: string, port: string) =>
   `/api/jobs/${part(id)}/outputs/${part(node)}/${part(port)}`;
 
+/** Why there is nothing at an address, in the server's words. */
+export const whyNot = (url: string) =>
+  ask(url).then(
+    () => "",
+    (error: unknown) => (error instanceof Refused ? error.message : ""),
+  );
+
 export const upload = (file: Blob) =>
   ask<made.UploadView>("/api/uploads", {
     method: "POST",

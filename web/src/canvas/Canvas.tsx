@@ -16,14 +16,11 @@ import {
 } from "@xyflow/react";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { copy } from "../core/clipboard";
-import { pieceAt } from "../core/curve";
 import { type End, graphAt, type Point, wireOf } from "../core/document";
 import { splice } from "../core/edits";
 import { canConnect, given } from "../core/fit";
-import { addPoint, pointsOf } from "../core/reroutes";
 import { fits, known, typeOfStep, useCatalogue } from "../state/catalogue";
 import { differenceOf, useAgainst } from "../state/compare";
-import { boxes, linkEnds } from "../state/geometry";
 import { put } from "../state/pasting";
 import { useRuns } from "../state/runs";
 import { current, currentDocument, currentGraph, edit, graphOf, leave, select, useTab } from "../state/session";
@@ -33,14 +30,15 @@ import { Controls } from "./Controls";
 import { Empty } from "./Empty";
 import { Far } from "./Far";
 import { hit, type Scene } from "./far";
-import { linkDrawer, nodeDrawer, noteId, removedNodes } from "./flow";
+import { linkDrawer, nodeDrawer, pointId, removedNodes } from "./flow";
 import { Guides } from "./Guides";
 import { Knife } from "./Knife";
 import { LinkView } from "./LinkView";
+import { leadOver } from "./leading";
 import { cutFrom, linked } from "./linking";
 import { isLive } from "./live";
 import { Minimap } from "./Minimap";
-import { dropped, held, withGrouped } from "./moving";
+import { copied, dropped, held, withGrouped } from "./moving";
 import { NodeView } from "./NodeView";
 import { GroupView, NoteView } from "./NoteView";
 import { GhostView, PointView } from "./PointView";
@@ -245,7 +243,7 @@ function Flow() {
         }}
         onConnect={join}
         onConnectEnd={endPull}
-        onEdgeDoubleClick={(event, edge) => lead(edge.id, graphPoint({ x: event.clientX, y: event.clientY }))}
+        onEdgeDoubleClick={(event, edge) => leadOver(edge.id, graphPoint({ x: event.clientX, y: event.clientY }))}
         onReconnectStart={() => {
           rejoining.current = true;
         }}
@@ -339,22 +337,16 @@ function cut(id: string): void {
   edit(t.edits.disconnect, (graph) => cutFrom(graph, id));
 }
 
-/** Lead a link over the point where it was pressed. */
-function lead(link: string, at: Point): void {
-  edit(t.edits.point, (graph, document) => {
-    const [from, to] = linkEnds(graph, document, boxes(graph, document, isLive))(wireOf(link)) ?? [];
-    return from && to ? addPoint(graph, link, pieceAt(from, pointsOf(graph, link), to, at), at) : graph;
-  });
-}
-
 /** Put copies of what was dragged where it was dropped; it itself stays. */
 function putCopies(moved: Readonly<Record<string, Point>>): void {
   const graph = currentGraph();
-  const ids = Object.keys(moved).flatMap((id) => noteId(id) ?? (id in graph.nodes ? [id] : []));
-  const places = Object.entries(moved).flatMap(([id, at]) => (id in graph.nodes ? [at] : []));
-  const at = places.length > 0 ? places : Object.values(moved);
-  const corner: Point = [Math.round(Math.min(...at.map((p) => p[0]))), Math.round(Math.min(...at.map((p) => p[1])))];
-  put(copy(currentDocument(), graph, ids), true, corner, t.edits.duplicate);
+  const places = Object.entries(moved).flatMap(([id, at]) => (pointId(id) ? [] : [at]));
+  if (places.length === 0) return;
+  const corner: Point = [
+    Math.round(Math.min(...places.map((p) => p[0]))),
+    Math.round(Math.min(...places.map((p) => p[1]))),
+  ];
+  put(copy(currentDocument(), graph, copied(Object.keys(moved))), true, corner, t.edits.duplicate);
 }
 
 function Breadcrumbs() {

@@ -1,12 +1,24 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
+import { useShallow } from "zustand/react/shallow";
 import * as api from "../api/client";
 import type { NodeType } from "../core/catalogue";
+import { graphAt } from "../core/document";
+import { saidOnTheWay } from "../core/runs";
 import { pictureOutput } from "../state/geometry";
 import { useRuns } from "../state/runs";
-import { useTab } from "../state/session";
+import { currentDocument, useTab } from "../state/session";
 import { openDialog } from "../state/view";
 import { t } from "../text";
 import { Icon } from "../ui/Icon";
+
+const NOTHING: readonly string[] = [];
+
+/** Whether the document has a node that a run names. */
+function isKnown(name: string): boolean {
+  const path = name.split("/");
+  const id = path.pop() ?? "";
+  return id in graphAt(currentDocument(), path).nodes;
+}
 
 interface Props {
   readonly id: string;
@@ -21,11 +33,17 @@ export function NodePicture({ runKey, type, title, top }: Props) {
   const job = useTab((tab) => tab.job);
   const run = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes[runKey]));
   const [missing, setMissing] = useState("");
+  const [reason, setReason] = useState("");
   const output = pictureOutput(type);
   const saved = run?.results?.at(-1);
   const over = run?.state === "done" || run?.state === "cached";
   const made = job !== null && output !== undefined && over ? api.outputUrl(job, runKey, output) : undefined;
   const live = run?.preview;
+  useEffect(() => {
+    setReason("");
+    if (missing && missing === made) void api.whyNot(missing).then(setReason);
+  }, [missing, made]);
+  const said = useRuns(useShallow((s) => (saved && job !== null ? saidOnTheWay(s.jobs[job], isKnown) : NOTHING)));
   const url = saved ? api.thumbnailUrl(saved) : made && missing !== made ? made : live;
   const large = saved ? api.resultUrl(saved) : url;
   const alt = url === live && run?.state === "running" ? t.node.live(title) : t.node.picture(title);
@@ -39,10 +57,14 @@ export function NodePicture({ runKey, type, title, top }: Props) {
           onClick={() => openDialog({ kind: "picture", url: large, alt })}
         >
           <img src={url} alt="" draggable={false} onError={() => made && url === made && setMissing(made)} />
+          {said.length > 0 && <span className="picture-said">{said.join(". ")}</span>}
           {run?.results && run.results.length > 1 && <span className="badge">{run.results.length}</span>}
         </button>
       ) : (
-        <Icon name="image" size={22} />
+        <span className="picture-none">
+          <Icon name="image" size={22} />
+          {reason && <span>{reason}</span>}
+        </span>
       )}
     </div>
   );

@@ -39,6 +39,8 @@ export function pointId(id: string): { readonly link: string; readonly index: nu
   return { link: id.slice(LED.length, hash), index: Number(id.slice(hash + 1)) };
 }
 
+export const noteNode = (id: string) => `${NOTE}${id}`;
+export const groupNode = (id: string) => `${GROUP}${id}`;
 export const noteId = (id: string) => (id.startsWith(NOTE) ? id.slice(NOTE.length) : undefined);
 export const groupId = (id: string) => (id.startsWith(GROUP) ? id.slice(GROUP.length) : undefined);
 
@@ -74,10 +76,10 @@ export function nodeDrawer(): (input: Input) => Node[] {
     const next = new Map<string, Drawn>();
     const made: Node[] = [];
     for (const group of graph.layout?.groups ?? []) {
-      made.push(decoration(decorations, `${GROUP}${group.id}`, "group", group, selection, drag, -1));
+      made.push(decoration(decorations, groupNode(group.id), "group", group, selection, drag, -1));
     }
     for (const note of graph.layout?.notes ?? []) {
-      made.push(decoration(decorations, `${NOTE}${note.id}`, "note", note, selection, drag, 0));
+      made.push(decoration(decorations, noteNode(note.id), "note", note, selection, drag, 0));
     }
     for (const [id, step] of Object.entries(graph.nodes)) {
       const look = graph.layout?.looks?.[id];

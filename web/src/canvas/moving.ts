@@ -1,12 +1,13 @@
 /** Moving what is on the canvas: nodes, notes, frames with what lies in them, and points of links. */
 
-import type { Graph, Point } from "../core/document";
+import type { Chosen } from "../core/clipboard";
+import type { Graph, Group, Point } from "../core/document";
 import { changeGroup, changeNote, place } from "../core/edits";
 import { movePoint } from "../core/reroutes";
 import { snapped } from "../core/snapping";
 import { around, type Box, boxes } from "../state/geometry";
 import { currentDocument, currentGraph } from "../state/session";
-import { groupId, noteId, pointId, pointNode, RADIUS } from "./flow";
+import { groupId, groupNode, noteId, noteNode, pointId, pointNode, RADIUS } from "./flow";
 import { isLive } from "./live";
 import { paneBox, pointer, useCanvas } from "./state";
 
@@ -51,22 +52,46 @@ export function withGrouped(moved: Readonly<Record<string, Point>>): Record<stri
     const group = graph.layout?.groups?.find((g) => g.id === groupId(id));
     if (!group) continue;
     const by: Point = [at[0] - group.at[0], at[1] - group.at[1]];
-    const take = (other: string, x: number, y: number, width: number, height: number) => {
-      const inside =
-        x >= group.at[0] &&
-        y >= group.at[1] &&
-        x + width <= group.at[0] + group.size[0] &&
-        y + height <= group.at[1] + group.size[1];
-      if (inside && !(other in moved)) made[other] = [x + by[0], y + by[1]];
-    };
-    for (const [node, box] of boxes(graph, currentDocument(), isLive)) take(node, box.x, box.y, box.width, box.height);
-    for (const [link, points] of Object.entries(graph.layout?.reroutes ?? {})) {
-      points.forEach(([x, y], i) => {
-        take(pointNode(link, i), x - RADIUS, y - RADIUS, RADIUS * 2, RADIUS * 2);
-      });
+    for (const [other, [x, y]] of Object.entries(placesOf(graph, within(graph, group)))) {
+      if (!(other in moved)) made[other] = [x + by[0], y + by[1]];
     }
   }
   return made;
+}
+
+/** What lies in a frame, by its ids on the canvas. */
+function within(graph: Graph, { id: own, at, size }: Group): string[] {
+  const found: string[] = [];
+  const take = (id: string, x: number, y: number, width: number, height: number) => {
+    if (x >= at[0] && y >= at[1] && x + width <= at[0] + size[0] && y + height <= at[1] + size[1]) found.push(id);
+  };
+  for (const [id, box] of boxes(graph, currentDocument(), isLive)) take(id, box.x, box.y, box.width, box.height);
+  for (const note of graph.layout?.notes ?? []) take(noteNode(note.id), ...note.at, ...note.size);
+  for (const other of graph.layout?.groups ?? []) {
+    if (other.id !== own) take(groupNode(other.id), ...other.at, ...other.size);
+  }
+  for (const [link, points] of Object.entries(graph.layout?.reroutes ?? {})) {
+    points.forEach(([x, y], i) => {
+      take(pointNode(link, i), x - RADIUS, y - RADIUS, RADIUS * 2, RADIUS * 2);
+    });
+  }
+  return found;
+}
+
+/** What is copied of things on the canvas: nodes, notes, and frames with what lies in them. */
+export function copied(ids: readonly string[]): Chosen {
+  const graph = currentGraph();
+  const all = new Set(ids);
+  for (const id of ids) {
+    const group = graph.layout?.groups?.find((g) => g.id === groupId(id));
+    for (const inside of group ? within(graph, group) : []) all.add(inside);
+  }
+  const chosen = [...all];
+  return {
+    nodes: chosen.filter((id) => id in graph.nodes),
+    notes: chosen.flatMap((id) => noteId(id) ?? []),
+    groups: chosen.flatMap((id) => groupId(id) ?? []),
+  };
 }
 
 /** How near an edge must be to hold a dragged node, on screen. */

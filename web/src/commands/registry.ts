@@ -1,9 +1,11 @@
 /** Every command of the editor: one list feeds the keys, the command palette, the menus and the sheet of shortcuts. */
 
-import { groupId, noteId, pointId } from "../canvas/flow";
+import { groupId, groupNode, noteId, noteNode, pointId } from "../canvas/flow";
+import { focusNode } from "../canvas/focus";
+import { leadOver } from "../canvas/leading";
 import { cutFrom } from "../canvas/linking";
 import { isLive } from "../canvas/live";
-import { dropped, placesOf } from "../canvas/moving";
+import { copied, dropped, placesOf } from "../canvas/moving";
 import * as canvas from "../canvas/state";
 import { copy } from "../core/clipboard";
 import { type Mode, type Point, tidy, type Workflow } from "../core/document";
@@ -75,6 +77,7 @@ export const COMMANDS: readonly Command[] = [
 
   graphCommand("add", "palette", ["Space", "Tab"], openPalette),
   graphCommand("add", "connect", ["c"], connectChosen),
+  graphCommand("add", "lead", ["l"], lead),
   graphCommand("add", "note", ["n"], addNote),
 
   command("look", "commands", ["Mod+k", "Mod+Shift+p"], () => openDialog({ kind: "commands" }), {
@@ -227,14 +230,6 @@ export function goTo(name: string): void {
   });
 }
 
-export function focusNode(id: string): void {
-  requestAnimationFrame(() => {
-    document
-      .querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`)
-      ?.focus({ preventScroll: true });
-  });
-}
-
 function back(way: "undo" | "redo"): void {
   const what = step(way);
   if (what === undefined) announce(way === "undo" ? t.edits.nothing : t.edits.nothingRedo);
@@ -242,10 +237,9 @@ function back(way: "undo" | "redo"): void {
 }
 
 async function copyChosen(): Promise<void> {
-  const { selection } = current();
-  const ids = [...chosenNodes(), ...selection.flatMap((id) => noteId(id) ?? [])];
-  if (ids.length === 0) return;
-  const text = copy(currentDocument(), currentGraph(), ids);
+  const chosen = copied(current().selection);
+  if (Object.values(chosen).every((ids) => ids.length === 0)) return;
+  const text = copy(currentDocument(), currentGraph(), chosen);
   clipboard = text;
   await navigator.clipboard?.writeText(text).catch(() => undefined); // else the page's own copy is used
 }
@@ -264,10 +258,12 @@ async function pasteText(keepLinks: boolean): Promise<void> {
 }
 
 function duplicate(): void {
-  const ids = chosenNodes();
-  const all = boxes(currentGraph(), currentDocument(), isLive);
-  const box = around(ids.flatMap((id) => all.get(id) ?? []));
-  if (box) put(copy(currentDocument(), currentGraph(), ids), true, [box.x + 36, box.y + 36], t.edits.duplicate);
+  const chosen = copied(current().selection);
+  const ids = [...chosen.nodes, ...chosen.notes.map(noteNode), ...chosen.groups.map(groupNode)];
+  const places = Object.values(placesOf(currentGraph(), ids));
+  if (places.length === 0) return;
+  const at: Point = [Math.min(...places.map((p) => p[0])) + 36, Math.min(...places.map((p) => p[1])) + 36];
+  put(copy(currentDocument(), currentGraph(), chosen), true, at, t.edits.duplicate);
 }
 
 function remove(): void {
@@ -319,6 +315,14 @@ function openPalette(): void {
 function connectChosen(): void {
   const [node] = chosenNodes();
   if (node !== undefined) openDialog({ kind: "connect", node });
+}
+
+/** Lead the selected links over a point, or ask which link of the selected node. */
+function lead(): void {
+  const links = current().selection.filter((id) => id.includes(">") && !pointId(id));
+  for (const id of links) leadOver(id);
+  const [node] = chosenNodes();
+  if (links.length === 0 && node !== undefined) openDialog({ kind: "lead", node });
 }
 
 function addNote(): void {

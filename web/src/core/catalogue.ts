@@ -59,7 +59,9 @@ export type Widget =
       readonly step: number;
     }
   | { readonly kind: "seed"; readonly min: number; readonly max: number }
-  | { readonly kind: "text" | "textarea" | "boxes" | "toggle" | "colour" | "lines" | "json" }
+  | { readonly kind: "text" | "boxes" | "toggle" | "colour" | "lines" | "json" }
+  /** `wildcards` is the list of files that the text may name, where it may name any. */
+  | { readonly kind: "textarea"; readonly wildcards: string | null }
   | { readonly kind: "choice"; readonly values: readonly Json[]; readonly list: string | null }
   | { readonly kind: "file"; readonly holds: "image" | "mask" | "file"; readonly suffix: string };
 
@@ -139,7 +141,10 @@ export function widget(schema: Schema): Widget | null {
     };
   }
   if (plain.type === "string") {
-    if (hint?.kind === "textarea" || hint?.kind === "colour" || hint?.kind === "boxes") return { kind: hint.kind };
+    if (hint?.kind === "colour" || hint?.kind === "boxes") return { kind: hint.kind };
+    if (hint?.kind === "textarea") {
+      return { kind: "textarea", wildcards: typeof hint.wildcards === "string" ? hint.wildcards : null };
+    }
     if (plain.format === "path" || hint?.kind === "image" || hint?.kind === "mask" || hint?.kind === "file") {
       const holds = hint?.kind === "image" || hint?.kind === "mask" ? hint.kind : "file";
       return { kind: "file", holds, suffix: typeof hint?.suffix === "string" ? hint.suffix : "" };

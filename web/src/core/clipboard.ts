@@ -11,16 +11,23 @@ import {
   type Step,
   type Workflow,
 } from "./document";
-import { addNote, place, relinked, withLayout, withLook } from "./edits";
+import { addGroup, addNote, changeGroup, changeNote, place, relinked, withLayout, withLook } from "./edits";
 import { renamedReroutes } from "./reroutes";
 
-/** The text of the chosen nodes. Links from outside are kept, for whoever pastes beside the nodes that feed them. */
-export function copy(document: Workflow, graph: Graph, ids: readonly string[]): string {
-  const chosen = ids.filter((id) => id in graph.nodes);
+/** What is copied of a graph: the ids of its nodes, notes and frames. */
+export interface Chosen {
+  readonly nodes: readonly string[];
+  readonly notes: readonly string[];
+  readonly groups: readonly string[];
+}
+
+/** The text of what is chosen. Links from outside are kept, for whoever pastes beside the nodes that feed them. */
+export function copy(document: Workflow, graph: Graph, { nodes: chosen, ...rest }: Chosen): string {
   const pick = <T>(items: Readonly<Record<string, T>> | undefined) =>
     Object.fromEntries(chosen.flatMap((id) => (items?.[id] === undefined ? [] : [[id, items[id]]])));
   const used = definitionsUsed(document, Object.values(pick(graph.nodes)));
-  const notes = graph.layout?.notes?.filter((n) => ids.includes(n.id));
+  const notes = graph.layout?.notes?.filter((n) => rest.notes.includes(n.id)) ?? [];
+  const groups = graph.layout?.groups?.filter((g) => rest.groups.includes(g.id)) ?? [];
   const made: Workflow = {
     format: "nodegraph/1",
     nodes: pick(graph.nodes),
@@ -40,7 +47,8 @@ export function copy(document: Workflow, graph: Graph, ids: readonly string[]): 
           chosen.includes(w.source.node) && chosen.includes(w.target.node) ? w : null,
         ),
       }),
-      ...(notes && notes.length > 0 && { notes }),
+      ...(notes.length > 0 && { notes }),
+      ...(groups.length > 0 && { groups }),
     },
   };
   return JSON.stringify(made, null, 1);
@@ -96,26 +104,26 @@ export function paste(document: Workflow, graph: Graph, text: string, at: Point,
     });
     nodes[names[id] ?? id] = { ...linked, type: types[step.type] ?? step.type };
   }
-  const places = copied.layout?.nodes ?? {};
-  const left = Math.min(...Object.values(places).map((p) => p[0]));
-  const top = Math.min(...Object.values(places).map((p) => p[1]));
+  const { nodes: places = {}, notes = [], groups = [] } = copied.layout ?? {};
+  const corners = [...Object.values(places), ...notes.map((n) => n.at), ...groups.map((g) => g.at)];
+  const left = corners.length > 0 ? Math.min(...corners.map((p) => p[0])) : 0;
+  const top = corners.length > 0 ? Math.min(...corners.map((p) => p[1])) : 0;
+  const by: Point = [at[0] - left, at[1] - top];
+  const shifted = ([x, y]: Point): Point => [x + by[0], y + by[1]];
   const moved: Record<string, Point> = {};
-  for (const id of Object.keys(copied.nodes)) {
-    const [x, y] = places[id] ?? [left, top];
-    moved[names[id] ?? id] = [
-      at[0] + (Number.isFinite(left) ? x - left : 0),
-      at[1] + (Number.isFinite(top) ? y - top : 0),
-    ];
-  }
+  for (const id of Object.keys(copied.nodes)) moved[names[id] ?? id] = shifted(places[id] ?? [left, top]);
   let made = place({ ...graph, nodes }, moved);
   for (const [id, look] of Object.entries(copied.layout?.looks ?? {})) made = withLook(made, [names[id] ?? id], look);
-  for (const note of copied.layout?.notes ?? []) {
-    const added = addNote(made, [at[0] + note.at[0] - left || at[0], at[1] + note.at[1] - top || at[1]], note.text);
-    made = withLayout(added.graph, {});
+  for (const { id: _, ...note } of notes) {
+    const added = addNote(made, shifted(note.at), note.text);
+    made = changeNote(added.graph, added.id, { ...note, at: shifted(note.at) });
+  }
+  for (const { id: _, ...group } of groups) {
+    const added = addGroup(made, shifted(group.at), group.size, group.title);
+    made = changeGroup(added.graph, added.id, { ...group, at: shifted(group.at) });
   }
   if (copied.layout?.reroutes) {
     const inside = ({ node, port }: End) => ({ node: names[node] ?? node, port });
-    const by: Point = [at[0] - left, at[1] - top];
     const led = renamedReroutes(
       copied.layout.reroutes,
       (w) => ({ source: inside(w.source), target: inside(w.target) }),

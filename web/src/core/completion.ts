@@ -1,14 +1,14 @@
-/** Completing the word at the caret of a prompt from words that were written before. */
+/** Completing the word at the caret of a prompt: from words that were written before, and files that may be named. */
 
 import { linksOf, type Workflow } from "./document";
 
-const LETTER = /[\p{L}\p{N}_<>'-]/u;
+/** What is completed: a word, one that a document teaches (`<words>`), or the name of a file of wildcards. */
+const WORD = /(?:\{@[^{}|]*|[\p{L}\p{N}_<>'-]*)$/u;
 
 /** Where the word before the caret begins, and what of it is there. */
 export function wordBefore(text: string, caret: number): { from: number; start: string } {
-  let from = caret;
-  while (from > 0 && LETTER.test(text[from - 1] ?? "")) from--;
-  return { from, start: text.slice(from, caret) };
+  const [start = ""] = WORD.exec(text.slice(0, caret)) ?? [];
+  return { from: caret - start.length, start };
 }
 
 /** The words of texts, those that occur most often first. `<words>` that a document teaches count as any. */
@@ -33,10 +33,15 @@ export function textsOf(document: Workflow): string[] {
   );
 }
 
-/** The words that begin as `start` does, and are more than it; all words for "". */
-export function completions(words: readonly string[], start: string, most = 60): string[] {
+/** Those of which the whole, or a part of a name, begins as `start` does, and which are more than it; all for "". */
+export function completions<T extends { readonly value: string }>(offers: readonly T[], start: string, most = 60): T[] {
   const low = start.toLowerCase();
-  return words.filter((w) => w.startsWith(low) && w !== low).slice(0, most);
+  const begins = ({ value }: T) => {
+    const text = value.toLowerCase();
+    if (text === low || text.startsWith(low)) return text !== low;
+    return /^(?:<|\{@)/.test(text) && text.split(/[<@/_-]/).some((part) => part.startsWith(low));
+  };
+  return offers.filter(begins).slice(0, most);
 }
 
 /** The text with the word before the caret completed, and where the caret is then. */

@@ -11,6 +11,7 @@ function controls(x1: number, x2: number): [number, number] {
 }
 
 export function pieces(from: Point, over: readonly Point[], to: Point): Piece[] {
+  if (over.length === 0 && from[0] - to[0] > ASIDE) return around(from, to);
   if (over.length === 0) {
     const [a, b] = controls(from[0], to[0]);
     return [[from, [a, from[1]], [b, to[1]], to]];
@@ -28,6 +29,22 @@ export function pieces(from: Point, over: readonly Point[], to: Point): Piece[] 
       end,
     ];
   });
+}
+
+/** From here on a link back to the left goes around, in two bends, so that one sees where it leads. */
+const ASIDE = 60;
+const BEND = 56;
+/** How far above its end it turns: between a node and the one below it. */
+const ABOVE = 60;
+
+function around(from: Point, to: Point): Piece[] {
+  const level = to[1] - from[1] > 2 * ABOVE ? to[1] - ABOVE : (from[1] + to[1]) / 2;
+  const middle: Point = [(from[0] + to[0]) / 2, level];
+  const [right, left] = [from[0] + BEND, to[0] - BEND];
+  return [
+    [from, [right, from[1]], [right, level], middle],
+    [middle, [left, level], [left, to[1]], to],
+  ];
 }
 
 const RIGHT: Point = [1, 0];

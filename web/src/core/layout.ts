@@ -2,15 +2,26 @@
 
 import { type Graph, type Point, wires } from "./document";
 
-/** Places for `ids`, in rows along the links, the whole as near as can be to where it was. */
+type Size = (id: string) => { readonly width: number; readonly height: number };
+
+const NEXT = 64;
+const BELOW = 28;
+/** As much as a screen shows from top to bottom with every word readable. */
+const SCREEN = 760;
+
+/** Places for `ids`, in rows along the links, the whole as near as can be to where it was.
+ *
+ * @param folded Whether nodes that only follow each other may stand below each other, so that more is seen at once.
+ */
 export async function arranged(
   graph: Graph,
   ids: readonly string[],
-  size: (id: string) => { width: number; height: number },
+  size: Size,
+  folded = false,
 ): Promise<Record<string, Point>> {
   const { graphlib, layout } = await import("@dagrejs/dagre");
   const drawn = new graphlib.Graph();
-  drawn.setGraph({ rankdir: "LR", nodesep: 28, ranksep: 64, ranker: "network-simplex" });
+  drawn.setGraph({ rankdir: "LR", nodesep: BELOW, ranksep: NEXT, ranker: "network-simplex" });
   drawn.setDefaultEdgeLabel(() => ({}));
   const chosen = new Set(ids);
   for (const id of ids) drawn.setNode(id, { ...size(id) });
@@ -26,7 +37,8 @@ export async function arranged(
     const node = drawn.node(id) as { x: number; y: number; width: number; height: number };
     return [node.x - node.width / 2, node.y - node.height / 2];
   };
-  const at = inOrder(graph, ids, made, size);
+  const rows = inOrder(graph, ids, made, size);
+  const at = folded ? fold(graph, ids, rows, size) : rows;
   const old = corner((id) => graph.layout?.nodes?.[id] ?? [0, 0]);
   const now = corner(at);
   return Object.fromEntries(
@@ -37,13 +49,47 @@ export async function arranged(
   );
 }
 
+/** Places where a column of one node stands below the column before it, while that feeds it and a screen has room. */
+function fold(graph: Graph, ids: readonly string[], at: (id: string) => Point, size: Size): (id: string) => Point {
+  const columns = new Map<number, string[]>();
+  for (const id of ids) {
+    const middle = Math.round(at(id)[0] + size(id).width / 2);
+    columns.set(middle, [...(columns.get(middle) ?? []), id]);
+  }
+  const height = (column: readonly string[]) =>
+    Math.max(...column.map((id) => at(id)[1] + size(id).height)) - Math.min(...column.map((id) => at(id)[1]));
+  const links = wires(graph);
+  const groups: { first: readonly string[]; more: string[]; height: number }[] = [];
+  for (const [, column] of [...columns].sort(([a], [b]) => a - b)) {
+    const last = groups.at(-1);
+    const [only = ""] = column;
+    const before = last && [...last.first, ...last.more];
+    const follows = links.some((w) => w.target.node === only && before?.includes(w.source.node));
+    const grown = (last?.height ?? 0) + BELOW + height(column);
+    if (last && before?.length === last.more.length + 1 && column.length === 1 && follows && grown <= SCREEN) {
+      last.more.push(only);
+      last.height = grown;
+    } else groups.push({ first: column, more: [], height: height(column) });
+  }
+  const middle = Math.max(...groups.map((g) => g.height)) / 2;
+  const places = new Map<string, Point>();
+  let x = 0;
+  for (const group of groups) {
+    const top = Math.min(...group.first.map((id) => at(id)[1]));
+    const start = middle - group.height / 2;
+    for (const id of group.first) places.set(id, [x, start + at(id)[1] - top]);
+    let y = start + height(group.first) + BELOW;
+    for (const id of group.more) {
+      places.set(id, [x, y]);
+      y += size(id).height + BELOW;
+    }
+    x += Math.max(...[...group.first, ...group.more].map((id) => size(id).width)) + NEXT;
+  }
+  return (id) => places.get(id) ?? at(id);
+}
+
 /** Places where nodes that nothing tells apart, such as two prompts, are in the order of the document. */
-function inOrder(
-  graph: Graph,
-  ids: readonly string[],
-  made: (id: string) => Point,
-  size: (id: string) => { width: number; height: number },
-): (id: string) => Point {
+function inOrder(graph: Graph, ids: readonly string[], made: (id: string) => Point, size: Size): (id: string) => Point {
   const ties = new Map<string, string[]>(ids.map((id) => [id, []]));
   for (const { source, target } of wires(graph)) {
     ties.get(source.node)?.push(`>${target.node}`);

@@ -19,6 +19,19 @@ export function addPoint(graph: Graph, link: string, index: number, at: Point): 
   return withPoints(graph, link, pointsOf(graph, link).toSpliced(index, 0, at));
 }
 
+/** The middle of the longest piece of a link, and which of its pieces that is. */
+export function longestPiece(from: Point, over: readonly Point[], to: Point): { index: number; at: Point } {
+  const all = [from, ...over, to];
+  let best = { index: 0, at: from, length: -1 };
+  for (const [i, [x, y]] of all.slice(0, -1).entries()) {
+    const [nextX, nextY] = all[i + 1] ?? to;
+    const length = Math.hypot(nextX - x, nextY - y);
+    if (length > best.length)
+      best = { index: i, at: [Math.round((x + nextX) / 2), Math.round((y + nextY) / 2)], length };
+  }
+  return best;
+}
+
 export function movePoint(graph: Graph, link: string, index: number, at: Point): Graph {
   return withPoints(graph, link, pointsOf(graph, link).with(index, at));
 }

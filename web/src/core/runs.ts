@@ -50,6 +50,11 @@ export function ended(job: Job): boolean {
   return job.state === "done" || job.state === "failed" || job.state === "cancelled";
 }
 
+/** What nodes say that a run has and its document has not: those that the server puts before what leaves it. */
+export function saidOnTheWay(job: Job | undefined, known: (name: string) => boolean): string[] {
+  return Object.entries(job?.nodes ?? {}).flatMap(([name, run]) => (known(name) ? [] : (run.warnings ?? [])));
+}
+
 /** A job as the server sends it; what events said of its nodes meanwhile stays. */
 export function withJob(runs: Runs, raw: Readonly<Record<string, unknown>>): Runs {
   const id = String(raw.id ?? raw.job);

@@ -1,6 +1,5 @@
 import { useEffect, useMemo, useState } from "react";
-import type { End } from "../core/document";
-import { closeDialog } from "../state/view";
+import { closeDialog, type Put } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 import { feathered, grown, inverted } from "./alpha";
@@ -9,7 +8,7 @@ import { Studio } from "./Studio";
 import { hand, usePainter, usePicture } from "./usePainter";
 
 interface Props {
-  readonly target: End;
+  readonly put: Put;
   readonly picture: string | null;
   readonly mask: string | null;
 }
@@ -17,7 +16,7 @@ interface Props {
 const TINTS = ["#ff3b6b", "#3bd1ff", "#7dff5a", "#ffffff"];
 
 /** Painting a mask over its picture. White in the file is what was painted. */
-export default function MaskDialog({ target, picture: pictureUrl, mask: maskUrl }: Props) {
+export default function MaskDialog({ put, picture: pictureUrl, mask: maskUrl }: Props) {
   const picture = usePicture(pictureUrl);
   const mask = usePicture(maskUrl);
   const base = picture.picture ?? mask.picture;
@@ -53,7 +52,7 @@ export default function MaskDialog({ target, picture: pictureUrl, mask: maskUrl 
       tools={["brush", "eraser", "rectangle", "lasso", "fill"]}
       brush={brush}
       onBrush={change}
-      onDone={() => void hand(onBlack(painter), target)}
+      onDone={() => void hand(onBlack(painter), put)}
     >
       <div className="studio-buttons">
         <button type="button" className="button" onClick={() => painter.alpha(inverted)}>

@@ -1,11 +1,11 @@
 import { useEffect, useMemo } from "react";
-import type { End } from "../core/document";
+import type { Put } from "../state/view";
 import { t } from "../text";
 import { Studio } from "./Studio";
 import { hand, usePainter, usePicture } from "./usePainter";
 
 interface Props {
-  readonly target: End;
+  readonly put: Put;
   readonly picture: string | null;
 }
 
@@ -25,7 +25,7 @@ const COLOURS = [
 ];
 
 /** Drawing a picture to start from: on paper, or over the picture that is there. */
-export default function SketchDialog({ target, picture: url }: Props) {
+export default function SketchDialog({ put, picture: url }: Props) {
   const { picture, over } = usePicture(url);
   const size = useMemo(
     () => (over ? { width: picture?.width ?? SIZE, height: picture?.height ?? SIZE } : null),
@@ -57,7 +57,7 @@ export default function SketchDialog({ target, picture: url }: Props) {
       tools={["brush", "rectangle", "lasso", "fill"]}
       brush={brush}
       onBrush={change}
-      onDone={() => void hand(painter.surface, target)}
+      onDone={() => void hand(painter.surface, put)}
     >
       <fieldset className="swatches">
         <legend>{t.paint.colour}</legend>

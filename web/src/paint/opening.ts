@@ -4,19 +4,20 @@ import * as api from "../api/client";
 import { type End, end, type Graph, linksOf } from "../core/document";
 import { typeOfStep } from "../state/catalogue";
 import { current, currentDocument, currentGraph } from "../state/session";
-import { openDialog } from "../state/view";
+import { openDialog, type Put } from "../state/view";
 
-export function openMask(target: End, mask: string | null): void {
+/** @param node The node that the mask belongs to. */
+export function openMask(node: string, mask: string | null, put: Put): void {
   openDialog({
     kind: "mask",
-    target,
-    picture: underlay(currentGraph(), target.node),
+    put,
+    picture: underlay(currentGraph(), node),
     mask: mask ? api.uploadUrl(mask) : null,
   });
 }
 
-export function openSketch(target: End, picture: string | null): void {
-  openDialog({ kind: "sketch", target, picture: picture ? api.uploadUrl(picture) : null });
+export function openSketch(picture: string | null, put: Put): void {
+  openDialog({ kind: "sketch", put, picture: picture ? api.uploadUrl(picture) : null });
 }
 
 /** The address of the picture a mask belongs to: one that meets the mask in some node, the nearest to a file. */

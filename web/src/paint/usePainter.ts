@@ -1,10 +1,6 @@
 import { useEffect, useMemo, useState } from "react";
 import * as api from "../api/client";
-import type { End } from "../core/document";
-import { setValue } from "../core/edits";
-import { edit } from "../state/session";
-import { closeDialog, complain } from "../state/view";
-import { t } from "../text";
+import { closeDialog, complain, type Put } from "../state/view";
 import { type Brush, Painter } from "./painter";
 
 /** A painter of a size, with what React needs to know of it: its brush, and when it has changed. */
@@ -47,13 +43,12 @@ export function usePicture(url: string | null) {
   return found;
 }
 
-/** Upload what was painted, and put its name into the field it was painted for. */
-export async function hand(canvas: HTMLCanvasElement, target: End): Promise<void> {
+/** Upload a picture, and put its name into the field that it was made for. */
+export async function hand(canvas: HTMLCanvasElement, put: Put): Promise<void> {
   try {
     const file = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
     if (!file) return;
-    const { name } = await api.upload(file);
-    edit(t.edits.value, (graph) => setValue(graph, target, name));
+    put((await api.upload(file)).name);
     closeDialog();
   } catch (error) {
     complain(error);

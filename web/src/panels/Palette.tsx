@@ -1,6 +1,6 @@
 import { useCallback } from "react";
+import { focusNode } from "../canvas/focus";
 import { reveal } from "../canvas/state";
-import { focusNode } from "../commands/registry";
 import { type NodeType, typeOf } from "../core/catalogue";
 import type { End, Graph, Point } from "../core/document";
 import { addNode, connect } from "../core/edits";

@@ -16,7 +16,10 @@ export async function openDocument(document: Workflow, stored: string | null = n
   if (!document.layout?.nodes || overlaps(ready, ready)) {
     const sizes = boxes(ready, ready);
     const ids = Object.keys(ready.nodes);
-    ready = place(ready, await arranged(ready, ids, (id) => sizes.get(id) ?? { width: 0, height: 0 })) as Workflow;
+    ready = place(
+      ready,
+      await arranged(ready, ids, (id) => sizes.get(id) ?? { width: 0, height: 0 }, true),
+    ) as Workflow;
   }
   openTab(newTab(ready, stored));
   show("graph");

@@ -14,6 +14,9 @@ export interface Pull {
   readonly type: string;
 }
 
+/** Puts the name of an upload into the field that asked for a picture. */
+export type Put = (upload: string) => void;
+
 export type Dialog =
   | { readonly kind: "palette"; readonly at: Point; readonly screen: Point | null; readonly pull: Pull | null }
   | { readonly kind: "connect"; readonly node: string }
@@ -21,9 +24,12 @@ export type Dialog =
   /** `target` is the `node.port` to begin with. */
   | { readonly kind: "sweep"; readonly target: string | null }
   | { readonly kind: "grid"; readonly id: string }
-  | { readonly kind: "mask"; readonly target: End; readonly picture: string | null; readonly mask: string | null }
+  | { readonly kind: "mask"; readonly put: Put; readonly picture: string | null; readonly mask: string | null }
   | { readonly kind: "boxes"; readonly target: End }
-  | { readonly kind: "sketch"; readonly target: End; readonly picture: string | null }
+  | { readonly kind: "sketch"; readonly put: Put; readonly picture: string | null }
+  | { readonly kind: "camera"; readonly put: Put }
+  /** The links of a node, to lead one of them over a point. */
+  | { readonly kind: "lead"; readonly node: string }
   | { readonly kind: "picture"; readonly url: string; readonly alt: string };
 
 export interface Message {

@@ -56,7 +56,7 @@ function ChooserList({ open }: { open: Choosing }) {
     event.preventDefault();
   };
   const below = open.anchor.bottom + 260 < innerHeight || open.anchor.top < 260;
-  const width = Math.max(180, Math.min(320, open.anchor.width));
+  const width = Math.max(260, Math.min(360, open.anchor.width));
   return (
     <div
       ref={box}

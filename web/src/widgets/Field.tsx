@@ -56,7 +56,7 @@ export function Field({ input, label = input.title, value, onChange, place }: Pr
     case "boxes":
       return <BoxesField {...common} value={asText(value)} onChange={onChange} />;
     case "textarea":
-      return <PromptField {...common} value={asText(value)} onChange={onChange} />;
+      return <PromptField {...common} wildcards={widget.wildcards} value={asText(value)} onChange={onChange} />;
     case "lines":
       return <LinesField {...common} value={Array.isArray(value) ? value.map(String) : []} onChange={onChange} />;
     case "text":

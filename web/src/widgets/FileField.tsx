@@ -2,7 +2,7 @@ import { useRef, useState } from "react";
 import * as api from "../api/client";
 import type { Widget } from "../core/catalogue";
 import { openMask, openSketch } from "../paint/opening";
-import { complain } from "../state/view";
+import { complain, openDialog } from "../state/view";
 import { t } from "../text";
 import { Icon } from "../ui/Icon";
 import { IconButton } from "../ui/IconButton";
@@ -12,7 +12,7 @@ interface Props extends FieldProps<string> {
   readonly widget: Extract<Widget, { kind: "file" }>;
 }
 
-/** A file: chosen, dropped or pasted; a picture can be sketched and a mask painted. */
+/** A file: chosen, dropped or pasted; a picture can be taken or sketched, and a mask painted. */
 export function FileField({ widget, value, label, doc, onChange, place }: Props) {
   const input = useRef<HTMLInputElement>(null);
   const [over, setOver] = useState(false);
@@ -99,9 +99,27 @@ export function FileField({ widget, value, label, doc, onChange, place }: Props)
       <div className="file-tools">
         <IconButton icon="upload" size={14} label={t.field.upload} onClick={() => input.current?.click()} />
         {widget.holds === "mask" ? (
-          <IconButton icon="brush" size={14} label={t.field.paint} onClick={() => openMask(place, value ?? null)} />
+          <IconButton
+            icon="brush"
+            size={14}
+            label={t.field.paint}
+            onClick={() => openMask(place.node, value ?? null, onChange)}
+          />
         ) : (
-          <IconButton icon="brush" size={14} label={t.field.sketch} onClick={() => openSketch(place, value ?? null)} />
+          <>
+            <IconButton
+              icon="camera"
+              size={14}
+              label={t.field.camera}
+              onClick={() => openDialog({ kind: "camera", put: onChange })}
+            />
+            <IconButton
+              icon="brush"
+              size={14}
+              label={t.field.sketch}
+              onClick={() => openSketch(value ?? null, onChange)}
+            />
+          </>
         )}
       </div>
     </div>

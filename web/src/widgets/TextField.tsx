@@ -1,10 +1,6 @@
 import { useLayoutEffect, useRef } from "react";
-import { completed, completions, wordBefore } from "../core/completion";
 import { weighted } from "../core/emphasis";
-import { announce } from "../state/view";
-import { words } from "../state/words";
 import { t } from "../text";
-import { choose } from "../ui/chooser";
 import type { FieldProps } from "./Field";
 
 export function TextField({ label, value, doc, onChange }: FieldProps<string>) {
@@ -24,8 +20,12 @@ export function TextField({ label, value, doc, onChange }: FieldProps<string>) {
   );
 }
 
+interface PromptProps extends FieldProps<string> {
+  readonly wildcards: string | null;
+}
+
 /** A prompt. Ctrl+Up and Ctrl+Down weight the word at the caret, or what is selected; Ctrl+Space completes it. */
-export function PromptField({ label, value, doc, onChange }: FieldProps<string>) {
+export function PromptField({ label, value, doc, place, wildcards, onChange }: PromptProps) {
   const area = useRef<HTMLTextAreaElement>(null);
   const selection = useRef<[number, number] | null>(null);
   useLayoutEffect(() => {
@@ -34,21 +34,10 @@ export function PromptField({ label, value, doc, onChange }: FieldProps<string>)
     selection.current = null;
   });
   const complete = async (from: HTMLTextAreaElement) => {
-    const { value: text, selectionEnd: caret } = from;
-    const found = completions(await words(), wordBefore(text, caret).start);
-    if (found.length === 0) {
-      announce(t.palette.none);
-      return;
-    }
-    choose(from, {
-      label: t.field.complete,
-      choices: found.map((word) => ({ value: word, title: word })),
-      value: undefined,
-      onPick: (word) => {
-        const made = completed(text, caret, word);
-        selection.current = [made.caret, made.caret];
-        onChange(made.text);
-      },
+    const { complete: open } = await import("../prompts/completing");
+    await open(from, place, wildcards, (made) => {
+      selection.current = [made.caret, made.caret];
+      onChange(made.text);
     });
   };
   const keys = (event: React.KeyboardEvent<HTMLTextAreaElement>) => {

@@ -1,8 +1,8 @@
-/** The words that prompts are completed from: of the open document, and of the pictures made lately. */
+/** What prompts are completed from: words of the open document and of the pictures made lately, and files by name. */
 
 import * as api from "../api/client";
 import { textsOf, vocabulary } from "../core/completion";
-import { currentDocument } from "./session";
+import { currentDocument } from "../state/session";
 
 const LATELY = "200";
 const STALE = 60_000;
@@ -15,4 +15,10 @@ export async function words(): Promise<string[]> {
     if (found) known = { at: Date.now(), prompts: found.results.flatMap((r) => [r.prompt, r.negative]) };
   }
   return vocabulary([...textsOf(currentDocument()), ...known.prompts]);
+}
+
+/** A choice list as it is now: files come and go. */
+export async function files(list: string): Promise<[name: string, about: string][]> {
+  const found = await api.choices(list).catch(() => null); // words can be completed without
+  return Object.entries(found?.values ?? {});
 }
