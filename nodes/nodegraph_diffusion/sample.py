@@ -184,7 +184,7 @@ def sample(
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and latent.keeps and (comfyui or not inpainting)
-        check_whole((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
+        check_whole(model, (*prompts, *([negative] if negative else [])), bool(controls))
         if in_windows:
             check_windows(model, positive, negative, hints)
         draw = Draw(seed, tuple(start.shape), whole_batch)

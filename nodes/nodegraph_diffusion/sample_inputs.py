@@ -55,12 +55,17 @@ def check_windows(
         raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 
 
-def check_whole(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool) -> None:
+def check_whole(model: Model, prompts: Iterable[Conditioning], controlled: bool) -> None:
     """Refuse prompts with a window where the network reads something that lies over the whole picture."""
     parts = [part for prompt in prompts for part in prompt.parts]
-    grounded = any(part.grounds for part in parts)
-    if (inpainting or controlled or grounded) and any(part.window or part.bounded for part in parts):
-        what = "an inpainting model" if inpainting else "a ControlNet" if controlled else "GLIGEN"
+    lying = {
+        "an inpainting model": model.family.inpaints(model.checkpoint.denoiser.config),
+        "a ControlNet": controlled,
+        "GLIGEN": any(part.grounds for part in parts),
+        "an IP-Adapter with a mask": any(image.mask is not None for image in model.images),
+    }
+    what = next((what for what, is_so in lying.items() if is_so), None)
+    if what and any(part.window or part.bounded for part in parts):
         raise NodeError(f"{what} looks at the whole picture; link prompts without boxes of their own", "positive")
 
 

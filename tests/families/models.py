@@ -216,7 +216,7 @@ def control_net(family: str, seed: int = 12) -> Any:
             made = diffusers.SD3ControlNetModel(
                 sample_size=8, patch_size=2, in_channels=16, num_layers=2, attention_head_dim=64,
                 num_attention_heads=1, joint_attention_dim=160, caption_projection_dim=64, pooled_projection_dim=128,
-                out_channels=16, pos_embed_max_size=12, qk_norm="rms_norm", force_zeros_for_pooled_projection=seed > 12,
+                out_channels=16, pos_embed_max_size=48, qk_norm="rms_norm", force_zeros_for_pooled_projection=seed > 12,
             )  # fmt: skip
         else:
             made = diffusers.FluxControlNetModel(
@@ -433,7 +433,7 @@ def _sd3(third: Any) -> Any:
         caption_projection_dim=64,
         joint_attention_dim=160,
         pooled_projection_dim=128,
-        pos_embed_max_size=12,
+        pos_embed_max_size=48,
         qk_norm="rms_norm",
         dual_attention_layers=[0],
     )

@@ -24,7 +24,7 @@ def main() -> int:
             source.convert("RGB").resize((SIDE // 4, SIDE // 4)).save(picture)
         folders = Folders(base=WORKFLOWS, output=Path(folder))
         with Engine(folders=folders, memory=0) as engine:
-            given = {"image": picture, "factor": 4.0, "tile": 512, "steps": 8, "strength": 0.25}
+            given = {"image": picture, "factor": 4.0, "tile": 256, "steps": 8, "strength": 0.25}
             (file,) = engine.run(engine.load(WORKFLOWS / "upscale_tiled.json"), inputs=given, targets=["save"]).files
         with Pillow.open(file) as made:
             size = made.size

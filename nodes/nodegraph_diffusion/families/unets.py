@@ -218,9 +218,11 @@ def alone(header: Header) -> Alone | None:
         return None
     for first, last, blocks, label, named in MARKS:
         for prefix in (DENOISER, "diffusion_model.", ""):
+            if not {prefix + first, prefix + last} <= header.tensors.keys():
+                continue
             at = re.escape(f"{prefix}{blocks}.")
             projected = next((n for n in header.tensors if re.match(rf"{at}.*\.proj_in\.weight$", n)), None)
-            if {prefix + first, prefix + last} <= header.tensors.keys() and projected:
+            if projected:
                 levels = original.count(header, rf"{at}(\d+)\.") // (3 if named else 1)
                 if prefix + label in header.tensors:
                     family = "sdxl" if levels == 3 else "sdxl_refiner"
