@@ -7,6 +7,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -51,6 +52,9 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--workers {options.workers}: needs 1 to 64")
     if options.ray is not None and options.workers is not None:
         raise ValueError("--workers is for this machine alone; with --ray there is one for each device of the cluster")
+    if options.ray is not None and not re.fullmatch(r"auto|[\w.\-]+:\d{1,5}", options.ray):
+        message = "needs the address of a cluster's head, such as 10.0.0.1:6379, or: auto"
+        raise ValueError(f"--ray {options.ray!r}: {message}")
     if options.ray is not None and importlib.util.find_spec("ray") is None:
         raise ValueError("--ray needs the extra 'ray'; install it with: pip install 'nodegraph[ray]'")
     os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")  # it takes an orderly SIGTERM for a crash

@@ -127,7 +127,10 @@ class Cluster:
     def _connect(self) -> bool:
         import ray
 
+        host, _, port = self.address.rpartition(":")
         try:
+            if host:  # Ray itself would try for minutes, and could not be stopped
+                socket.create_connection((host, int(port)), 5).close()
             ray.init(address=self.address, log_to_driver=False, logging_level=logging.WARNING, configure_logging=False)
         except (ConnectionError, OSError, ValueError, RuntimeError) as error:
             log.error("no Ray cluster answers at %r (%s); trying again", self.address, error)

@@ -101,11 +101,11 @@ class Service:
             time.sleep(0.02)
         raise AssertionError(f"nothing within {seconds} s; the log: {self.log.read_text()[-2000:]}")
 
-    def until_state(self, id: str, *states: str) -> dict[str, Any]:
+    def until_state(self, id: str, *states: str, seconds: float = 30.0) -> dict[str, Any]:
         def ended() -> dict[str, Any] | None:
             return found if (found := self.job(id))["state"] in states else None
 
-        return self.until(ended)
+        return self.until(ended, seconds)
 
     def until_progress(self, id: str) -> None:
         """Return once a node of the job reports its steps."""

@@ -117,7 +117,7 @@ RAY = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_lost_machine_loses_no_job(
     start: Callable[..., Service], pack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +132,7 @@ def test_a_lost_machine_loses_no_job(
         other = cluster.add_node(**memory)
         service = start("--ray", cluster.address, "--pack", pack, "--checkpoint", "0.1")
         assert workers(service) == []  # it answers before it has found the cluster
-        listed = ready(service, 2, 120)
+        listed = ready(service, 2, 300)
         assert all(w["host"] and w["device"] == "cpu" for w in listed)
         document = {
             "nodes": {
@@ -173,8 +173,8 @@ def test_a_lost_machine_loses_no_job(
         assert (lost, "slow") in cached or "slow" not in again["nodes"]
         (value,) = [service.get(f"/api/jobs/{lost}/outputs/count/int").json]
         assert value == 150 + jobs.index(lost) + 1
-        gone = [w for w in workers(service) if not w["ready"]]
-        assert [w["died_of"].startswith("its machine") for w in gone] == [True]
+        assert [w["deaths"] > 0 for w in workers(service) if not w["ready"]] == [True]
+        assert "died: its machine" in service.log.read_text()
         assert service.stop() == 0
     finally:
         cluster.shutdown()
@@ -188,7 +188,7 @@ def _killed_alone(service: Service, document: dict[str, Any]) -> None:
     os.kill(busy["process"], signal.SIGKILL)
     ended = service.until_state(job, "done", "failed")
     assert (ended["state"], ended["attempts"], ended["kills"]) == ("done", 2, 1)
-    assert sum(w["deaths"] for w in ready(service, 2)) == 1
+    assert sum(w["deaths"] for w in ready(service, 2, 300)) == 1
 
 
 def _is_of(process: int, node: Any) -> bool:
