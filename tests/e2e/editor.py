@@ -40,7 +40,7 @@ class Editor:
 
     def open(self) -> None:
         self.page.goto(self.server.url)
-        expect(self.page.locator(".shell")).to_be_visible()
+        expect(self.page.locator(".react-flow__node").first).to_be_visible(timeout=30_000)
 
     def template(self, name: str) -> None:
         """Open a workflow from the list of templates."""
