@@ -13,7 +13,7 @@ from . import outbox
 from .context import Cancelled, Folders, NodeError, Resource
 from .events import Event, Progress, Saved, Warned
 from .plan import Call
-from .pool import Pool
+from .pool import OutOfSpace, Pool
 from .resumption import Resumption
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ class RunContext:
     pool: Pool
     resumption: Resumption | None = None
     notes: dict[str, str] = field(default_factory=dict)
+    tight: bool = False
 
     @property
     def document(self) -> str:
@@ -77,6 +78,37 @@ def apply(call: Call, kwargs: dict[str, Any]) -> Outputs:
     rows = zip(*(kwargs[name] for name in mapped), strict=True)
     items = [_apply(call, kwargs | dict(zip(mapped, row, strict=True)), i) for i, row in enumerate(rows)]
     return {port: [item[port] for item in items] for port in call.outputs}
+
+
+def persist(call: Call, kwargs: dict[str, Any], context: RunContext) -> Outputs:
+    """`apply`, and where memory runs out again: without what nobody uses, and then with a context that is `tight`.
+
+    Raises:
+        MemoryError: It ran out at the last too.
+    """
+    own, pool = call.node.context, context.pool
+    try:
+        return apply(call, kwargs)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+    # Outside of the handler: an error that is being handled keeps what its frames hold.
+    dropped = pool.drop_unleased()
+    context.warn(f"out of memory; dropped {', '.join(dropped) or 'nothing'} and tries once more")
+    try:
+        return apply(call, kwargs)
+    except Exception as error:
+        if not out_of_memory(error) or own is None:
+            raise
+    pool.drop_unleased()
+    context.warn("out of memory again; tries in parts")
+    try:
+        return apply(call, kwargs | {own: replace(context, tight=True)})
+    except Exception as error:
+        if not out_of_memory(error) or isinstance(error, OutOfSpace):
+            raise
+        text = f"memory ran out, in parts too ({describe(error)}); in use beside it: {pool.busy() or 'nothing'}"
+        raise MemoryError(f"{text}. Make the picture or the batch smaller, or use a smaller dtype") from error
 
 
 def _apply(call: Call, kwargs: dict[str, Any], index: int) -> Outputs:

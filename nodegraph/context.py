@@ -88,6 +88,10 @@ class Context(Protocol):
         of what this node was given.
         """
 
+    @property
+    def tight(self) -> bool:
+        """Whether memory ran out when this call was made as usual, twice: now work in parts, if that can be."""
+
     def progress(self, step: int, total: int, what: str = "", preview: Callable[[], Any] | None = None) -> None:
         """Report that `step` of `total` is done. Raises `Cancelled` if the run was cancelled.
 

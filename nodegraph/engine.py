@@ -14,7 +14,7 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -159,7 +159,10 @@ class Engine:
         folders: Folders | None = None,
     ) -> list[Planned]:  # fmt: skip
         """What a run would do with each node, and why, in the order of the run. Raises `InvalidWorkflow`."""
-        plan = self.compile(workflow, inputs, targets, folders)
+        return self.planned(self.compile(workflow, inputs, targets, folders))
+
+    def planned(self, plan: Plan) -> list[Planned]:
+        """What a run of `plan` would do, see `plan`."""
         made = keys(plan, "", self._digests)
         states = {id: self._held(plan, id, made[id]) for id in plan.calls}
         needed = set(plan.targets)
@@ -220,6 +223,16 @@ class Engine:
         filled = fill(workflow, {**(inputs or {}), **named})
         places = folders or self.folders
         plan = compile(filled, self.registry, places, targets)
+        return self.follow(plan, lambda: rebase(filled, self.registry, places.base, places.output), places)
+
+    def follow(self, plan: Plan, workflow: Callable[[], Workflow], folders: Folders) -> Run:
+        """Start a run of `plan`, which this engine's registry made, and return it.
+
+        Args:
+            workflow: Makes the document for what saves it, with file names as they are below `folders.output`.
+        Raises:
+            InvalidWorkflow: A file that the plan names is gone.
+        """
         try:
             made = keys(plan, uuid.uuid4().hex, self._digests)
         except OSError as error:
@@ -231,10 +244,7 @@ class Engine:
             self._runs += 1
             number = self._runs
 
-        def document() -> str:
-            return rebase(filled, self.registry, places.base, places.output).to_json()
-
-        return Run(plan, made, self._machinery, places, document, number)
+        return Run(plan, made, self._machinery, folders, lambda: workflow().to_json(), number)
 
     def _prepare(self) -> None:
         for pack in self.registry.packs:
@@ -332,6 +342,10 @@ class Engine:
         """Wait until a cancelled `run` has let go of everything it held."""
         with contextlib.suppress(Cancelled, RuntimeError):
             run.outputs()
+
+    def loaded(self) -> frozenset[Hashable]:
+        """The keys of the resources, such as weights, that are loaded now."""
+        return self._machinery.pool.loaded()
 
     def close(self) -> None:
         """Stop the threads and drop loaded models. Running calls are not waited for."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .background import Background
 from .cache import Disk, Memory
-from .calling import RunContext, apply, describe, named, out_of_memory
+from .calling import RunContext, describe, named, persist
 from .codec import Unencodable
 from .context import Cancelled, Folders, Lazy
 from .events import Cached, Event, Failed, Finished, Skipped, Started, Warned
@@ -324,14 +324,7 @@ class Run:
         context = self._context(call)
         if call.node.context:
             kwargs[call.node.context] = context
-        try:
-            outputs = apply(call, kwargs)
-        except Exception as error:
-            if not out_of_memory(error):
-                raise
-            dropped = self._machinery.pool.drop_unleased()
-            self._emit(Warned(call.id, f"out of memory; dropped {', '.join(dropped) or 'nothing'} and tries once more"))
-            outputs = apply(call, kwargs)
+        outputs = persist(call, kwargs, context)
         self._keep(call, context, outputs, time.perf_counter() - began)
         return outputs
 

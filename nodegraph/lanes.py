@@ -8,7 +8,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-Work = Callable[[], Iterable["Ticket"]]
+PATIENCE = 0.0005
+"""Seconds after which a second thread looks whether it is needed."""
+
+FEW = 8
+"""Calls: where fewer were begun in that time, it is."""
 
 
 class Ticket(Protocol):
@@ -48,39 +52,85 @@ class Lanes:
 
 
 class _Lane:
+    """A queue and up to `width` threads for it.
+
+    Threads that take trivial calls only get into each other's way. So one works, and while there is more, another (the
+    scout) looks after `PATIENCE` seconds whether calls take long; if so it works too, and sends the next to look.
+    """
+
     def __init__(self, name: str, width: int, push: Callable[[Iterable[Ticket], str], None]) -> None:
         self.name, self.width, self._push = name, width, push
         self._ready: list[tuple[tuple[int, int], int, Ticket]] = []
         self._count = itertools.count()
         self._changed = threading.Condition(threading.Lock())
-        self._idle = self._threads = 0
+        self._threads = self._idle = self._busy = self._taken = 0
+        self._scouted = False
         self._closed = False
 
     def push(self, tickets: list[Ticket], spare: bool) -> None:
         with self._changed:
             for ticket in tickets:
                 heapq.heappush(self._ready, (ticket.priority, next(self._count), ticket))
-            wanted = len(tickets) - spare
-            if wanted > 0:
-                woken = min(wanted, self._idle)
-                self._idle -= woken
-                self._changed.notify(woken)
-                for _ in range(min(wanted - woken, self.width - self._threads)):
-                    self._threads += 1
-                    threading.Thread(target=self._work, name=f"{self.name}-{self._threads}", daemon=True).start()
+            if not self._busy:
+                self._wake()
+            elif len(self._ready) > spare:
+                self._send_scout()
 
     def close(self) -> None:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
+    def _wake(self) -> bool:
+        """Have one more thread look at the queue. False where all are at work."""
+        if self._idle:
+            self._changed.notify()
+        elif self._threads < self.width:
+            self._threads += 1
+            threading.Thread(target=self._work, name=f"{self.name}-{self._threads}", daemon=True).start()
+        else:
+            return False
+        return True
+
+    def _send_scout(self) -> None:
+        if not self._scouted:
+            self._scouted = self._wake()
+
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._ready and not self._closed:
-                    self._idle += 1  # whoever wakes this thread takes it off the count
-                    self._changed.wait()
-                if self._closed:
+                if not self._wait():
                     return
-                ticket = heapq.heappop(self._ready)[2]
-            self._push(ticket(), self.name)
+                self._busy += 1
+            while (ticket := self._take()) is not None:
+                self._push(ticket(), self.name)
+
+    def _wait(self) -> bool:
+        """Wait until this thread is needed. False once the lane is closed. The lock is held."""
+        while not self._closed:
+            if not self._ready:
+                self._scouted = False
+                self._idle += 1
+                self._changed.wait()
+                self._idle -= 1
+            elif not self._busy:
+                break
+            else:
+                before = self._taken
+                self._changed.wait(PATIENCE)
+                if self._ready and self._taken - before < FEW:
+                    break
+        self._scouted = False
+        return not self._closed
+
+    def _take(self) -> Ticket | None:
+        """The next call, by a thread that is at work; None where there is none, and it no longer is."""
+        with self._changed:
+            if not self._ready or self._closed:
+                self._busy -= 1
+                return None
+            self._taken += 1
+            ticket = heapq.heappop(self._ready)[2]
+            if self._ready:
+                self._send_scout()
+            return ticket

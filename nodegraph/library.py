@@ -1,4 +1,5 @@
-"""Models on disk: what there is, of what kind, and the digests of their files, remembered in a small database."""
+"""Models on disk: what there is, of what kind, the digests of their files, remembered in a small database, and small
+pictures that they made."""
 
 from __future__ import annotations
 
@@ -15,9 +16,12 @@ from .pack import Registry
 KINDS = {
     "models": "model", "loras": "LoRA", "controlnets": "ControlNet", "t2i_adapters": "T2I-Adapter",
     "ip_adapters": "IP-Adapter", "image_encoders": "image encoder", "words": "textual inversion",
+    "gligens": "GLIGEN",
 }  # fmt: skip
 """Choice lists of packs that name files in the folders of models."""
 CHUNK = 1 << 20
+PREVIEW = 256
+"""Pixels of the longer side of a model's small picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +109,40 @@ class Digests:
                 (str(path), stat.st_size, stat.st_mtime_ns, state.hexdigest()),
             )
         return state.hexdigest()
+
+
+class Previews:
+    """Small pictures that models made, each for as long as the model's files do not change.
+
+    Args:
+        folder: Where they are kept; it is made where there is none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def known(self, entry: Entry) -> Path | None:
+        """The picture of a model, if it has one."""
+        place = self._place(entry)
+        return place if place.is_file() else None
+
+    def keep(self, entry: Entry, picture: Path) -> Path:
+        """Keep a picture, made small, as that of a model; where it is then. Raises `OSError`."""
+        from PIL import Image
+
+        place = self._place(entry)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with Image.open(picture) as opened:
+            small = opened.convert("RGB")
+        small.thumbnail((PREVIEW, PREVIEW))
+        part = place.with_suffix(".part")
+        small.save(part, "webp", quality=85)
+        part.replace(place)
+        return place
+
+    def _place(self, entry: Entry) -> Path:
+        state = hashlib.blake2b(entry.source.encode(), digest_size=16)
+        for file in entry.files:
+            stat = file.stat()
+            state.update(f"\0{file}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
+        return self.folder / f"{state.hexdigest()}.webp"

@@ -86,11 +86,19 @@ class Plan:
         return sum(facts.size("weights") or 0 for facts in known)
 
 
-@collector_paused()
 def compile(
     workflow: Workflow, registry: Registry, folders: Folders | None = None, targets: Iterable[str] | None = None
 ) -> Plan:
-    """Check `workflow` and order what its targets need.
+    """Check `workflow` and order what its targets need; see `compile_flat`."""
+    with collector_paused():
+        return compile_flat(flatten(workflow, registry), registry, folders, targets)
+
+
+@collector_paused()
+def compile_flat(
+    flat: Flat, registry: Registry, folders: Folders | None = None, targets: Iterable[str] | None = None
+) -> Plan:
+    """Check a document that `flatten` made flat, and order what its targets need.
 
     Args:
         targets: Ids of nodes or names of outputs. By default the document's outputs and every sink (an impure node
@@ -98,7 +106,6 @@ def compile(
     Raises:
         InvalidWorkflow: With every problem of the document, if any node that a target needs has one.
     """
-    flat = flatten(workflow, registry)
     problems = list(flat.problems)
     nodes = {id: found for id, step in flat.steps.items() if (found := _resolve(id, step, registry, problems))}
     deps = _dependencies(flat.steps)

@@ -45,6 +45,11 @@ class Pool:
         with self._lock:
             return sum(e.resource.size for e in self._entries.values() if e.resource.place == place)
 
+    def loaded(self) -> frozenset[Hashable]:
+        """The keys of what is loaded."""
+        with self._lock:
+            return frozenset(key for key, entry in self._entries.items() if entry.loaded)
+
     @contextmanager
     def lease(self, resource: Resource[T], report: Report = lambda done, total: None) -> Iterator[T]:
         """Hold `resource` in place for the length of a `with` block, loading it first if need be.
@@ -78,6 +83,12 @@ class Pool:
             idle = [k for k, e in self._entries.items() if not e.leases]
             return [self._drop(key) for key in idle]
 
+    def busy(self, place: str | None = None) -> str:
+        """The names of what is held, at `place` or anywhere."""
+        with self._lock:
+            held = [e.resource for e in self._entries.values() if e.leases]
+        return ", ".join(resource.name for resource in held if place in (None, resource.place))
+
     def _drop(self, key: Hashable) -> str:
         entry = self._entries.pop(key)
         entry.resource.drop(entry.value)
@@ -93,10 +104,9 @@ class Pool:
             if not entry.leases and entry.resource.place == place:
                 self._drop(key)
         if self.used(place) + resource.size > room:
-            busy = ", ".join(e.resource.name for e in self._entries.values() if e.leases and e.resource.place == place)
             raise OutOfSpace(
                 f"{resource.name} needs {resource.size:,} bytes of {place}, which has {room:,} for models; in use: "
-                f"{busy or 'nothing'}. Use a smaller dtype, or give {place} more room"
+                f"{self.busy(place) or 'nothing'}. Use a smaller dtype, or give {place} more room"
             )
 
 

@@ -22,6 +22,7 @@ class Standalone:
     node: str
     folders: Folders = field(default_factory=Folders)
     document: str = ""
+    tight: bool = False
 
     def progress(self, step: int, total: int, what: str = "", preview: Callable[[], Any] | None = None) -> None:
         pass

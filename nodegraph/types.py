@@ -120,6 +120,10 @@ class Coercions:
                 raise ValueError(f"{c.source.__name__} -> {c.target.__name__} already has a coercion")
             self._table[c.source, c.target] = Fit(c.fn, c.fn.__name__)
 
+    def functions(self) -> set[Callable[[Any], Any]]:
+        """Every conversion that a link may do."""
+        return {fit.coerce for fit in self._table.values() if fit.coerce is not None}
+
     def fit(self, source: PortType, target: PortType) -> Fit | None:
         """How `source` enters `target`, or None when it does not."""
         pair = (source, target)

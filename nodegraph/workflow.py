@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal, NamedTuple
@@ -133,17 +134,12 @@ class Workflow(Graph):
 
     def to_dict(self) -> dict[str, Any]:
         """The document as plain values, without sections that hold nothing."""
-        raw = self.model_dump(mode="json", by_alias=True)
         order = ("format", "name", "description", "nodes", "inputs", "outputs", "definitions", "layout")
-        raw["layout"] = {k: v for k, v in raw["layout"].items() if v}
-        for graph in (raw, *raw["definitions"].values()):
-            for step in graph["nodes"].values():
-                if step["mode"] == "run":
-                    del step["mode"]
-        for definition in raw["definitions"].values():
-            definition["layout"] = {k: v for k, v in definition["layout"].items() if v}
-            for key in [k for k, v in definition.items() if not v and k != "nodes"]:
-                del definition[key]
+        definitions = {}
+        for name, graph in self.definitions.items():
+            raw = _sections(graph)
+            definitions[name] = {key: value for key, value in raw.items() if value or key == "nodes"}
+        raw = {**_sections(self), "definitions": definitions}
         for exposed in raw["inputs"].values():
             for key in [k for k, v in exposed.items() if not v]:
                 del exposed[key]
@@ -153,6 +149,31 @@ class Workflow(Graph):
         from .draw import svg
 
         return svg(self)
+
+
+def _sections(graph: Graph) -> dict[str, Any]:
+    """What `graph` holds, as plain values. The nodes, of which there are many, without a detour over pydantic."""
+    raw = {name: {} for name in type(graph).model_fields} | graph.model_dump(
+        mode="json", by_alias=True, exclude={"nodes", "definitions"}
+    )
+    raw["nodes"] = {id: _node(step) for id, step in graph.nodes.items()}
+    raw["layout"] = {k: v for k, v in raw["layout"].items() if v}
+    return raw
+
+
+def _node(step: Step) -> dict[str, Any]:
+    raw: dict[str, Any] = {"type": step.type, "inputs": {name: _plain(value) for name, value in step.inputs.items()}}
+    return raw if step.mode == "run" else {**raw, "mode": step.mode}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Link):
+        return {"$from": value.source}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def dump(document: Mapping[str, Any]) -> str:

@@ -321,6 +321,30 @@ def test_out_of_memory_drops_idle_models_and_tries_once_more(tmp_path: Path) -> 
     assert Warned("t", "out of memory; dropped idle and tries once more") in bench.events
 
 
+def test_out_of_memory_goes_on_in_parts_and_at_last_says_what_is_in_use(tmp_path: Path) -> None:
+    tries: list[bool] = []
+
+    @node(version=1, lane="gpu")
+    def tight(ctx: Context, needs: int) -> int:
+        """Work in parts where memory is tight."""
+        with ctx.lease(toy.Weights("own")):
+            tries.append(ctx.tight)
+            if needs > len(tries):
+                raise MemoryError("no room")
+        return needs
+
+    bench = Bench(tmp_path, nodes=[tight])
+    assert bench.run({"t": step("Tight@1", needs=3)})["t.int"] == 3
+    assert tries == [False, False, True]
+    told = [event.message for event in bench.events if isinstance(event, Warned)]
+    assert told == ["out of memory; dropped own and tries once more", "out of memory again; tries in parts"]
+    tries.clear()
+    said = r"memory ran out, in parts too \(MemoryError: no room\); in use beside it: other"
+    with bench.engine._machinery.pool.lease(toy.Weights("other")), pytest.raises(RunFailed, match=said):
+        bench.run({"t": step("Tight@1", needs=9)})
+    assert len(tries) == 3
+
+
 def test_lazy_source_shared_with_an_eager_consumer_runs_once(tmp_path: Path) -> None:
     @node(version=1)
     async def late(value: Lazy[float], gate: float) -> float:

@@ -136,3 +136,33 @@ def test_pull_checks_what_came(
     status, text = said(capsys, "pull", "someone/style", "--models", str(folder))
     assert (status, "came damaged" in text) == (1, True)
     assert not (folder / "style" / "style.safetensors").exists()
+
+
+def test_a_preview_is_sampled_and_goes_when_the_model_changes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import shutil
+
+    from PIL import Image
+
+    from nodegraph_diffusion.checkpoint import ASSETS
+
+    shutil.copytree(ASSETS / "demo", folder / "mine")
+    assert json.loads(said(capsys, "--json", "--models", str(folder))[1])["previews"] == {}
+    how = ["--models", str(folder), "--set", "steps=1", "--set", "width=64", "--set", "height=96"]
+    status, told = said(capsys, "preview", "mine", *how)
+    place = Path(told.strip())
+    assert status == 0, told
+    with Image.open(place) as picture:
+        assert (picture.format, picture.height) == ("WEBP", 256)
+        assert picture.width == pytest.approx(256 * 64 / 96, abs=1)
+    assert json.loads(said(capsys, "--json", "--models", str(folder))[1])["previews"] == {"mine": str(place)}
+    assert json.loads(said(capsys, "inspect", "mine", "--json", "--models", str(folder))[1])["preview"] == str(place)
+    weights = next((folder / "mine" / "unet").glob("*.safetensors"))
+    os.utime(weights, ns=(1, 1))
+    assert json.loads(said(capsys, "--json", "--models", str(folder))[1])["previews"] == {}
+    for name, words in (
+        ("mien", "did you mean 'mine'"), ("style.safetensors", "is a LoRA, which makes no pictures by itself"),
+        ("broken.safetensors", "zip archive"),
+    ):  # fmt: skip
+        status, told = said(capsys, "preview", name, *how)
+        assert status != 0
+        assert words in told

@@ -6,22 +6,30 @@ import argparse
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from ..context import Folders
-from ..library import Digests, Entry, entries
+from ..engine import Engine
+from ..executor import RunFailed
+from ..library import Digests, Entry, Previews, entries
 from ..pack import nearest
-from .console import fail, table
-from .setup import common, folders_of, model_folders, registry
+from ..problems import InvalidWorkflow
+from .console import fail, fail_problems, table
+from .setup import assignments, common, folders_of, model_folders, registry
 
 EPILOG = """\
 examples:
   nodegraph models                                     everything in the folders of models
   nodegraph models inspect juggernaut.safetensors      what it is, its files and their SHA-256
+  nodegraph models preview juggernaut.safetensors --set width=768
+                                                       sample a small picture with it, which the list then shows
   nodegraph models add ~/Downloads/style.safetensors   copy it into the first folder of models
   nodegraph models pull stabilityai/sdxl-turbo         fetch it from the Hugging Face hub; goes on where it stopped
 """
+SIDE = 512
+"""Pixels of the picture that a preview is made from, where none are given."""
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 """What is fetched of a repository: no pickles, no pictures."""
 
@@ -33,10 +41,12 @@ def add_to(commands: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("action", nargs="?", default="list", choices=("list", "inspect", "add", "pull"))
-    parser.add_argument("what", nargs="?", help="a model for inspect, a file or folder for add, a repository for pull")
+    parser.add_argument("action", nargs="?", default="list", choices=("list", "inspect", "preview", "add", "pull"))
+    parser.add_argument("what", nargs="?", help="a model; a file or folder for add, a repository for pull")
     parser.add_argument("--name", help="what it is called in the folder of models, for add and pull")
     parser.add_argument("--revision", help="a branch, tag or commit, for pull")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="given",
+                        help="an input of the workflow that makes the preview: prompt, width, steps")  # fmt: skip
     parser.add_argument("--link", action="store_true", help="add a link to the file instead of a copy")
     parser.add_argument("--json", action="store_true", help="print JSON")
     folders_of(parser)
@@ -49,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         return _list(options)
     if not options.what:
         return fail(f"models {options.action}: needs a name behind it; see `nodegraph models --help`", status=2)
-    return {"inspect": _inspect, "add": _add, "pull": _pull}[options.action](options)
+    return {"inspect": _inspect, "preview": _preview, "add": _add, "pull": _pull}[options.action](options)
 
 
 def _found(options: argparse.Namespace) -> list[Entry]:
@@ -61,7 +71,9 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         rows = {e.source: e.what for e in found}
         kinds = {e.source: e.kind for e in found}
-        print(json.dumps({"folders": [str(f) for f in folders], "models": rows, "kinds": kinds}, indent=1))
+        shown = {e.source: str(picture) for e in found if (picture := _previews().known(e))}
+        told = {"folders": [str(f) for f in folders], "models": rows, "kinds": kinds, "previews": shown}
+        print(json.dumps(told, indent=1))
         return 0
     table(("source", "kind", "what it is"), [(e.source, e.kind, e.what) for e in found])
     for folder in folders:
@@ -70,19 +82,61 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    found = {entry.source: entry for entry in _found(options)}
-    entry = found.get(options.what)
+    entry = _named(options)
     if entry is None:
-        return fail(f"no model {options.what!r}{nearest(options.what, found)}; `nodegraph models` lists them")
+        return 1
+    picture = _previews().known(entry)
     digests = Digests(_database())
     rows = [(str(f), f.stat().st_size, digests(f)) for f in entry.files]
     if options.json:
         files = [dict(zip(("file", "bytes", "sha256"), row, strict=True)) for row in rows]
-        print(json.dumps({"source": entry.source, "kind": entry.kind, "what": entry.what, "files": files}, indent=1))
+        told = {"source": entry.source, "kind": entry.kind, "what": entry.what, "files": files}
+        print(json.dumps(told | {"preview": picture and str(picture)}, indent=1))
         return 0
     print(f"{entry.source}: {entry.kind}, {entry.what}")
+    if picture:
+        print(f"preview: {picture}")
     table(("file", "bytes", "sha256"), [(file, f"{size:,}", digest) for file, size, digest in rows])
     return 0
+
+
+def _named(options: argparse.Namespace) -> Entry | None:
+    """The one that was asked for; where there is none that is said."""
+    found = {entry.source: entry for entry in _found(options)}
+    if options.what not in found:
+        fail(f"no model {options.what!r}{nearest(options.what, found)}; `nodegraph models` lists them")
+    return found.get(options.what)
+
+
+def _preview(options: argparse.Namespace) -> int:
+    """Sample a picture with a model by the workflow that ships, and keep it, made small."""
+    entry = _named(options)
+    if entry is None:
+        return 1
+    if entry.kind != "model":
+        return fail(f"{entry.source} is a {entry.kind}, which makes no pictures by itself; name a model")
+    from ..server import templates
+
+    examples = templates.folder()
+    with tempfile.TemporaryDirectory() as made:
+        folders = Folders(base=examples, output=Path(made), models=model_folders(options))
+        with Engine(registry(options), folders=folders) as engine:
+            try:
+                workflow = engine.load(examples / "txt2img.json")
+                given = {"model.source": entry.source} | assignments(workflow, engine.registry, options.given)
+                if entry.path is not None:  # the example's size is the shipped model's
+                    given = {"width": SIDE, "height": SIDE} | given
+                result = engine.run(workflow, inputs=given)
+            except InvalidWorkflow as error:
+                return fail_problems(error.problems)
+            except RunFailed as error:
+                return fail(str(error))
+        print(_previews().keep(entry, Path(result.files[-1])))
+    return 0
+
+
+def _previews() -> Previews:
+    return Previews(_database().parent / "previews")
 
 
 def _database() -> Path:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -21,6 +23,8 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on (default: {PORT}; 0: a free one)")
     parser.add_argument("--workers", type=int, help="worker processes (default: one for each device)")
+    parser.add_argument("--ray", metavar="ADDRESS",
+                        help="have the devices of a Ray cluster do the jobs (its address, or: auto)")  # fmt: skip
     parser.add_argument("--data", metavar="DIR", help="where jobs, results and uploads are kept")
     parser.add_argument("--token-file", metavar="FILE", help="ask for the tokens in this file, made if not there")
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="also answer to this name")
@@ -45,6 +49,11 @@ def run(options: argparse.Namespace) -> int:
 
     if options.workers is not None and not 1 <= options.workers <= 64:
         raise ValueError(f"--workers {options.workers}: needs 1 to 64")
+    if options.ray is not None and options.workers is not None:
+        raise ValueError("--workers is for this machine alone; with --ray there is one for each device of the cluster")
+    if options.ray is not None and importlib.util.find_spec("ray") is None:
+        raise ValueError("--ray needs the extra 'ray'; install it with: pip install 'nodegraph[ray]'")
+    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")  # it takes an orderly SIGTERM for a crash
     start_log(options.log_json)
     settings = Settings(
         workers=options.workers,
@@ -52,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
         models=model_folders(options),
         checkpoint=options.checkpoint,
         safety=options.safety,
+        ray=options.ray,
         cache=Path(options.cache).expanduser().absolute() if options.cache else None,
     )
     chosen = Options(

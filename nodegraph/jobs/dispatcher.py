@@ -12,17 +12,25 @@ import itertools
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
+from ..plan import Plan
 from .gallery import Saved
 from .hub import Hub, Said
 from .job import Job, NodeState, Numbered, State
 from .process import Process, devices, environment
 from .queue import Submission
+from .shipping import pack
 from .store import Store
+
+if TYPE_CHECKING:
+    from .cluster import Actor, Cluster
 
 log = logging.getLogger("nodegraph.jobs")
 
@@ -30,6 +38,8 @@ ANSWER = 5.0
 """Seconds that a worker has to say whether it remembers something."""
 DEADLY = 2
 """Workers that a job may kill before it is given up."""
+UNLUCKY = 10
+"""Times that a job may be begun before it counts as a kill that the machine was lost under it."""
 NODE_STATES: Mapping[str, str] = {
     "Started": "running", "Finished": "done", "Cached": "cached", "Failed": "failed", "Skipped": "skipped",
 }  # fmt: skip
@@ -48,6 +58,7 @@ class Settings:
         checkpoint: Seconds after which a long node keeps how far it has come.
         patience: Seconds that a node has to notice a cancel before its worker is killed.
         safety: What is done to unfit pictures before they leave, see `safety_policy`; None does not look at them.
+        ray: Address of a Ray cluster whose devices do the jobs, instead of processes on this machine.
     """
 
     workers: int | None = None
@@ -59,22 +70,28 @@ class Settings:
     checkpoint: float = 5.0
     patience: float = 5.0
     safety: str | None = None
+    ray: str | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A place for a worker process, which is filled again when the process dies."""
+    """A place for a worker process, which is filled again when the process dies.
+
+    Attributes:
+        holds: The models that it has loaded, of those that jobs named.
+        died_of: How its last process ended.
+    """
 
     number: int
     device: str
-    process: Process | None = None
+    process: Process | Actor | None = None
     ready: bool = False
     job: Job | None = None
     started: float = 0.0
     deaths: int = 0
     died_of: str | None = None
-    """How its last process ended."""
     done: int = 0
+    holds: frozenset[str] = frozenset()
     keeps: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
 
 
@@ -83,15 +100,14 @@ class Dispatcher:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store, self.settings, self.hub = store, settings, Hub()
-        found = devices()
-        count = settings.workers or len(found)
-        self.workers = [Worker(i, found[i % len(found)]) for i in range(count)]
+        self.workers: list[Worker] = []
+        self._cluster: Cluster | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._waits: dict[str, list[asyncio.Future[None]]] = {}
         self._requests = itertools.count()
         self._closing = False
         self.on_end: Callable[[Job], None] | None = None
-        """Called when a job has ended."""
+        """Called with a job, bare, when it has ended."""
 
     async def start(self) -> None:
         """Put back what was interrupted, and start the workers."""
@@ -99,9 +115,27 @@ class Dispatcher:
             log.info("job %s was interrupted and waits again", job.id)
             self.store.sweep(job.id)
             self.hub.publish(self._job_event(job))
-        self._tasks = [
-            asyncio.create_task(self._tend(worker), name=f"worker {worker.number}") for worker in self.workers
-        ]
+        if self.settings.ray is None:
+            found = devices()
+            count = self.settings.workers or len(found)
+            self._hire([found[i % len(found)] for i in range(count)])
+        else:
+            from .cluster import Cluster
+
+            self._cluster = Cluster(self.settings.ray)
+            self._tasks.append(asyncio.create_task(self._join(self._cluster), name="cluster"))
+
+    def _hire(self, devices: Sequence[str]) -> None:
+        """Make a place for a worker for each device, beside those that there are."""
+        for device in devices:
+            worker = Worker(len(self.workers), device)
+            self.workers.append(worker)
+            self._tasks.append(asyncio.create_task(self._tend(worker), name=f"worker {worker.number}"))
+
+    async def _join(self, cluster: Cluster) -> None:
+        """Have a worker for each device of the cluster, also of machines that join later."""
+        async for found in cluster.devices():
+            self._hire(list((Counter(found) - Counter(worker.device for worker in self.workers)).elements()))
 
     async def close(self) -> None:
         """Stop. Running nodes may save their state until patience ends; their jobs wait for the next start."""
@@ -115,7 +149,12 @@ class Dispatcher:
         for worker in self.workers:
             if worker.process is not None:
                 worker.process.kill()
+        if self._cluster is not None:
+            for task in self._tasks:  # one may wait for a device that never comes back
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._cluster is not None:
+            await self._cluster.leave()
         for worker in self.workers:
             if worker.job is not None:
                 self.store.queue.put_back(worker.job.id)
@@ -123,19 +162,23 @@ class Dispatcher:
 
     # What clients ask for.
 
-    def submit(self, asked: Submission) -> tuple[Job, bool]:
-        """Queue a job. Returns it, and whether it is new (or its key was known)."""
+    def submit(self, asked: Submission, plan: Plan | None = None) -> tuple[Job, bool]:
+        """Queue a job. Returns it, and whether it is new (or its key was known).
+
+        Args:
+            plan: That of the document, as of now. It saves a worker that is idle the reading.
+        """
         with self.store.database.transaction():
             job, new = self.store.queue.add(asked)
             events = self._job_event(job) if new else []
         self.hub.publish(events)
-        self._feed()
+        self._feed((job.id, plan) if new and plan is not None else None)
         return job, new
 
     def cancel(self, id: str) -> None:
         """End a job: at once if it waits; if it runs, when its node notices or patience ends."""
         with self.store.database.transaction():
-            job = self.store.queue.get(id)
+            job = self.store.queue.bare(id)
             if job is None or job.has_ended:
                 return
             events = []
@@ -176,7 +219,7 @@ class Dispatcher:
 
     async def wait(self, id: str) -> None:
         """Return once the job has ended."""
-        job = self.store.queue.get(id)
+        job = self.store.queue.bare(id)
         if job is None or job.has_ended:
             return
         waiting = asyncio.get_running_loop().create_future()
@@ -223,7 +266,10 @@ class Dispatcher:
     async def _tend(self, worker: Worker) -> None:
         """Keep a process in a worker's place."""
         while not self._closing:
-            worker.process = await Process.start(self._setup(), environment(worker.device, len(self.workers)))
+            if self._cluster is None:
+                worker.process = await Process.start(self._setup(), environment(worker.device, len(self.workers)))
+            else:
+                worker.process = self._cluster.start(self._setup(), worker.device)
             worker.started = time.time()
             try:
                 async for message in worker.process:
@@ -232,7 +278,7 @@ class Dispatcher:
                 log.exception("worker %d said something that could not be understood", worker.number)
                 worker.process.kill()
             how = await worker.process.wait()
-            was_ready, worker.ready = worker.ready, False
+            was_ready, worker.ready, worker.holds = worker.ready, False, frozenset()
             for waiting in worker.keeps.values():
                 if not waiting.done():
                     waiting.set_result(False)
@@ -250,10 +296,10 @@ class Dispatcher:
     def _killed(self, worker: Worker, how: str) -> None:
         """A worker died of its job, or with it."""
         assert worker.job is not None
-        id, worker.job = worker.job.id, None
-        queue = self.store.queue
+        assert worker.process is not None
+        id, queue = worker.job.id, self.store.queue
         with self.store.database.transaction():
-            job = queue.put_back(id, killed=True)
+            job = queue.put_back(id, killed=not worker.process.lost or worker.job.attempts >= UNLUCKY)
             if queue.cancelling(id):
                 events = self._end(id, "cancelled")
             elif job.kills >= DEADLY:
@@ -262,26 +308,37 @@ class Dispatcher:
                 events = self._end(id, "failed", reason + (advice if how == "SIGKILL" else ""))
             else:
                 events = self._job_event(job)
+        worker.job = None
         self.store.sweep(id)
         self._tell(id, events)
+        self._feed()
 
-    def _feed(self) -> None:
-        """Give every idle worker a job, while there are any."""
+    def _feed(self, fresh: tuple[str, Plan] | None = None) -> None:
+        """Give jobs to idle workers, while there are any of both. `fresh` is a job and its plan, made just now."""
         if self._closing or self.store.paused:
             return
-        for worker in self.workers:
-            if worker.process is None or not worker.ready or worker.job is not None:
-                continue
+        while idle := [w for w in self.workers if w.ready and w.job is None]:
             with self.store.database.transaction():
                 taken = self.store.queue.take()
                 if taken is None:
                     return
                 job, document = taken
                 events = self._job_event(job)
+            worker = max(idle, key=lambda w: (len(w.holds.intersection(job.models)), -len(w.holds)))
             worker.job = job
             if job.attempts > 1:
                 self.store.sweep(job.id)
-            worker.process.send({"do": "run", "job": job.id, "document": document, "targets": job.targets})
+            assert worker.process is not None
+            order: dict[str, Any] = {
+                "do": "run",
+                "job": job.id,
+                "document": document,
+                "targets": job.targets,
+                "models": job.models,
+            }
+            if fresh is not None and fresh[0] == job.id and worker.process.is_near:
+                order["plan"] = pack(fresh[1])
+            worker.process.send(order)
             self.hub.publish(events)
 
     def _heard(self, worker: Worker, message: dict[str, Any]) -> None:
@@ -312,7 +369,7 @@ class Dispatcher:
                     states[fields["node"]] = NodeState(
                         state, fields.get("seconds"), fields.get("memory"), fields.get("error"), fields.get("port")
                     )
-                events.append((type, json.dumps({"job": job.id, "time": now, **fields})))
+                events.append((type, to_json({"job": job.id, "time": now, **fields}).decode()))
             self.store.queue.record(job.id, states)
             numbered = self.store.journal.add(events)
             if (end := message.get("end")) is not None:
@@ -324,6 +381,7 @@ class Dispatcher:
         if end is not None:
             worker.job = None
             worker.done += 1
+            worker.holds = frozenset(end["holds"])
             if doubles:
                 self.store.sweep(job.id)
         self._tell(job.id, [*progress, *numbered])
@@ -349,7 +407,7 @@ class Dispatcher:
     def _end(self, id: str, state: State, error: str | None = None) -> list[Numbered]:
         """Record how a job ended, and that it did."""
         self.store.queue.end(id, state, error)
-        job = self.store.queue.get(id)
+        job = self.store.queue.bare(id)
         assert job is not None
         log.info("job %s %s", id, job.state)
         return self._job_event(job)
@@ -361,7 +419,7 @@ class Dispatcher:
         """Publish what happened to a job, and wake who waits for its end."""
         self.hub.publish(events)
         if id in self._waits or self.on_end is not None:
-            job = self.store.queue.get(id)
+            job = self.store.queue.bare(id)
             if job is None or not job.has_ended:
                 return
             for waiting in self._waits.pop(id, ()):

@@ -35,6 +35,7 @@ class Job:
         workflow: The stored workflow it came from; "" for a document of its own.
         attempts: How often a worker began it.
         kills: How often a worker died of it.
+        models: What it names of the lists of models.
         results: Ids of what it saved.
     """
 
@@ -54,6 +55,7 @@ class Job:
     inputs: Mapping[str, Any]
     targets: tuple[str, ...]
     webhook: str | None
+    models: tuple[str, ...]
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
     results: tuple[str, ...] = ()
 

@@ -1,25 +1,42 @@
-"""The worker's way to the server: lines of JSON, one for everything that is waiting to be said."""
+"""The worker's way to the server: messages, one for everything that is waiting to be said."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 PACE = 0.1
 """Seconds between reports of progress; of several from one node only the latest is sent."""
+LINGER = 0.005
+"""Seconds that an event waits for others. The end of a job waits for nothing, and takes along what does."""
+Message = dict[str, Any]
+
+
+def lines(file: IO[bytes]) -> Callable[[Iterable[Message]], None]:
+    """Sends messages through a file, as lines of JSON."""
+
+    def send(messages: Iterable[Message]) -> None:
+        file.write(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+        file.flush()
+
+    return send
 
 
 class Post:
     """Sends from a thread of its own, so that nodes do not wait for the pipe.
 
-    A line is an object with some of "job", "events" (a list of [type, fields]), "progress" and "end", or a message of
-    another kind.
+    A message is an object with some of "job", "events" (a list of [type, fields]), "progress" and "end", or of another
+    kind.
+
+    Args:
+        send: Takes messages to the server. An `OSError` says that there is none any more.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, send: Callable[[list[Message]], None]) -> None:
+        self._send = send
         self._changed = threading.Condition(threading.Lock())
         self._job = ""
         self._events: list[tuple[str, dict[str, Any]]] = []
@@ -27,6 +44,7 @@ class Post:
         self._others: list[dict[str, Any]] = []
         self._end: dict[str, Any] | None = None
         self._due = 0.0
+        self._events_due = 0.0
         threading.Thread(target=self._serve, name="post", daemon=True).start()
 
     def begin(self, job: str) -> None:
@@ -35,7 +53,9 @@ class Post:
     def event(self, type: str, fields: dict[str, Any]) -> None:
         with self._changed:
             self._events.append((type, fields))
-            self._changed.notify()
+            if len(self._events) == 1:
+                self._events_due = time.monotonic() + LINGER
+                self._changed.notify()
 
     def progress(self, node: str, fields: dict[str, Any]) -> None:
         with self._changed:
@@ -45,9 +65,10 @@ class Post:
             self._progress[node] = fields
             self._changed.notify()
 
-    def end(self, state: str, error: str | None) -> None:
+    def end(self, state: str, error: str | None, holds: list[str]) -> None:
+        """Say how the job ended, and which of the models that it and those before it named are still loaded."""
         with self._changed:
-            self._end = {"state": state, "error": error}
+            self._end = {"state": state, "error": error, "holds": holds}
             self._changed.notify()
 
     def other(self, message: dict[str, Any]) -> None:
@@ -57,22 +78,20 @@ class Post:
 
     def _serve(self) -> None:
         while True:
-            data = b"".join(json.dumps(message).encode() + b"\n" for message in self._next())
             try:
-                self._file.write(data)
-                self._file.flush()
+                self._send(self._next())
             except OSError:  # the server has died; the main thread sees it as well and ends the process
                 return
 
     def _next(self) -> list[dict[str, Any]]:
         with self._changed:
-            while not (self._events or self._others or self._end):
-                if not self._progress:
-                    self._changed.wait()
-                elif (left := self._due - time.monotonic()) > 0:
-                    self._changed.wait(left)
-                else:
+            while not (self._others or self._end):
+                waiting = [self._events_due] if self._events else []
+                waiting += [self._due] if self._progress else []
+                left = min(waiting) - time.monotonic() if waiting else None
+                if left is not None and left <= 0:
                     break
+                self._changed.wait(left)
             messages, self._others = self._others, []
             said: dict[str, Any] = {}
             if self._events:

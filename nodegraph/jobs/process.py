@@ -47,6 +47,13 @@ def environment(device: str, share: int) -> dict[str, str]:
 class Process:
     """A running worker. Iterate over it for what it says, until it dies."""
 
+    host = ""
+    """The machine it runs on, where that is another than the server's."""
+    lost = False
+    """Whether it ended since its machine did, which is no job's fault."""
+    is_near = True
+    """Whether it is of one installation with the server, so that plans may be sent to it."""
+
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 

@@ -13,7 +13,7 @@ from .job import ENDED, Job, NodeState, State
 
 COLUMNS = (
     "number, id, state, name, workflow, priority, client, created, started, ended, error, attempts, kills, inputs, "
-    "targets, webhook"
+    "targets, webhook, models"
 )
 
 
@@ -29,6 +29,7 @@ class Submission(NamedTuple):
     client: str = ""
     key: str | None = None
     webhook: str | None = None
+    models: tuple[str, ...] = ()
 
 
 class Queue:
@@ -47,10 +48,11 @@ class Queue:
             id = secrets.token_hex(8)
             self._database.run(
                 "INSERT INTO jobs (id, state, name, workflow, priority, client, key, document, inputs, targets, "
-                "created, webhook) VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "created, webhook, models) VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     id, asked.name, asked.workflow, asked.priority, asked.client, asked.key, asked.document,
                     json.dumps(asked.inputs), json.dumps(asked.targets), time.time(), asked.webhook,
+                    json.dumps(asked.models),
                 ),
             )  # fmt: skip
         made = self.get(id)
@@ -61,6 +63,11 @@ class Queue:
         """The job with its nodes and results."""
         row = self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
         return None if row is None else self._whole(row)
+
+    def bare(self, id: str) -> Job | None:
+        """The job without its nodes and results, of which there may be thousands."""
+        row = self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
+        return None if row is None else self._bare(row)
 
     def document(self, id: str) -> str | None:
         row = self._database.row("SELECT document FROM jobs WHERE id = ?", (id,))
@@ -110,13 +117,13 @@ class Queue:
         return self._database.run(sql, (state, error, time.time(), id)).rowcount == 1
 
     def put_back(self, id: str, killed: bool = False) -> Job:
-        """Return a running job to its place in the line. `killed` counts a worker that died of it."""
+        """Return a running job to its place in the line, and bare. `killed` counts a worker that died of it."""
         with self._database.transaction():
             self._database.run(
                 "UPDATE jobs SET state = 'pending', kills = kills + ? WHERE id = ? AND state = 'running'", (killed, id)
             )
             self._database.run("DELETE FROM nodes WHERE job = ?", (id,))
-        job = self.get(id)
+        job = self.bare(id)
         assert job is not None
         return job
 
@@ -147,7 +154,7 @@ class Queue:
             return None
         asked = Submission(
             row["document"], row["name"], row["workflow"], json.loads(row["inputs"]), tuple(json.loads(row["targets"])),
-            row["priority"], row["client"], None, row["webhook"],
+            row["priority"], row["client"], None, row["webhook"], tuple(json.loads(row["models"])),
         )  # fmt: skip
         return self.add(asked)[0]
 
@@ -170,13 +177,14 @@ class Queue:
         )
 
     def _whole(self, row: Row) -> Job:
-        nodes = self._database.rows("SELECT * FROM nodes WHERE job = ?", (row["id"],))
+        sql = "SELECT node, state, seconds, memory, error, port FROM nodes WHERE job = ?"
+        states = {node: NodeState(*rest) for node, *rest in self._database.rows(sql, (row["id"],))}
         results = self._database.rows("SELECT id FROM results WHERE job = ? ORDER BY number", (row["id"],))
-        states = {n["node"]: NodeState(n["state"], n["seconds"], n["memory"], n["error"], n["port"]) for n in nodes}
         return self._bare(row, states, tuple(r["id"] for r in results))
 
     @staticmethod
     def _bare(row: Row, nodes: Mapping[str, NodeState] | None = None, results: tuple[str, ...] = ()) -> Job:
         fields = dict(row)
-        inputs, targets = json.loads(fields.pop("inputs")), tuple(json.loads(fields.pop("targets")))
-        return Job(**fields, inputs=inputs, targets=targets, nodes=nodes or {}, results=results)
+        inputs, targets, models = (json.loads(fields.pop(name)) for name in ("inputs", "targets", "models"))
+        return Job(**fields, inputs=inputs, targets=tuple(targets), models=tuple(models), nodes=nodes or {},
+                   results=results)  # fmt: skip

@@ -140,5 +140,8 @@ STEPS: tuple[str, ...] = (
         modified REAL NOT NULL
     );
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN models TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 """Never edit one that was released: add another. `STEPS[n]` takes a database of version n to n + 1."""

@@ -7,6 +7,7 @@ server has gone, and the process with it: the job is put back by the next server
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import json
 import os
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, 
 from ..executor import Run, RunFailed
 from ..pack import Pack, Registry
 from ..policy import safety_policy
+from ..ports import rebase
 from ..problems import InvalidWorkflow
+from ..workflow import Workflow
 from .likeness import likeness
-from .post import Post
+from .post import Post, lines
 from .provenance import provenance
+from .shipping import unpack
 
 WATCHED = 0.02
 """Seconds that a node must have taken for its memory to be worth a look."""
@@ -64,6 +68,8 @@ class Worker:
         self._job = ""
         self._run: Run | None = None
         self._stopped = False
+        self._weights: dict[str, frozenset[Hashable]] = {}
+        """What came into the pool for each model that a job named."""
 
     def order(self, message: dict[str, Any]) -> None:
         """Do what a line asks for. Jobs run in a thread of their own."""
@@ -91,6 +97,7 @@ class Worker:
 
     def _work(self, message: dict[str, Any]) -> None:
         self._post.begin(message["job"])
+        before = self._engine.loaded()
         try:
             state, error = self._execute(message)
         except InvalidWorkflow as problems:
@@ -105,14 +112,20 @@ class Worker:
             state, error = "cancelled", None
         with self._lock:
             self._job, self._run = "", None
-        self._post.end(state, None if error is None else self._public(error))
+        holds = self._holds(message["models"], before)
+        self._post.end(state, None if error is None else self._public(error), holds)
+
+    def _holds(self, models: list[str], before: frozenset[Hashable]) -> list[str]:
+        """Of the models that jobs named, those of which weights are loaded."""
+        loaded = self._engine.loaded()
+        if came := loaded - before:
+            self._weights |= {model: self._weights.get(model, frozenset()) | came for model in models}
+        self._weights = {model: weights for model, keys in self._weights.items() if (weights := keys & loaded)}
+        return list(self._weights)
 
     def _execute(self, message: dict[str, Any]) -> tuple[str, str | None]:
         folders = Folders(self._folders.base, self._folders.output / message["job"], self._folders.models)
-        workflow, targets = self._engine.read(json.loads(message["document"])), message["targets"] or None
-        if self._policy is not None:  # the job may have been queued when there was none
-            workflow = self._policy.enforce(workflow, self._engine.compile(workflow, targets=targets, folders=folders))
-        run = self._engine.start(workflow, targets=targets, folders=folders)
+        run = self._start(message, folders)
         with self._lock:
             self._run = run
             if self._stopped:
@@ -124,11 +137,26 @@ class Worker:
         run.persist()
         return "done", None
 
+    def _start(self, message: dict[str, Any], folders: Folders) -> Run:
+        def read() -> Workflow:
+            return self._engine.read(json.loads(message["document"]))
+
+        if self._policy is None and message.get("plan"):
+            base = self._folders.base
+            plan = unpack(message["plan"], self._engine.registry)
+            return self._engine.follow(
+                plan, lambda: rebase(read(), self._engine.registry, base, folders.output), folders
+            )
+        workflow, targets = read(), message["targets"] or None
+        if self._policy is not None:  # the job may have been queued when there was none
+            workflow = self._policy.enforce(workflow, self._engine.compile(workflow, targets=targets, folders=folders))
+        return self._engine.start(workflow, targets=targets, folders=folders)
+
     def _public(self, text: str) -> str:
-        """`text` without the names of folders of this machine."""
+        """`text` without the names of folders of this machine, and such that it can be written down."""
         for folder in self._private:
             text = text.replace(f"{folder}{os.sep}", "")
-        return text
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Teller:
@@ -207,11 +235,12 @@ def resident() -> int | None:
 def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    post = Post(out)
+    post = Post(lines(out))
     try:
         worker = Worker(json.loads(sys.stdin.buffer.readline()), post)
     except ValueError:  # the server had gone before it said anything
         os._exit(0)
+    gc.freeze()  # what is loaded now stays: no search for garbage goes through it again
     post.other({"ready": os.getpid()})
     for line in sys.stdin.buffer:
         worker.order(json.loads(line))

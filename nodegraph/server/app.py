@@ -29,7 +29,7 @@ from .guard import add_headers, admit, refuse_errors
 from .health import METRICS
 from .metrics import Metrics
 from .openapi import ROUTES
-from .queueing import JobView, view
+from .queueing import ID, JobView, found, view
 from .routing import Route, collect
 from .site import SITE, Site
 from .webhooks import Webhooks
@@ -47,7 +47,9 @@ def make_app(site: Site) -> web.Application:
             app.router.add_route(wire.method, prefix + wire.path, wire.handler(site))
     app[ROUTES] = collect(MODULES)
     for route in app[ROUTES]:
-        app.router.add_route(route.method, route.path, _handler(site, route))
+        # else /api/results/zip would also be a result, and take what results take
+        path = route.path.replace("{id}", f"{{id:{ID}}}")
+        app.router.add_route(route.method, path, _handler(site, route))
     editor = Editor()
     app.router.add_get("/{name:(?!api/).*}", _editor_handler(site, editor))
     app.on_response_prepare.append(add_headers)
@@ -80,7 +82,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
 
     def tell(job: Job) -> None:
         if job.webhook is not None:
-            body = JobView.__pydantic_serializer__.to_json(view(job))
+            body = JobView.__pydantic_serializer__.to_json(view(found(site, job.id)))
             webhooks.send(job, body, site.store.queue.notified)
 
     site.dispatcher.on_end = tell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
@@ -51,18 +51,13 @@ async def check(site: Site, body: Check) -> Checked:
 def _check(site: Site, body: Check) -> Checked:
     try:
         workflow = site.documents.read(body.document, body.inputs)
-        problems = site.documents.check(workflow, body.targets)
-        made: list[dict[str, Any]] | None = None
-        facts: dict[str, dict[str, Any]] = {}
-        if not problems:
-            known = site.engine.compile(workflow, targets=body.targets or None).facts
-            facts = {port: dict(each) for port, each in known.items()}
-        if body.plan and not problems:
-            made = [asdict(p) for p in site.engine.plan(workflow, targets=body.targets or None)]
+        plan = site.documents.demand(workflow, body.targets)
     except InvalidWorkflow as error:
-        problems, made, facts = error.problems, None, {}
-    plan = None if made is None else [PlannedView(**p) for p in made]
-    return Checked(problems=[view(p) for p in problems], facts=facts, plan=plan)
+        return Checked(problems=[view(p) for p in error.problems])
+    if plan.problems:
+        return Checked(problems=[view(p) for p in plan.problems])
+    made = [PlannedView(**asdict(p)) for p in site.engine.planned(plan)] if body.plan else None
+    return Checked(problems=[], facts={port: dict(each) for port, each in plan.facts.items()}, plan=made)
 
 
 def view(problem: Problem) -> ProblemView:

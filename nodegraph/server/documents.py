@@ -6,21 +6,24 @@ examples, and its choices (models) what the list offers; a name that lies outsid
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from ..context import Folders
 from ..engine import Engine
-from ..expand import fill
+from ..expand import FlatStep, fill
+from ..garbage import collector_paused
 from ..interop import open_raw
+from ..library import KINDS
 from ..modes import flatten
 from ..node import Choices, Input
 from ..pack import nearest
-from ..plan import Plan
+from ..plan import Plan, compile_flat
 from ..policy import Policy
 from ..ports import port
 from ..problems import InvalidWorkflow, Problem
@@ -38,6 +41,19 @@ CARRIED = re.compile(rf"(?:\.\./)*uploads/({UPLOAD})")
 SHIPPED = re.compile(rf"{PICTURES}/([A-Za-z0-9][\w\-]*\.[a-z0-9]+)")
 
 
+class Queueable(NamedTuple):
+    """What is queued of a document.
+
+    Attributes:
+        models: What it names of the lists of models, by which a worker is chosen that has them loaded.
+        plan: Its plan; None where the policy has changed it since.
+    """
+
+    document: str
+    models: tuple[str, ...]
+    plan: Plan | None
+
+
 class Documents:
     """Reads what clients send.
 
@@ -50,6 +66,7 @@ class Documents:
     def __init__(self, engine: Engine, uploads: Path, examples: Path, policy: Policy | None = None) -> None:
         self.engine, self.uploads, self.examples, self.policy = engine, uploads, examples, policy
         self._choices: dict[str, tuple[float, Mapping[str, str]]] = {}
+        self._guarded: dict[str, tuple[Input, ...]] = {}
 
     @property
     def folders(self) -> Folders:
@@ -70,24 +87,17 @@ class Documents:
             raise InvalidWorkflow([Problem("too_large", "", None, message)])
         return self._adopt(fill(workflow, inputs or {}))
 
-    def check(self, workflow: Workflow, targets: list[str] | None = None) -> list[Problem]:
-        """Everything that is wrong with a document that was read."""
-        outside = list(self._outside(workflow))
-        if outside:
-            return outside
-        try:
-            return list(self.engine.compile(workflow, targets=targets or None).problems)
-        except InvalidWorkflow as error:
-            return error.problems
-
     def demand(self, workflow: Workflow, targets: list[str] | None = None) -> Plan:
         """The plan of a document that was read. Raises `InvalidWorkflow` if it cannot run."""
-        outside = list(self._outside(workflow))
-        if outside:
-            raise InvalidWorkflow(outside)
-        return self.engine.compile(workflow, targets=targets or None)
+        registry = self.engine.registry
+        with collector_paused():
+            flat = flatten(workflow, registry)
+            outside = list(self._outside(flat.steps))
+            if outside:
+                raise InvalidWorkflow(outside)
+            return compile_flat(flat, registry, self.folders, targets or None)
 
-    def queueable(self, workflow: Workflow, targets: list[str] | None = None) -> str:
+    def queueable(self, workflow: Workflow, targets: list[str] | None = None) -> Queueable:
         """What is queued of a document that was read: its JSON, with pictures behind what the policy asks for.
 
         Raises:
@@ -96,7 +106,7 @@ class Documents:
         plan = self.demand(workflow, targets)
         if self.policy is not None:
             workflow = self.policy.enforce(workflow, plan)
-        return json.dumps(workflow.to_dict(), ensure_ascii=False, separators=(",", ":"))
+        return Queueable(text_of(workflow), self._models(plan), plan if self.policy is None else None)
 
     def choices(self, name: str) -> Mapping[str, str]:
         """The values behind `Choices(name)`."""
@@ -109,6 +119,8 @@ class Documents:
         """`workflow` with the files that it may name under the names of uploads."""
 
         def moved(step: Step) -> Step:
+            if step.type[0] != "#" and not self._guards(step.type):
+                return step
             files = {
                 name: adopted
                 for name, text in step.inputs.items()
@@ -135,20 +147,37 @@ class Documents:
                 return keep_picture(shipped.read_bytes(), self.uploads).name
         return text
 
-    def _outside(self, workflow: Workflow) -> Iterator[Problem]:
+    def _guards(self, type: str) -> tuple[Input, ...]:
+        """The inputs of a node type that name files, or one of a list of choices."""
+        name = type.partition("@")[0]
+        node = self.engine.registry.get(name)
+        if node is None:
+            return ()
+        if name not in self._guarded:
+            inputs = node.inputs.values()
+            self._guarded[name] = tuple(i for i in inputs if Path in i.type.members or _choice(i) is not None)
+        return self._guarded[name]
+
+    def _outside(self, steps: Mapping[str, FlatStep]) -> Iterator[Problem]:
         """Literals that name something on this machine which is not the client's to name."""
-        for id, step in flatten(workflow, self.engine.registry).steps.items():
-            node = self.engine.registry.get(step.type.partition("@")[0])
-            if node is None:
-                continue
-            for name, value in step.inputs.items():
-                known = node.inputs.get(name)
-                if known is None or value is None or value == known.default:  # a default is the pack's own word
+        for id, step in steps.items():
+            for known in self._guards(step.type):
+                name, value = known.name, step.inputs.get(known.name)
+                if value is None or value == known.default:  # a default is the pack's own word
                     continue
                 if Path in known.type.members:
                     yield from self._outside_file(id, name, value)
                 elif (choice := _choice(known)) is not None:
                     yield from self._outside_choice(id, name, value, choice)
+
+    def _models(self, plan: Plan) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for call in plan.calls.values():
+            for known in self._guards(call.type):
+                choice, value = _choice(known), call.literals.get(known.name)
+                if choice is not None and choice.name in KINDS and isinstance(value, str):
+                    found[value] = None
+        return tuple(found)
 
     def _outside_file(self, id: str, name: str, value: Any) -> Iterator[Problem]:
         if isinstance(value, Ref) or (isinstance(value, str) and _is_upload(value, self.uploads)):
@@ -173,6 +202,15 @@ class Documents:
                 f"needs one of the {listed} that are listed, but {unknown!r} is given{nearest(str(unknown), known)}"
             )
             yield Problem("unknown_choice", id, name, message)
+
+
+def text_of(workflow: Workflow) -> str:
+    """The document as JSON. Raises `InvalidWorkflow` for letters that cannot be written, such as half of a pair."""
+    try:
+        return to_json(workflow.to_dict(), inf_nan_mode="constants").decode()
+    except PydanticSerializationError:
+        message = "holds a letter that is none: half of a UTF-16 pair (\\ud800 to \\udfff); write the text anew"
+        raise InvalidWorkflow([Problem("bad_text", "", None, message)]) from None
 
 
 def _choice(known: Input) -> Choices | None:

@@ -6,6 +6,7 @@ import logging
 import time
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from ..problems import InvalidWorkflow
@@ -65,6 +66,8 @@ def refuse_errors(metrics: Metrics) -> Middleware:
             allowed = ", ".join(sorted(error.allowed_methods))
             response = refusal(405, "wrong_method", f"this address takes {allowed}, not {error.method}")
             response.headers["Allow"] = allowed
+        except HttpProcessingError as error:  # of a part of a form
+            response = refusal(400, "bad_request", f"the form cannot be read: {error.message.splitlines()[0]}")
         except web.HTTPException as error:
             if error.status < 400:
                 raise

@@ -87,11 +87,11 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     parameters += [_parameter(p, "query", schemas) for p in route.query]
     if parameters:
         made["parameters"] = parameters
-    if route.body is not None:
-        schema = _schema(route.body, schemas, "validation")
-        made["requestBody"] = {"required": route.body_required, "content": {"application/json": {"schema": schema}}}
-    elif route.accepts:
-        made["requestBody"] = {"required": True, "content": {kind: _raw(kind) for kind in route.accepts}}
+    if route.body is not None or route.accepts:
+        content = {kind: _raw(kind) for kind in route.accepts}
+        if route.body is not None:
+            content = {"application/json": {"schema": _schema(route.body, schemas, "validation")}, **content}
+        made["requestBody"] = {"required": route.body is None or route.body_required, "content": content}
     made["responses"] = _responses(route, schemas)
     return made
 
@@ -110,8 +110,7 @@ def _responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     elif route.gives:
         good["content"] = {route.gives: {}}
     made = {str(route.status): good}
-    if route.status == 201 and route.answer is not None:
-        made["200"] = good
+    made |= dict.fromkeys(map(str, route.also), good)
     refused = {
         "description": "Refused.",
         "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model="Error")}}},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from aiohttp import web
 from pydantic import JsonValue
 
 from ..interop import open_document
 from ..problems import InvalidWorkflow
+from .documents import text_of
 from .errors import Refused
 from .routing import View, post
 from .site import Site
@@ -27,16 +29,17 @@ async def open_file(site: Site, request: web.Request) -> Opened:
     `notes` says what is not in the document as it was in the file.
     """
     data = await received(site, request)
-    return await asyncio.to_thread(_open, site, data)
+    return await asyncio.to_thread(opened, site, data)
 
 
-def _open(site: Site, data: bytes) -> Opened:
+def opened(site: Site, data: bytes) -> Opened:
+    """The workflow in a file. Raises `Refused` or `InvalidWorkflow`."""
     try:
-        opened = open_document(data, site.engine.registry, site.documents.choices)
+        found = open_document(data, site.engine.registry, site.documents.choices)
     except InvalidWorkflow as error:
         first = error.problems[0]
         if first.code == "unreadable_document":
             raise Refused(422, "no_workflow", f"the file {first.message}") from None
         raise
-    document = site.documents.read(opened.workflow.to_dict()).to_dict()
-    return Opened(document=document, notes=[str(note) for note in opened.notes])
+    text = text_of(site.documents.read(found.workflow.to_dict()))
+    return Opened(document=json.loads(text), notes=[str(note) for note in found.notes])

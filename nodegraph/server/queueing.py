@@ -6,16 +6,23 @@ import asyncio
 import json
 from typing import Annotated
 
+from aiohttp import web
 from pydantic import Field, JsonValue, model_validator
 
+from ..garbage import collector_paused
 from ..jobs import Job, State
 from ..jobs.queue import Submission
+from .documents import Queueable
 from .errors import Refused, not_found
+from .opening import opened
 from .routing import Closed, Reply, View, get, post, route
 from .site import Site
+from .uploads import received
 from .webhooks import check_webhook
 
-JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+ID = "[0-9a-f]{16}"
+"""What the id of a job, a result or a sweep looks like."""
+JobId = Annotated[str, Field(pattern=rf"^{ID}$")]
 WorkflowName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,99}$")]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 Limit = Annotated[int, Field(ge=1, le=500)]
@@ -92,12 +99,14 @@ class QueueView(View):
 class WorkerView(View):
     number: int
     device: str
+    host: str
     process: int | None
     ready: bool
     job: str | None
     done: int
     deaths: int
     died_of: str | None
+    holds: list[str]
 
 
 class WorkersView(View):
@@ -134,21 +143,23 @@ async def enqueue(site: Site, asked: Submit) -> tuple[Job, bool]:
     if asked.webhook is not None:
         check_webhook(asked.webhook, site.private_webhooks)
     raw = asked.document if asked.workflow is None else stored_document(site, asked.workflow)
-    name, document = await asyncio.to_thread(_prepared, site, raw, asked)
+    name, made = await asyncio.to_thread(_prepared, site, raw, asked)
     queue, limit = site.store.queue, site.limits.pending
     if queue.count("pending", asked.client) >= limit or queue.count("pending") >= 10 * limit:
         raise Refused(429, "queue_full", f"{limit:,} jobs wait already; wait until some are done, or cancel some")
     return site.dispatcher.submit(
         Submission(
-            document, name, asked.workflow or "", asked.inputs, tuple(asked.targets), asked.priority,
-            asked.client, asked.key, asked.webhook,
-        )
+            made.document, name, asked.workflow or "", asked.inputs, tuple(asked.targets), asked.priority,
+            asked.client, asked.key, asked.webhook, made.models,
+        ),
+        made.plan,
     )  # fmt: skip
 
 
-def _prepared(site: Site, raw: JsonValue, asked: Submit) -> tuple[str, str]:
-    workflow = site.documents.read(raw, asked.inputs)
-    return workflow.name, site.documents.queueable(workflow, asked.targets)
+def _prepared(site: Site, raw: JsonValue, asked: Submit) -> tuple[str, Queueable]:
+    with collector_paused():
+        workflow = site.documents.read(raw, asked.inputs)
+        return workflow.name, site.documents.queueable(workflow, asked.targets)
 
 
 def stored_document(site: Site, name: str, version: int | None = None) -> JsonValue:
@@ -172,9 +183,17 @@ async def ended(site: Site, job: Job, timeout: float) -> Job:
     return found(site, job.id)
 
 
-@post("/api/jobs", status=201)
-async def submit(site: Site, body: Submit, wait: bool = False, timeout: Seconds = 3600.0) -> Reply[JobView]:
-    """Queue a job. With `wait` the answer comes when it has ended, or when `timeout` seconds are over."""
+@post("/api/jobs", status=201, accepts=("image/png", "image/webp", "image/jpeg"), also=(200,))
+async def submit(
+    site: Site, request: web.Request, body: Submit | None = None, wait: bool = False, timeout: Seconds = 3600.0
+) -> Reply[JobView]:
+    """Queue a job. With `wait` the answer comes when it has ended, or when `timeout` seconds are over.
+
+    The body may also be a picture that carries a workflow: ours, ComfyUI's or A1111's. It runs as it is there.
+    """
+    if body is None:
+        picture = await asyncio.to_thread(opened, site, await received(site, request))
+        body = Submit(document=picture.document)
     job, new = await enqueue(site, body)
     if wait:
         job = await ended(site, job, timeout)
@@ -248,8 +267,9 @@ async def workers(site: Site) -> WorkersView:
     """The processes that run jobs, and what each is at."""
     listed = [
         WorkerView(
-            number=w.number, device=w.device, process=w.process.pid if w.process else None, ready=w.ready,
-            job=w.job.id if w.job else None, done=w.done, deaths=w.deaths, died_of=w.died_of,
+            number=w.number, device=w.device, host=w.process.host if w.process else "",
+            process=(w.process.pid or None) if w.process else None, ready=w.ready, job=w.job.id if w.job else None,
+            done=w.done, deaths=w.deaths, died_of=w.died_of, holds=sorted(w.holds),
         )
         for w in site.dispatcher.workers
     ]  # fmt: skip

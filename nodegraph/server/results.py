@@ -16,11 +16,11 @@ from ..jobs import Result
 from ..jobs.gallery import Search
 from .errors import not_found
 from .files import picture_response
-from .queueing import Before, JobId, Limit
+from .queueing import ID, Before, JobId, Limit
 from .routing import Closed, View, get, post, route
 from .site import Site
 
-ResultId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+ResultId = Annotated[str, Field(pattern=rf"^{ID}$")]
 Words = Annotated[str, Field(max_length=500)]
 Pixels = Annotated[int, Field(ge=1, le=2**31)]
 CHUNK = 2**16

@@ -15,7 +15,7 @@ import re
 import typing
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import ModuleType, UnionType
 from typing import Any, Generic, Literal, TypeVar
 
 from aiohttp import web
@@ -56,8 +56,9 @@ class Route:
 
     Attributes:
         scope: What a token must allow. "open" asks for none.
-        accepts: Media types of a body that the handler reads itself.
+        accepts: Media types of a body that the handler reads itself, in the place of JSON if it takes that too.
         gives: Media type of an answer that the handler writes itself.
+        also: Further statuses of an answer that is no refusal.
     """
 
     method: str
@@ -74,6 +75,7 @@ class Route:
     answer: TypeAdapter[Any] | None
     accepts: tuple[str, ...]
     gives: str
+    also: tuple[int, ...]
     wants_request: bool
 
     async def __call__(self, site: Site, request: web.Request) -> web.StreamResponse:
@@ -88,10 +90,10 @@ class Route:
         if unknown := set(request.query) - {p.name for p in self.query}:
             listed = ", ".join(p.name for p in self.query) or "none"
             raise Refused(400, "unknown_parameter", f"knows no parameter {min(unknown)!r}; it knows: {listed}")
-        if self.body is not None:
+        if self.body is not None and request.content_type not in self.accepts:
             data = await request.read()
             if data or self.body_required:
-                _check_json(request)
+                self._check_json(request)
                 try:
                     given["body"] = self.body.validate_json(data)
                 except ValidationError as error:
@@ -107,6 +109,13 @@ class Route:
         body = self.answer.dump_json(reply.value, by_alias=True)
         return web.Response(body=body, status=reply.status, content_type="application/json", headers=reply.headers)
 
+    def _check_json(self, request: web.Request) -> None:
+        # A cross-site form can send any of the simple types, but not this one without being asked about it first.
+        if request.content_type != "application/json":
+            known = " or ".join(("application/json", *self.accepts))
+            message = f"needs a body of type {known}, but {request.content_type!r} is given"
+            raise Refused(415, "wrong_media_type", message)
+
 
 def _read(parameter: Parameter, text: str, status: int) -> Any:
     try:
@@ -118,16 +127,10 @@ def _read(parameter: Parameter, text: str, status: int) -> Any:
         raise Refused(status, code, f"{parameter.name}: {said[0].lower()}{said[1:]}, but {given!r} is given") from None
 
 
-def _check_json(request: web.Request) -> None:
-    # A cross-site form can send any of the simple types, but not this one without being asked about it first.
-    if request.content_type != "application/json":
-        message = f"needs a body of type application/json, but {request.content_type!r} is given"
-        raise Refused(415, "wrong_media_type", message)
-
-
 def route(
-    method: str, path: str, *, scope: Scope, status: int = 200, accepts: tuple[str, ...] = (), gives: str = ""
-) -> Callable[[Handler], Route]:
+    method: str, path: str, *, scope: Scope, status: int = 200, accepts: tuple[str, ...] = (), gives: str = "",
+    also: tuple[int, ...] = (),
+) -> Callable[[Handler], Route]:  # fmt: skip
     """Declare a route. The function takes the site, then `request`, `body`, parts of the path, and the query."""
 
     def declare(fn: Handler) -> Route:
@@ -142,7 +145,7 @@ def route(
             if parameter.name == "request":
                 continue
             if parameter.name == "body":
-                body, body_required = TypeAdapter(hints["body"]), parameter.default is REQUIRED
+                body, body_required = TypeAdapter(_given(hints["body"])), parameter.default is REQUIRED or bool(accepts)
                 continue
             made = Parameter(parameter.name, TypeAdapter(hints[parameter.name]), parameter.default)
             (path_parameters if parameter.name in in_path else query).append(made)
@@ -150,11 +153,20 @@ def route(
         summary, _, rest = doc.partition("\n\n")
         return Route(
             method, path, scope, status, fn, summary.replace("\n", " "), rest, tuple(path_parameters), tuple(query),
-            body, body_required, _answer(hints.get("return")), accepts, gives,
+            body, body_required, _answer(hints.get("return")), accepts, gives, also,
             any(p.name == "request" for p in parameters),
         )  # fmt: skip
 
     return declare
+
+
+def _given(hint: Any) -> Any:
+    """The type of a body that is given, where the hint says that there may be none."""
+    return next((h for h in typing.get_args(hint) if h is not type(None)), hint) if _is_optional(hint) else hint
+
+
+def _is_optional(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, UnionType) and type(None) in typing.get_args(hint)
 
 
 def _answer(hint: Any) -> TypeAdapter[Any] | None:
@@ -170,9 +182,10 @@ def get(path: str, *, scope: Scope = "view", gives: str = "") -> Callable[[Handl
 
 
 def post(
-    path: str, *, scope: Scope = "run", status: int = 200, accepts: tuple[str, ...] = (), gives: str = ""
-) -> Callable[[Handler], Route]:
-    return route("POST", path, scope=scope, status=status, accepts=accepts, gives=gives)
+    path: str, *, scope: Scope = "run", status: int = 200, accepts: tuple[str, ...] = (), gives: str = "",
+    also: tuple[int, ...] = (),
+) -> Callable[[Handler], Route]:  # fmt: skip
+    return route("POST", path, scope=scope, status=status, accepts=accepts, gives=gives, also=also)
 
 
 def collect(modules: Iterable[ModuleType]) -> list[Route]:
@@ -181,9 +194,9 @@ def collect(modules: Iterable[ModuleType]) -> list[Route]:
 
 
 class Closed(BaseModel):
-    """What a client sends: nothing that is not known."""
+    """What a client sends: nothing that is not known, and no 1 for true."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class View(BaseModel):

@@ -13,12 +13,12 @@ from ..jobs.sweeps import Sweep
 from ..problems import InvalidWorkflow, Problem
 from ..workflow import Workflow
 from .errors import Refused, not_found
-from .queueing import JobView, Submit, stored_document, view
+from .queueing import ID, JobView, Submit, stored_document, view
 from .routing import Reply, View, get, post
 from .site import Site
 from .webhooks import check_webhook
 
-SweepId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+SweepId = Annotated[str, Field(pattern=rf"^{ID}$")]
 Values = Annotated[str, Field(min_length=1, max_length=100_000)] | Annotated[list[JsonValue], Field(min_length=1)]
 
 
@@ -123,16 +123,16 @@ def _cells(
     for point in ordered(found, axes, workflow):
         inputs = {**asked.inputs, **point.inputs}
         filled = site.documents.read(raw, inputs)
-        document = site.documents.queueable(filled, asked.targets)
+        made = site.documents.queueable(filled, asked.targets)
         key = None if asked.key is None else f"{asked.key} {'/'.join(map(str, point.place))}"
         cells.append((point.place, Submission(
-            document, filled.name, asked.workflow or "", inputs, tuple(asked.targets), asked.priority, asked.client,
-            key, asked.webhook,
+            made.document, filled.name, asked.workflow or "", inputs, tuple(asked.targets), asked.priority,
+            asked.client, key, asked.webhook, made.models,
         )))  # fmt: skip
     return workflow, axes, cells
 
 
-@post("/api/sweeps", status=201)
+@post("/api/sweeps", status=201, also=(200,))
 async def sweep(site: Site, body: SubmitSweep) -> Reply[SweepView]:
     """Queue a job for every combination of values; every one is checked before the first is queued."""
     if body.webhook is not None:

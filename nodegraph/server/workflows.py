@@ -188,7 +188,7 @@ async def list_versions(site: Site, name: WorkflowName) -> VersionList:
     return VersionList(versions=[VersionView(version=v, created=c) for v, c in found])
 
 
-@post("/api/w/{name}")
+@post("/api/w/{name}", also=(202,))
 async def call(
     site: Site, name: WorkflowName, body: dict[str, JsonValue] | None = None, timeout: Seconds = 3600.0
 ) -> Reply[Answer]:

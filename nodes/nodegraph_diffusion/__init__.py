@@ -4,6 +4,7 @@ from nodegraph import Pack
 
 from . import (
     apply_control_net,
+    apply_gligen,
     apply_guidance,
     apply_ip_adapter,
     apply_lora,
@@ -52,6 +53,7 @@ from .diffusion.allocator import tune_allocator
 pack = Pack.of(
     "",
     apply_control_net,
+    apply_gligen,
     apply_guidance,
     apply_ip_adapter,
     apply_lora,

@@ -24,6 +24,7 @@ class ImagePrompt:
 
     Args:
         start, end: The part of the way from noise to picture on which it acts, 0..1.
+        mask: (1, H, W), 0..1, over the whole picture: how much it acts where; None is everywhere.
     """
 
     adapter: IpAdapter
@@ -32,8 +33,11 @@ class ImagePrompt:
     strength: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    mask: Floats | None = None
 
     def __post_init__(self) -> None:
+        if self.mask is not None:
+            object.__setattr__(self, "mask", frozen(self.mask, 3, "ImagePrompt.mask (1, height, width)"))
         for name in ("seen", "unseen"):
             object.__setattr__(
                 self, name, frozen(getattr(self, name), 3, f"ImagePrompt.{name} (picture, token, width)")

@@ -11,16 +11,20 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
 
+from .adapter_files import AdapterFiles
 from .adapters import ImagePrompt
-from .checkpoint import Checkpoint, ModelError, find, find_file, list_files, list_parts
+from .checkpoint import Checkpoint, ModelError, find, list_parts
 from .checkpoint.ip_adapters import IpAdapter, open_image_encoder, open_ip_adapter
 from .families import FAMILIES, Family
 from .handles import Model
 from .leases import Weights
 from .params import Unit
-from .values import Image
+from .values import Image, Mask
 
 Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.5, step=0.05)]
+IP_ADAPTERS: AdapterFiles[IpAdapter] = AdapterFiles(
+    open_ip_adapter, lambda found: f"{found.kind}, for prompts of width {found.width}, {found.bytes / 1e6:,.0f} MB"
+)
 BESIDE = "image_encoder"
 FLUX = "FluxTransformer2DModel"
 
@@ -35,6 +39,7 @@ def apply_ip_adapter(
     strength: Strength = 1.0,
     start: Unit = 0.0,
     end: Unit = 1.0,
+    mask: Mask | None = None,
 ) -> Model:
     """Let a picture say what a picture should show, beside the prompt: its subject, its style, its face.
 
@@ -49,7 +54,10 @@ def apply_ip_adapter(
         strength: How much the picture counts. 1 is as much as the prompt; 0.5 to 0.8 leave the prompt more to say.
         start: From which part of the steps on it acts.
         end: Up to which part of the steps it acts.
+        mask: Where in the picture that is made it acts. It lies over the whole of it, whatever its size.
     """
+    if mask is not None and mask.batch != 1:
+        raise NodeError(f"takes one mask, but a batch of {mask.batch} is given; take one out of it", "mask")
     from .diffusion.images import seen
 
     adapter, encoder = _opened(source, image_encoder, model.family.name, ctx.folders)
@@ -61,15 +69,13 @@ def apply_ip_adapter(
     weights: Weights[Any] = Weights(encoder, encoder.denoiser, like.dtype, like.device)
     with ctx.lease(weights) as network:
         found, none = seen(network, image.to_bytes(), patches=adapter.kind != "plain", black=adapter.denoiser == FLUX)
-    shown = ImagePrompt(adapter, found.numpy(), none.numpy(), strength, start, end)
+    where = None if mask is None else mask.values
+    shown = ImagePrompt(adapter, found.numpy(), none.numpy(), strength, start, end, where)
     return replace(model, images=(*model.images, shown))
 
 
 def _opened(source: str, image_encoder: str, family: str, folders: Folders) -> tuple[IpAdapter, Checkpoint]:
-    try:
-        adapter = open_ip_adapter(find_file(source, folders.models))
-    except ModelError as error:
-        raise NodeError(str(error), "source") from error
+    adapter = IP_ADAPTERS.open(source, folders)
     try:
         beside = Path(adapter.path).parent / BESIDE
         return adapter, open_image_encoder(find(image_encoder, folders.models) if image_encoder else beside, family)
@@ -121,14 +127,7 @@ def _facts(known: Known) -> Mapping[str, Facts]:
 @choices("ip_adapters")
 def ip_adapters(folders: Folders) -> Mapping[str, str]:
     """The IP-Adapters in the folders of models, each with what it is for."""
-    found: dict[str, str] = {}
-    for source in list_files(folders.models):
-        try:
-            adapter = open_ip_adapter(find_file(source, folders.models))
-        except ModelError:
-            continue
-        found[source] = f"{adapter.kind}, for prompts of width {adapter.width}, {adapter.bytes / 1e6:,.0f} MB"
-    return found
+    return IP_ADAPTERS.listed(folders)
 
 
 @choices("image_encoders")

@@ -9,15 +9,23 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
+from nodegraph import Choices, Context, Facts, Folders, Known, Widget, choices, node
 
+from .adapter_files import AdapterFiles
 from .adapters import Lora
-from .checkpoint import ModelError, find_file, list_files
 from .checkpoint.adapters import Adapter, open_adapter
 from .families import FAMILIES
 from .handles import Model, TextEncoder
 
 Strength = Annotated[float, Field(ge=-10, le=10), Widget("slider", min=0, max=1.5, step=0.05)]
+
+
+def _says(found: Adapter) -> str:
+    families = " or ".join(FAMILIES[name].title for name in found.families) or "an unknown family"
+    return f"for {families}, {Path(found.path).stat().st_size / 1e6:,.0f} MB"
+
+
+LORAS: AdapterFiles[Adapter] = AdapterFiles(open_adapter, _says)
 
 
 class Adapted(NamedTuple):
@@ -59,10 +67,7 @@ def apply_lora(
 
 
 def opened(source: str, folders: Folders, port: str = "source") -> Adapter:
-    try:
-        return open_adapter(find_file(source, folders.models))
-    except ModelError as error:
-        raise NodeError(str(error), port) from error
+    return LORAS.open(source, folders, port)
 
 
 def with_lora(model: Model, adapter: Adapter, strength: float) -> Model:
@@ -72,8 +77,7 @@ def with_lora(model: Model, adapter: Adapter, strength: float) -> Model:
 @apply_lora.fingerprint
 def revision(source: str, folders: Folders) -> str:
     """What changes when the file does."""
-    found = open_adapter(find_file(source, folders.models))
-    return f"{found.path}\0{found.revision}"
+    return LORAS.revision(source, folders)
 
 
 @apply_lora.facts
@@ -90,7 +94,7 @@ def check_fit(known: Known, port: str) -> None:
     """Refuse a LoRA, named by `port`, that is not for the model."""
     source = known.value(port)
     if source is not None:
-        adapter = open_adapter(find_file(source, known.folders.models))
+        adapter = LORAS.open(source, known.folders, port)
         if reason := unfit(adapter, known["model"]):
             known.refuse(port, reason)
             known.refuse("model", f"{reason} (in {port})")
@@ -115,12 +119,4 @@ def unfit(adapter: Adapter, model: Facts) -> str:
 @choices("loras")
 def loras(folders: Folders) -> Mapping[str, str]:
     """The LoRAs in the folders of models, each with what it is for."""
-    found: dict[str, str] = {}
-    for source in list_files(folders.models):
-        try:
-            adapter = open_adapter(find_file(source, folders.models))
-        except ModelError:
-            continue
-        families = " or ".join(FAMILIES[name].title for name in adapter.families) or "an unknown family"
-        found[source] = f"for {families}, {Path(adapter.path).stat().st_size / 1e6:,.0f} MB"
-    return found
+    return LORAS.listed(folders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from .sample_inputs import network_prompt
 from .values import Image, Latent
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .diffusion.attention_maps import Word
     from .values import Floats
 
@@ -84,7 +87,7 @@ def attention_maps(
     family = model.family
     table = model.table(clean.shape[-2] * clean.shape[-1], looks)
     schedule = SOLVERS["euler"].schedule("karras", looks, table)
-    job = Job(latent.width, latent.height)
+    job = _job(model, latent, image, clean)
     found: list[Floats] = []
     with model.leased(ctx) as unet, torch.inference_mode():
         denoise = GuidedDenoiser(
@@ -110,6 +113,21 @@ def attention_maps(
         Image(np.concatenate(each)),
         "\n".join(word.text for word in asked),
     )
+
+
+def _job(model: Model, latent: Latent, image: Image, clean: Tensor) -> Job:
+    """What the network is told beside the finished latent: no hole, and itself as the small picture."""
+    import torch
+
+    family, (rows, columns) = model.family, clean.shape[-2:]
+    job = Job(latent.width, latent.height)
+    if family.hole is not None and family.inpaints(model.checkpoint.denoiser.config):
+        cell = model.space.cell
+        return replace(job, hole=family.hole(torch.zeros(1, 1, rows * cell, columns * cell), clean))
+    if family.enlarges:
+        small = resampled(image.pixels[:1], columns, rows, "area")
+        return replace(job, low_res=torch.from_numpy(small.copy()) * 2 - 1)
+    return job
 
 
 def _asked(known: list[Word], words: str) -> list[Word]:

@@ -32,9 +32,14 @@ def decode(ctx: Context, vae: Vae, latent: Latent, tiled: Literal["auto", "alway
     from .diffusion import pictures
 
     samples = torch.from_numpy(latent.samples.copy())
+    in_tiles = TILED[tiled]
+    if in_tiles is None and ctx.tight:
+        ctx.warn("works in tiles")
+        ctx.note(memory="in tiles")
+        in_tiles = True
     with ctx.lease(vae.autoencoder) as autoencoder:
         try:
-            made = pictures.decode(autoencoder, samples, latent.width, latent.height, TILED[tiled], report=ctx.progress)
+            made = pictures.decode(autoencoder, samples, latent.width, latent.height, in_tiles, report=ctx.progress)
         except ValueError as error:
             raise NodeError(str(error), "latent") from error
     return Image(made.numpy())

@@ -37,13 +37,18 @@ def encode_image(ctx: Context, vae: Vae, image: Image, mask: Mask | None = None)
     # Only inpainting models read the picture with its hole hidden, and encoding it takes as long as the picture.
     hidden = mask is not None and vae.hides
     pixels = torch.from_numpy(image.pixels.copy())
+    tiled = True if ctx.tight else None
+    if tiled:
+        ctx.warn("works in tiles")
+        ctx.note(memory="in tiles")
     with ctx.lease(vae.autoencoder) as autoencoder:
-        samples = encode(autoencoder, pixels, report=share(ctx.progress, 0, 1 + hidden), multiple=vae.multiple).numpy()
+        report = share(ctx.progress, 0, 1 + hidden)
+        samples = encode(autoencoder, pixels, tiled=tiled, report=report, multiple=vae.multiple).numpy()
         masked = None
         if mask is not None and hidden:
             values = torch.from_numpy(mask.values.copy())
             masked = encode_hidden(
-                autoencoder, pixels, values, report=share(ctx.progress, 1, 2), multiple=vae.multiple
+                autoencoder, pixels, values, tiled=tiled, report=share(ctx.progress, 1, 2), multiple=vae.multiple
             ).numpy()
     return Latent(
         image.width,

@@ -13,7 +13,7 @@ from nodegraph import Context, Facts, Known, NodeError, Widget, node
 from .families import Encoded
 from .handles import TextEncoder
 from .params import Text
-from .values import Conditioning
+from .values import Conditioning, Floats
 
 Layer = Annotated[int, Field(ge=0, le=64), Widget("number", step=1)]
 
@@ -62,6 +62,18 @@ def encoded(ctx: Context, text_encoder: TextEncoder, texts: Sequence[str], layer
     whole = family.joined(made, family.width(text_encoder.checkpoint.denoiser.config))
     assert whole.tokens is not None
     return Conditioning(whole.tokens.numpy(), None if whole.pooled is None else whole.pooled.numpy())
+
+
+def phrase(ctx: Context, text_encoder: TextEncoder, text: str) -> Floats | None:
+    """A text in one vector (1, D), as GLIGEN reads it; None where there is no GLIGEN for the family."""
+    if not text_encoder.family.grounds:
+        return None
+    from .diffusion.prompts import clip, phases
+
+    with text_encoder.leased(ctx, text_encoder.encoder) as encoder:
+        found = clip(encoder, phases(text)[0].text, pooled=True).pooled
+    assert found is not None
+    return found.numpy()
 
 
 @encode_prompt.facts

@@ -12,6 +12,7 @@ from nodegraph import Context, NodeError
 from .adapters import ImagePrompt, Lora, Taught
 from .checkpoint import Checkpoint, Component, ModelError
 from .checkpoint.controls import T2I
+from .checkpoint.gligen import Gligen
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
 from .families import FAMILIES, Family
 from .guides import Guider, Weakening
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .diffusion.control import Control, Features
-    from .diffusion.denoiser import Prediction
+    from .diffusion.denoiser import Ground, Prediction
+    from .diffusion.gligen import Grounded
     from .diffusion.ip_adapter import Attended
     from .diffusion.prompts import PromptEncoder
     from .diffusion.schedules import Table
@@ -84,6 +86,7 @@ class Model(_Handle):
         loras: In the order in which they were applied.
         controls: ControlNets and T2I-Adapters with the pictures that they hold to.
         images: IP-Adapters with the pictures that they show.
+        gligen: What gives it the gates of GLIGEN, where it was not saved with them.
         options: How it is run.
         guider: How outputs are combined; None leaves it to the family.
         weakening: What worse version of itself it is guided away from, if any.
@@ -97,6 +100,7 @@ class Model(_Handle):
     loras: tuple[Lora, ...] = ()
     controls: tuple[ControlHint, ...] = ()
     images: tuple[ImagePrompt, ...] = ()
+    gligen: Gligen | None = None
     options: Options = AS_IT_COMES
     guider: Guider | None = None
     weakening: Weakening | None = None
@@ -109,13 +113,19 @@ class Model(_Handle):
         """What the network gives."""
         return self.predicts or self.checkpoint.prediction
 
+    @property
+    def grounded(self) -> bool:
+        """Whether it has GLIGEN, its own or beside it."""
+        return self.gligen is not None or self.checkpoint.denoiser.config.get("attention_type") == "gated"
+
     def table(self, cells: int, steps: int) -> Table:
         """Its noise levels for latents of so many cells and so many steps."""
         return self.family.table({**self.checkpoint.scheduler, **self.noise}, cells, steps)
 
     @property
     def denoiser(self) -> Weights[Any]:
-        hooked = bool(self.loras or self.images or self.weakening)  # which compiled blocks would not see
+        # Which compiled blocks would not see.
+        hooked = bool(self.loras or self.images or self.weakening or self.grounded)
         options = replace(self.options, compile=self.options.compile and not hooked)
         return replace(self._weights(self.checkpoint.denoiser), options=options)
 
@@ -124,7 +134,9 @@ class Model(_Handle):
         """The denoiser with its adapters, for the length of a `with` block."""
         part = self.checkpoint.denoiser
         if self.options.compile and not self.denoiser.options.compile:
-            ctx.warn("runs without compiling: compiled blocks do not see LoRAs, IP-Adapters and perturbed layers")
+            ctx.warn(
+                "runs without compiling: compiled blocks do not see LoRAs, IP-Adapters, GLIGEN and perturbed layers"
+            )
         with ctx.lease(self.denoiser) as network, self._changed(ctx, network, part, self.loras, "denoiser"):
             yield network
 
@@ -177,10 +189,31 @@ class Model(_Handle):
                 wanted = AdapterWeights("IP-Adapter", each.adapter, ip_adapter.read, like.dtype, like.device)
                 weights = leases.enter_context(ctx.lease(wanted))
                 seen, unseen = (from_numpy(array.copy()) for array in (each.seen, each.unseen))
-                made.append(ip_adapter.shown(weights, seen, unseen, each.strength, each.start, each.end))
+                mask = None if each.mask is None else from_numpy(each.mask.copy())
+                made.append(ip_adapter.shown(weights, seen, unseen, each.strength, each.start, each.end, mask))
             try:
                 names = [each.adapter.name for each in self.images]
                 yield leases.enter_context(ip_adapter.attending(network, made, names))
+            except ModelError as error:
+                raise NodeError(str(error), "model") from error
+
+    @contextmanager
+    def grounding(self, ctx: Context, network: Any, grounds: Sequence[Ground]) -> Iterator[Grounded]:
+        """What GLIGEN holds `network`, its denoiser, to, for the length of a `with` block."""
+        from .diffusion import gligen
+
+        with ExitStack() as leases:
+            weights, like = None, self.denoiser
+            if grounds and self.gligen is not None:
+                wanted = AdapterWeights("GLIGEN", self.gligen, gligen.read, like.dtype, like.device)
+                weights = leases.enter_context(ctx.lease(wanted))
+            name = self.gligen.name if self.gligen else ""
+            config = self.checkpoint.denoiser.config
+            try:
+                held = gligen.grounding(
+                    network, grounds, weights, name, lambda module: self.family.adapted(module, config)
+                )
+                yield leases.enter_context(held)
             except ModelError as error:
                 raise NodeError(str(error), "model") from error
 

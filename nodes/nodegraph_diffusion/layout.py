@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nodegraph import Context, NodeError, Widget, node
 
-from .encode_prompt import encode_prompt
+from .encode_prompt import encode_prompt, phrase
 from .handles import TextEncoder
 from .layouts import Area, Layout
 from .params import Text, Unit
@@ -30,12 +30,16 @@ def layout(
     boxes: Annotated[str, Widget("boxes")] = "",
     until: Unit = 0.0,
     soft: Unit = 0.1,
+    gligen_beta: Unit = 0.3,
 ) -> Layout:
     """Say what a picture should show where: boxes with prompts of their own. Goes to Sample instead of a prompt.
 
     Each box is sampled as a small picture of its own while the whole is sampled with the background's prompt, and their
     answers are laid over each other at every step. It works with every model, and best with boxes about as large as the
     pictures that the model was trained on. Every box costs as much as a picture of its size.
+
+    A model with GLIGEN (see ApplyGligen) is told the boxes instead, which costs little: the background's prompt should
+    then name everything.
 
     Args:
         background: The prompt of the whole picture, and of what no box covers.
@@ -44,12 +48,14 @@ def layout(
         until: Down to which share of the starting noise boxes are sampled by themselves. Above 0 the background's
             prompt joins them in the last steps: it should then tell everything.
         soft: Width of a box's soft edge, as a share of its shorter side.
+        gligen_beta: Of models with GLIGEN, up to which part of the steps they hold to the boxes. 0.3 leaves them their
+            finish, 1 is the strictest.
     """
     areas = []
     for number, line in enumerate(boxes.splitlines(), 1):
         if line.strip():
             areas.append(_area(ctx, text_encoder, line, number))
-    return Layout(encode_prompt.fn(ctx, text_encoder, background), tuple(areas), until, soft)
+    return Layout(encode_prompt.fn(ctx, text_encoder, background), tuple(areas), until, soft, gligen_beta)
 
 
 def _area(ctx: Context, text_encoder: TextEncoder, line: str, number: int) -> Area:
@@ -64,7 +70,9 @@ def _area(ctx: Context, text_encoder: TextEncoder, line: str, number: int) -> Ar
     weight = float(found[5]) if found[5] else 1.0
     if weight <= 0:
         raise NodeError(f"the weight in line {number} is {weight:g}; give one above 0", "boxes")
-    return Area(encode_prompt.fn(ctx, text_encoder, found[6].strip()), x, y, width, height, weight)
+    text = found[6].strip()
+    said = phrase(ctx, text_encoder, text)
+    return Area(encode_prompt.fn(ctx, text_encoder, text), x, y, width, height, weight, phrase=said)
 
 
 @node(version=1, category="prompt")

@@ -11,6 +11,7 @@ from nodegraph import NodeError, Report
 
 from .checkpoint import Checkpoint, Component, ModelError
 from .checkpoint.adapters import Adapter
+from .checkpoint.gligen import Gligen
 from .checkpoint.ip_adapters import IpAdapter
 from .families import FAMILIES
 
@@ -123,7 +124,7 @@ class Weights(Generic[T]):
         release_memory()
 
 
-A = TypeVar("A", Adapter, IpAdapter)
+A = TypeVar("A", Adapter, Gligen, IpAdapter)
 
 
 @dataclass(frozen=True, slots=True)

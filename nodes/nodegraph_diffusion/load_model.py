@@ -153,6 +153,7 @@ def _facts(known: Known) -> Mapping[str, Facts]:
         "two at once": family.together != "never" or None,
         "inpaints": family.inpaints(found.denoiser.config) or None,
         "enlarges": at.cell if family.enlarges else None,
+        "gligen": found.denoiser.config.get("attention_type") == "gated" or None,
         "weights": found.denoiser.bytes,
         "stored": found.denoiser.dtype,
     }

@@ -21,6 +21,7 @@ from .sample_inputs import (
     check_width,
     check_windows,
     controls_of,
+    grounds_of,
     hole_of,
     low_res_of,
     mask_of,
@@ -115,7 +116,7 @@ def sample(
             one of zeros, and each cell of the latent has the mask of its middle.
         tile: Pixels of a tile's side: a larger picture is sampled in tiles that overlap by a quarter, so that memory
             does not limit its size. 0 samples it as a whole. Tiles see only themselves, so begin with a picture and a
-            strength of about 0.3.
+            strength of about 0.3; of a ControlNet's picture each sees its part.
         add_noise: Whether noise is added first: "auto" adds it to a clean latent and goes on from a noisy one, "never"
             takes any as it is, for the noise of the first step.
         leftover_noise: Leave the noise at end_step in the latent. Otherwise the last step takes all of it away at once.
@@ -135,7 +136,10 @@ def sample(
     from .diffusion.running import forget_steps, remembering
     from .diffusion.schedules import visiting
     from .diffusion.solvers import SOLVERS
+    from .diffusion.views import Looking
 
+    if isinstance(positive, Layout) and model.grounded:
+        positive = positive.grounded()
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
     for prompt in prompts:
         check_width(model, prompt, "positive")
@@ -168,11 +172,13 @@ def sample(
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
     positive, negative = shared(positive, negative)
     hints = controls_of(model, positive, negative)
+    grounds = grounds_of(model, (*prompts, *([negative] if negative else [])))
     with (
         model.leased(ctx) as network,
         replace(model, controls=hints).controlled(ctx, size, start) as controls,
         model.shown(ctx, network) as shown,
         model.weakened(network) as weakened,
+        model.grounding(ctx, network, grounds) as grounded,
     ):
         start = start.to(model.denoiser.device)
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
@@ -180,12 +186,17 @@ def sample(
         blended = latent.mask is not None and latent.keeps and (comfyui or not inpainting)
         check_whole((*prompts, *([negative] if negative else [])), inpainting, bool(controls))
         if in_windows:
-            check_windows(model, (*prompts, *([negative] if negative else [])), bool(controls))
+            check_windows(model, positive, negative, hints)
         draw = Draw(seed, tuple(start.shape), whole_batch)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         if family.enlarges:
             low_res, level = low_res_of(model, latent, draw)
             job = replace(job, low_res=low_res.to(start.device), noise_level=level)
+        # What lies over the whole batch is not taken apart.
+        one_by_one = ctx.tight and not (controls or inpainting or family.enlarges)
+        if ctx.tight:
+            ctx.warn(f"asks about one prompt {'and one picture ' if one_by_one else ''}at a time")
+            ctx.note(memory="one at a time")
         longer = comfyui and 0 < strength < 1
         try:
             whole_steps = int(steps / strength) if longer else steps
@@ -197,14 +208,26 @@ def sample(
                 whole = solver.schedule(way, steps, table, strength if longer else 1.0)
 
             forget_steps(network)
+            looking = Looking()
             controls = [timed(control, hint, whole) for control, hint in zip(controls, hints, strict=True)]
 
             def ask(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
+                if one_by_one and len(x) > 1:
+                    return torch.cat(
+                        [answer(x[i : i + 1], time, prompt.one(i), f"{id(prompt)} {i}") for i in range(len(x))]
+                    )
+                return answer(x, time, prompt, str(id(prompt)))
+
+            def answer(x: Tensor, time: Tensor, prompt: Prompt, name: str) -> Tensor:
                 walked = whole.walked(float(time))
                 acting = [c for n, c in enumerate(controls) if n in prompt.controls and c.acts(*walked)]
                 told = job if prompt.guidance is None else replace(job, guidance=prompt.guidance)
-                residuals = together([control.ask(x, time, prompt, told) for control in acting])
-                with remembering(network, f"prompt {id(prompt)}"), shown.during(prompt, len(x), *walked):
+                residuals = together([control.ask(x, time, prompt, told, looking.part) for control in acting])
+                with (
+                    remembering(network, f"prompt {name}"),
+                    shown.during(prompt, len(x), *walked),
+                    grounded.during(prompt, len(x), *walked),
+                ):
                     return family.predict(network, x, time, prompt, replace(told, residuals=residuals))
 
             def asked(prompt: Conditioning, score: float, negative: bool = False) -> list[Prompt]:
@@ -218,7 +241,7 @@ def sample(
                     prediction=model.prediction,
                     cfg=cfg,
                     rescale=rescale,
-                    together=family.together,
+                    together="never" if ctx.tight else family.together,
                     combine=model.guider.combine(memory) if model.guider else family.combine,
                     dtype=network.dtype,
                     weakened=weakened,
@@ -232,6 +255,7 @@ def sample(
                 tile // model.space.cell,
                 whole.sigmas[0],
                 lambda: ctx.progress(*reached),
+                looking,
             )
             made = sampling.sample(
                 denoise,
@@ -283,6 +307,10 @@ def _facts(known: Known) -> dict[str, Facts]:
         message = "the model is a refiner, which goes on from another model's latents, but the latent is empty"
         known.refuse("latent", f"{message}; sample it with the base model first")
         known.refuse("model", "a refiner cannot be first: the latent is empty; sample with the base model before it")
+    if known["positive"].get("grounded") and "model" in known and model.get("family") and not model.get("gligen"):
+        message = "the prompt has boxes for GLIGEN, which the model has not; link ApplyGligen between, or use Layout"
+        known.refuse("positive", message)
+        known.refuse("model", message)
     if model.get("enlarges") and content is not None and content != SMALL:
         known.refuse("latent", "the model is one that enlarges, which needs a small picture; link EncodeLowRes, with "
                      "this model's VAE and an image")  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nodegraph import NodeError
 
 from .apply_control_net import CONTROL_NETS
+from .checkpoint.controls import T2I
 from .handles import Model
 from .layouts import Layout
 from .sizes import common_batch
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .diffusion.control import Control, Features
-    from .diffusion.denoiser import Prompt
+    from .diffusion.denoiser import Ground, Prompt
     from .diffusion.noise import Draw
     from .diffusion.schedules import Schedule
 
@@ -41,26 +42,35 @@ def _check_references(model: Model, part: Conditioning, port: str) -> None:
         raise NodeError(f"{message}; encode it with the VAE of the same model", port)
 
 
-def check_windows(model: Model, prompts: Iterable[Conditioning], controlled: bool) -> None:
+def check_windows(
+    model: Model, positive: Conditioning | Layout, negative: Conditioning | None, hints: Sequence[ControlHint]
+) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
+    prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
+    windowed = prompts[1:] if isinstance(positive, Layout) else prompts
+    asked = [part for prompt in (*prompts, *([negative] if negative else [])) for part in prompt.parts]
     whole = "set tile to 0 and link a plain prompt"
     looking = {
         "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
         "an upscaling model looks at the whole small picture": model.family.enlarges,
-        "a ControlNet or T2I-Adapter looks at the whole picture": controlled,
+        "a T2I-Adapter looks at the whole picture": any(hint.checkpoint.denoiser.cls == T2I for hint in hints),
+        "an IP-Adapter's mask lies over the whole picture": any(each.mask is not None for each in model.images),
         "guidance with momentum remembers the whole picture": model.guider is not None and model.guider.momentum,
+        "boxes for GLIGEN lie over the whole picture": any(p.grounds for prompt in windowed for p in prompt.parts),
     }
     for what, is_so in looking.items():
         if is_so:
             raise NodeError(f"{what}; {whole}", "model")
-    if any(part.mask is not None or part.window is not None for prompt in prompts for part in prompt.parts):
+    if any(part.mask is not None or part.window is not None for part in asked):
         raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 
 
 def check_whole(prompts: Iterable[Conditioning], inpainting: bool, controlled: bool) -> None:
     """Refuse prompts with a window where the network reads something that lies over the whole picture."""
-    if (inpainting or controlled) and any(part.window or part.bounded for prompt in prompts for part in prompt.parts):
-        what = "an inpainting model" if inpainting else "a ControlNet"
+    parts = [part for prompt in prompts for part in prompt.parts]
+    grounded = any(part.grounds for part in parts)
+    if (inpainting or controlled or grounded) and any(part.window or part.bounded for part in parts):
+        what = "an inpainting model" if inpainting else "a ControlNet" if controlled else "GLIGEN"
         raise NodeError(f"{what} looks at the whole picture; link prompts without boxes of their own", "positive")
 
 
@@ -193,7 +203,37 @@ def network_prompt(given: Conditioning, score: float) -> Prompt:
     pooled = None if given.pooled is None else torch.from_numpy(given.pooled.copy())
     sizes = None if given.sizes is None else torch.from_numpy(given.sizes.copy())
     told = score if given.score is None else given.score
-    return Prompt(torch.from_numpy(given.tokens.copy()), pooled, sizes, told, guidance=given.guidance)
+    tokens = torch.from_numpy(given.tokens.copy())
+    return Prompt(tokens, pooled, sizes, told, guidance=given.guidance, grounds=_grounds(given))
+
+
+def _grounds(given: Conditioning) -> tuple[Ground, ...]:
+    import torch
+
+    from .diffusion.denoiser import Ground
+
+    return tuple(
+        Ground(torch.from_numpy(g.phrase.copy()), (g.x, g.y, g.x + g.width, g.y + g.height), g.end)
+        for g in given.grounds
+    )
+
+
+def grounds_of(model: Model, prompts: Iterable[Conditioning]) -> list[Ground]:
+    """All that a run's prompts are held to by GLIGEN."""
+    from .diffusion.gligen import MOST
+
+    parts = [part for prompt in prompts for part in prompt.parts if part.grounds]
+    if parts and not model.grounded:
+        raise NodeError("the prompt has boxes for GLIGEN, which the model has not; link ApplyGligen before, or link a "
+                        "Layout", "positive")  # fmt: skip
+    wanted = model.family.width(model.checkpoint.denoiser.config)
+    for part in parts:
+        if len(part.grounds) > MOST:
+            raise NodeError(f"GLIGEN reads at most {MOST} boxes, but {len(part.grounds)} are given", "positive")
+        if any(ground.phrase.shape[1] != wanted for ground in part.grounds):
+            raise NodeError(f"boxes for GLIGEN need phrases of width {wanted}; say them with the text encoder of the "
+                            "same model", "positive")  # fmt: skip
+    return [ground for part in parts for ground in _grounds(part)]
 
 
 def start_of(model: Model, latent: Latent) -> Tensor:

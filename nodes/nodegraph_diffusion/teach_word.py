@@ -11,11 +11,12 @@ from pydantic import Field
 from nodegraph import Choices, Facts, Folders, Known, NodeError, choices, node
 from nodegraph.context import Context
 
+from .adapter_files import AdapterFiles
 from .adapters import Taught
-from .checkpoint import ModelError, find_file, list_files
 from .checkpoint.words import Word, open_word
 from .handles import TextEncoder
 
+WORDS: AdapterFiles[Word] = AdapterFiles(open_word, lambda word: f"of width {' and '.join(map(str, word.widths))}")
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^()\[\]:\\\s]+$")]
 
 
@@ -29,17 +30,10 @@ def teach_word(
         source: A `.safetensors` file in the folders of models, or an absolute path.
         word: What stands for it in prompts, wherever it occurs in them: best a word that means nothing else.
     """
-    found = _opened(source, ctx.folders)
+    found = WORDS.open(source, ctx.folders)
     if reason := _unfit(found, _widths(text_encoder)):
         raise NodeError(reason, "source")
     return replace(text_encoder, words=(*text_encoder.words, Taught(word, found)))
-
-
-def _opened(source: str, folders: Folders) -> Word:
-    try:
-        return open_word(find_file(source, folders.models))
-    except ModelError as error:
-        raise NodeError(str(error), "source") from error
 
 
 def _widths(text_encoder: TextEncoder) -> str:
@@ -62,14 +56,13 @@ def _unfit(word: Word, widths: str) -> str:
 
 @teach_word.fingerprint
 def _revision(source: str, folders: Folders) -> str:
-    found = _opened(source, folders)
-    return f"{found.path}\0{found.revision}"
+    return WORDS.revision(source, folders)
 
 
 @teach_word.facts
 def _facts(known: Known) -> Mapping[str, Facts]:
     source, widths = known.value("source"), known["text_encoder"].get("token widths")
-    if source is not None and widths is not None and (reason := _unfit(_opened(source, known.folders), str(widths))):
+    if source is not None and widths is not None and (reason := _unfit(WORDS.open(source, known.folders), str(widths))):
         known.refuse("source", reason)
         known.refuse("text_encoder", f"{reason} (in source)")
     return {"text_encoder": known["text_encoder"]}
@@ -78,11 +71,4 @@ def _facts(known: Known) -> Mapping[str, Facts]:
 @choices("words")
 def words(folders: Folders) -> Mapping[str, str]:
     """The textual inversions in the folders of models, each with how wide its vectors are."""
-    found: dict[str, str] = {}
-    for source in list_files(folders.models):
-        try:
-            word = open_word(find_file(source, folders.models))
-        except ModelError:
-            continue
-        found[source] = f"of width {' and '.join(map(str, word.widths))}"
-    return found
+    return WORDS.listed(folders)

@@ -161,6 +161,26 @@ class ControlHint:
         object.__setattr__(self, "hint", frozen(self.hint, 4, "ControlHint.hint (batch, channel, height, width)"))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """A thing and the box, in shares of the picture's sides, that models with GLIGEN hold it to.
+
+    Args:
+        phrase: (1, D): the thing, as the text encoder says a whole text in one vector.
+        end: Up to which part of the steps.
+    """
+
+    phrase: Floats
+    x: float
+    y: float
+    width: float
+    height: float
+    end: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phrase", frozen(self.phrase, 2, "Ground.phrase (1, width)"))
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A box of a picture that a model is asked about by itself: in pixels, or as `parts` of the picture's sides."""
@@ -180,8 +200,9 @@ class Conditioning:
     that read it. `sizes` is float32 (B, 6): original height and width, top and left of the crop, target height and
     width, for families that were trained with them; None where the picture's own size stands for them. `score` is how
     beautiful a picture should be, 0 to 10, for the same; None is what pipelines take. `guidance` is told to models that
-    were distilled from it; None leaves that to the run. `controls` are ControlNets that act on it alone. `references`
-    are latents (1, C, h, w) of pictures that models for editing look at beside what they make, in order.
+    were distilled from it; None leaves that to the run. `controls` are ControlNets that act on it alone. `grounds` say
+    to models with GLIGEN where in the picture its things are. `references` are latents (1, C, h, w) of pictures that
+    models for editing look at beside what they make, in order.
 
     It counts `weight` times, where `mask` (1, H, W; the whole picture, of whatever size) selects, from the part `start`
     of the steps to the part `end`, or of the noise that the model was trained on if it counts `by_noise`. With a
@@ -203,6 +224,7 @@ class Conditioning:
     bounded: bool = False
     guidance: float | None = None
     controls: tuple[ControlHint, ...] = ()
+    grounds: tuple[Ground, ...] = ()
     also: tuple[Conditioning, ...] = ()
 
     @property

@@ -12,7 +12,7 @@ from .values import Conditioning
 
 if TYPE_CHECKING:
     from .diffusion.denoiser import Denoise
-    from .diffusion.views import Region
+    from .diffusion.views import Looking, Region
 
 Build = Callable[[Conditioning], "Denoise"]
 """Makes a denoiser that follows a prompt."""
@@ -29,6 +29,7 @@ def windows(
     tile: int,
     top: float,
     looked: Callable[[], None],
+    looking: Looking,
 ) -> Denoise:
     """The denoiser of a latent of `size` (h, w).
 
@@ -36,6 +37,7 @@ def windows(
         tile: Cells of a tile's side; 0 looks at the whole.
         top: Sigma at the start of the way.
         looked: Called after each window.
+        looking: Is told which window the network is asked about.
     """
     from .diffusion.views import Views, regions, tiles
 
@@ -45,10 +47,10 @@ def windows(
         found = [_region(build, area, size, positive.soft) for area in positive.areas]
         if not found:
             return build(positive.background)
-        return Views(regions(build(positive.background), found, size, positive.until), size, top, looked)
+        return Views(regions(build(positive.background), found, size, positive.until), size, top, looked, looking)
     if not tile or max(size) <= tile:
         return build(positive)
-    return Views(tiles(build(positive), size, tile, max(1, tile // OVERLAP)), size, top, looked)
+    return Views(tiles(build(positive), size, tile, max(1, tile // OVERLAP)), size, top, looked, looking)
 
 
 def _region(build: Build, area: Area, size: tuple[int, int], soft: float) -> Region:

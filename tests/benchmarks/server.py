@@ -1,6 +1,7 @@
 """The service's own cost, over HTTP, with every job durable. `make bench` runs it.
 
-Start to first answer; the catalogue; a document of 1,000 trivial nodes against the engine in process; a small workflow
+Start to first answer; the catalogue; a document of 1,000 trivial nodes, all of whose events a client has read, against
+the engine in process; a small workflow
 sent again unchanged; 200 small jobs at once; idle followers of the events, and how fast `/api/jobs` answers while a
 job samples and they listen.
 """
@@ -15,8 +16,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,30 @@ class Server:
         body = {"document": document, **rest}
         return json.loads(self.ask("POST", f"/api/jobs?wait={str(wait).lower()}", body))
 
+    @contextmanager
+    def following(self) -> Iterator[Callable[[], None]]:
+        """Reads the stream of events; what is given waits for the next end of a job in it."""
+        plug = follow(self)
+        ends = threading.Semaphore(0)
+
+        def read() -> None:
+            rest = b""
+            while data := plug.recv(2**20):
+                lines = (rest + data).split(b"\n")
+                rest = lines.pop()
+                for line in lines:
+                    if line.startswith(b"data: ") and b'"state": "done"' in line:
+                        ends.release()
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            yield lambda: None if ends.acquire(timeout=120) else sys.exit("no end of a job was told")
+        finally:
+            plug.shutdown(socket.SHUT_RDWR)
+            reader.join()
+            plug.close()
+
 
 @contextmanager
 def serving(data: Path) -> Iterator[tuple[Server, float]]:
@@ -86,6 +112,12 @@ def serving(data: Path) -> Iterator[tuple[Server, float]]:
         process.wait()
 
 
+def follow(server: Server) -> socket.socket:
+    plug = socket.create_connection((server.host, server.port))
+    plug.sendall(f"GET /api/events HTTP/1.1\r\nHost: {server.host}:{server.port}\r\n\r\n".encode())
+    return plug
+
+
 def milliseconds(values: list[float]) -> str:
     ordered = sorted(values)
     middle, late = statistics.median(ordered), ordered[int(len(ordered) * 0.99) - 1]
@@ -102,7 +134,7 @@ def timed(action: Any, count: int) -> list[float]:
 
 
 def large(server: Server) -> None:
-    with tempfile.TemporaryDirectory() as folder, Engine(cache=Path(folder)) as engine:
+    with tempfile.TemporaryDirectory() as folder, Engine(cache=Path(folder)) as engine, server.following() as told:
         engine.run(engine.read(tree(1000, -1)))
         inside, outside = [], []
         for leaf in range(10_000, 10_005):
@@ -111,6 +143,7 @@ def large(server: Server) -> None:
             inside.append(time.perf_counter() - began)
             began = time.perf_counter()
             job = server.submit(tree(1000, leaf * 2 + 1))
+            told()
             outside.append(time.perf_counter() - began)
             assert job["state"] == "done"
     report("mostly cached", inside, outside)
@@ -126,7 +159,7 @@ def cold(server: Server) -> None:
                 node["inputs"]["text"] += f"/{number}"
         return document
 
-    with tempfile.TemporaryDirectory() as folder, Engine(cache=Path(folder)) as engine:
+    with tempfile.TemporaryDirectory() as folder, Engine(cache=Path(folder)) as engine, server.following() as told:
         inside, outside = [], []
         for number in range(5):
             began = time.perf_counter()
@@ -134,6 +167,7 @@ def cold(server: Server) -> None:
             inside.append(time.perf_counter() - began)
             began = time.perf_counter()
             server.submit(fresh(2 * number + 1))
+            told()
             outside.append(time.perf_counter() - began)
     report("none cached", inside, outside)
 
@@ -164,11 +198,7 @@ def main() -> None:
 
 
 def listen(server: Server) -> None:
-    readers = []
-    for _ in range(READERS):
-        plug = socket.create_connection((server.host, server.port))
-        plug.sendall(f"GET /api/events HTTP/1.1\r\nHost: {server.host}:{server.port}\r\n\r\n".encode())
-        readers.append(plug)
+    readers = [follow(server) for _ in range(READERS)]
     followed = 0
     while followed < READERS:
         lines = server.ask("GET", "/metrics").decode().splitlines()

@@ -9,20 +9,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from nodegraph_diffusion.diffusion.mapped import read_ahead
+from nodegraph_diffusion.diffusion.mapped import in_cache, read_ahead
 
 SIZE = 32 * 2**20
-
-
-def cached(path: Path) -> bool:
-    """Whether the system holds the pages at both ends and in the middle of the file (Linux)."""
-    with path.open("rb") as file:
-        for offset in (0, SIZE // 2, SIZE - 1):
-            try:
-                os.preadv(file.fileno(), [bytearray(1)], offset, os.RWF_NOWAIT)
-            except BlockingIOError:
-                return False
-    return True
 
 
 def mapped_bytes() -> int:
@@ -40,14 +29,19 @@ def test_the_disk_is_read_and_no_memory_taken(tmp_path: Path) -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     with safe_open(path, framework="pt") as opened:
         tensor = opened.get_tensor("a")
+    assert not in_cache(path)
     before = mapped_bytes()
     read_ahead(tensor[1:])
     deadline = time.monotonic() + 20
-    while not cached(path):
+    while not in_cache(path):
         assert time.monotonic() < deadline, "the file was not read"
         time.sleep(0.01)
     assert mapped_bytes() - before < SIZE // 8
     assert tensor.sum() == 0
+
+
+def test_a_file_that_is_not_there_is_in_no_cache(tmp_path: Path) -> None:
+    assert not in_cache(tmp_path / "nothing")
 
 
 def test_memory_that_is_no_file_is_left_alone() -> None:

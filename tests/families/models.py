@@ -111,6 +111,27 @@ def sd1(channels: int = 4) -> Any:
 
 
 @cache
+def gligen() -> Any:
+    """Stable Diffusion 1 with open gates, which fresh ones are not."""
+    plain = sd1()
+    with seeded(23):
+        told = {name: value for name, value in plain.unet.config.items() if not name.startswith("_")}
+        unet = diffusers.UNet2DConditionModel.from_config(told | {"attention_type": "gated"})
+        ready(unet, ("fuser.linear", "position_net"))
+        for name, weights in unet.named_parameters():
+            if ".alpha_" in name or "null_" in name:
+                weights.data += 1
+    unet.load_state_dict(plain.unet.state_dict(), strict=False)
+    return quiet(
+        diffusers.StableDiffusionGLIGENPipeline(
+            **{name: part for name, part in plain.components.items() if name not in ("unet", "image_encoder")},
+            unet=unet,
+            requires_safety_checker=False,
+        )
+    )
+
+
+@cache
 def ldm(folder: Path) -> Any:
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
@@ -139,7 +160,7 @@ def sd_x4() -> Any:
     """A UNet of seven channels, told the noise level as a class, beside an autoencoder of cells of four pixels."""
     small = config(
         "sd21", "unet", in_channels=7, num_class_embeds=1000, block_out_channels=[32, 64, 64, 64],
-        attention_head_dim=2, cross_attention_dim=64, sample_size=16, only_cross_attention=[True, True, True, False],
+        attention_head_dim=8, cross_attention_dim=64, sample_size=16, only_cross_attention=[True, True, True, False],
         down_block_types=["DownBlock2D", *["CrossAttnDownBlock2D"] * 3],
         up_block_types=[*["CrossAttnUpBlock2D"] * 3, "UpBlock2D"],
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,25 @@ def moved(state: Mapping[str, torch.Tensor], old: str, new: str) -> State:
 def sdxl(pipeline: Any) -> State:
     state = _unet(pipeline) | layouts.vae(pipeline.vae) | _open_clip(pipeline.text_encoder_2, 1)
     return state | moved(layouts.clip(pipeline.text_encoder), "cond_stage_model.", "conditioner.embedders.0.")
+
+
+def sd1(pipeline: Any) -> State:
+    return layouts.unet(pipeline.unet) | layouts.vae(pipeline.vae) | layouts.clip(pipeline.text_encoder)
+
+
+def sd_x4(pipeline: Any) -> State:
+    state = layouts.unet(Without(pipeline.unet, "class_embedding."))
+    state["model.diffusion_model.label_emb.weight"] = pipeline.unet.class_embedding.weight
+    state["low_res_model.betas"] = torch.zeros(1000)
+    return state | layouts.vae(pipeline.vae) | layouts.open_clip(pipeline.text_encoder)
+
+
+def unet_alone(pipeline: Any, layout: str) -> State:
+    """A UNet in a file of its own: with or without the prefix of a whole file, or by the names of diffusers."""
+    if layout == "diffusers":
+        return dict(pipeline.unet.state_dict())
+    state = _unet(pipeline)
+    return state if layout == "prefixed" else moved(state, "model.diffusion_model.", "")
 
 
 def sdxl_refiner(pipeline: Any) -> State:
@@ -250,3 +270,36 @@ def _renamed(state: Mapping[str, torch.Tensor], names: Mapping[str, str]) -> Sta
         return names.get(name) or (f"{names[module]}.{kind}" if module in names else name)
 
     return {new(name): value for name, value in state.items()}
+
+
+def flux2_vae(module: Any) -> State:
+    """Its two single convolutions stand within encoder and decoder."""
+    state = moved(layouts.vae(module), "first_stage_model.", "")
+    inside = {"quant_conv": "encoder.quant_conv", "post_quant_conv": "decoder.post_quant_conv"}
+    return {layouts.swap(name, inside): value for name, value in state.items()}
+
+
+def wan_vae(module: Any) -> State:
+    """Wan's video autoencoder, which Qwen-Image's is: blocks are numbered through, layers of a block have numbers."""
+    inside = {
+        "norm1": "residual.0", "conv1": "residual.2", "norm2": "residual.3", "conv2": "residual.6",
+        "conv_shortcut": "shortcut",
+    }  # fmt: skip
+    ends = {
+        "quant_conv": "conv1", "post_quant_conv": "conv2", "encoder.conv_in": "encoder.conv1",
+        "decoder.conv_in": "decoder.conv1", "encoder.norm_out": "encoder.head.0", "decoder.norm_out": "decoder.head.0",
+        "encoder.conv_out": "encoder.head.2", "decoder.conv_out": "decoder.head.2",
+    }  # fmt: skip
+
+    def name(key: str) -> str:
+        if found := re.fullmatch(r"(encoder|decoder)\.mid_block\.(resnets|attentions)\.(\d)\.(.+)", key):
+            at = 1 if found[2] == "attentions" else 2 * int(found[3])
+            return f"{found[1]}.middle.{at}.{layouts.swap(found[4], inside)}"
+        if found := re.fullmatch(r"encoder\.down_blocks\.(\d+)\.(.+)", key):
+            return f"encoder.downsamples.{found[1]}.{layouts.swap(found[2], inside)}"
+        if found := re.fullmatch(r"decoder\.up_blocks\.(\d+)\.(resnets|upsamplers)\.(\d)\.(.+)", key):
+            at = 4 * int(found[1]) + (3 if found[2] == "upsamplers" else int(found[3]))
+            return f"decoder.upsamples.{at}.{layouts.swap(found[4], inside)}"
+        return layouts.swap(key, ends)
+
+    return {name(key): value for key, value in module.state_dict().items()}

@@ -65,6 +65,19 @@ def test_one_after_the_other_is_two_runs(name: str, made: Engine) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_layout_in_every_family(name: str, made: Engine) -> None:
+    """Boxes that cover everything with the picture's own prompt are the picture; with another prompt they are not."""
+    plain = run(made, document(name, negative=name == "sdxl"))
+
+    def laid(text: str) -> np.ndarray[Any, Any]:
+        boxes = step("Layout@1", text_encoder=link("model.text_encoder"), background=PROMPT, boxes=f"0 0 1 1: {text}")
+        return run(made, prompted(name, {"boxes": boxes}, "boxes.layout"))
+
+    close(laid(PROMPT), plain, 1e-4)
+    assert np.abs(laid(OTHER) - plain).max() > 0.005
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_prompt_that_is_everywhere_and_one_that_is_nowhere(name: str, made: Engine) -> None:
     parts = {
         "one": step("RestrictToBox@1", prompt=link("prompt.conditioning"), x=0.0, y=0.0, width=1.0, height=1.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,16 @@ from families.parity import (
 )
 from harness import link
 from nodegraph import Engine
+from nodegraph_diffusion.apply_control_net import apply_control_net
 from nodegraph_diffusion.checkpoint import ModelError
 from nodegraph_diffusion.checkpoint.controls import open_control
+from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.families.flows import packed
+from nodegraph_diffusion.layouts import Area, Layout
+from nodegraph_diffusion.load_model import load_model
+from nodegraph_diffusion.sample import sample
+from nodegraph_diffusion.values import Image, Latent, NoiseLevels
+from samples import natural
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -116,6 +124,57 @@ def test_several_are_summed(made: Engine, folder: Path) -> None:
     )  # fmt: skip
     used = [("sdxl-control", {"strength": 0.5}), ("sdxl-other", {"start": 0.5})]
     close(run(made, controlled(folder, "sdxl", *used)), expected)
+
+
+@pytest.mark.parametrize("layout", [False, True])
+@pytest.mark.parametrize("wide", [False, True])
+def test_each_window_sees_its_part_of_the_picture(wide: bool, layout: bool, folder: Path) -> None:
+    """Where one window alone looks, its answer is that of a run of that window by itself with its part of the hint."""
+    model, texts, _ = load_model(str(folder / "sd1"))
+    size = (128, 64) if wide else (64, 128)
+    shown = Image(np.random.default_rng(3).random((1, 3, size[1], size[0]), np.float32))
+    x = noise(1, 4, size[1] // 8, size[0] // 8).numpy() * 3
+    says = encode_prompt(texts, PROMPT)
+    boxes = Layout(says, (Area(says, 0, 0, *((0.5, 1) if wide else (1, 0.5))),), soft=0.0)
+
+    def seen(positive: Any, latent: Latent, hint: Image, **more: Any) -> Any:
+        held = apply_control_net(model, hint, str(folder / "sd1-control"), strength=10)
+        levels = NoiseLevels((3.0, 0.0))
+        made = sample(held, positive, latent, cfg=1.0, levels=levels, add_noise="never", sampler="euler", **more)
+        return made.steps.samples
+
+    whole = Latent(*size, 1, x)
+    made = seen(boxes, whole, shown) if layout else seen(says, whole, shown, tile=64)
+    for at in (0,) if layout else (0, 8):
+        cells, pixels = slice(at, at + 8), slice(8 * at, 8 * at + 64)
+        part = Latent(64, 64, 1, x[:, :, :, cells] if wide else x[:, :, cells])
+        own = Image(shown.pixels[..., pixels] if wide else shown.pixels[..., pixels, :])
+        wanted = seen(says, part, own)
+        alone = slice(0, 3) if at == 0 else slice(5, 8)  # cells that no other window looks at
+        found = made[:, :, :, cells][..., alone] if wide else made[:, :, cells][:, :, alone]
+        expected = wanted[..., alone] if wide else wanted[:, :, alone]
+        np.testing.assert_allclose(found, expected, atol=3e-5)
+        other = seen(says, part, Image(1 - own.pixels))
+        assert np.abs(other - wanted).max() > 1e-3, "the ControlNet changes nothing"
+
+
+def test_windows_of_latents(folder: Path) -> None:
+    """A ControlNet that reads latents sees its part of them."""
+    model, texts, vae = load_model(str(folder / "flux_dev"))
+    says, x = encode_prompt(texts, PROMPT), noise(1, 16, 8, 16).numpy()
+    held = apply_control_net(model, Image(natural(64, 128, 3)[None]), str(folder / "flux_dev-control"), vae)
+    (hint,) = held.controls
+
+    def seen(cells: slice, width: int, tile: int = 0) -> Any:
+        part = replace(held, controls=(replace(hint, hint=hint.hint[..., cells]),))
+        latent = Latent(width, 64, 1, x[..., cells])
+        levels = NoiseLevels((0.9, 0.0))
+        return sample(part, says, latent, cfg=1.0, levels=levels, add_noise="never", tile=tile).steps.samples
+
+    made = seen(slice(0, 16), 128, 64)
+    np.testing.assert_allclose(made[..., :3], seen(slice(0, 8), 64)[..., :3], atol=2e-4)
+    np.testing.assert_allclose(made[..., -3:], seen(slice(8, 16), 64)[..., -3:], atol=2e-4)
+    assert np.abs(seen(slice(0, 8), 64) - seen(slice(8, 16), 64)).max() > 0.01
 
 
 def test_single_files(made: Engine, folder: Path) -> None:

@@ -14,14 +14,14 @@ from PIL import Image as Pillow
 from safetensors.torch import save_file
 
 from families import models
-from families.parity import NEGATIVE, PROMPT, chained, close, document, engine, noise, picture, run, save, theirs
+from families.parity import NEGATIVE, PROMPT, chained, close, document, engine, hole, noise, picture, run, save, theirs
 from harness import link, step
 from nodegraph import Engine, RunFailed
 from nodegraph_diffusion.checkpoint import ModelError
 from nodegraph_diffusion.checkpoint.ip_adapters import open_image_encoder, open_ip_adapter
 from nodegraph_diffusion.diffusion import ip_adapter
 from nodegraph_diffusion.families.flows import packed
-from nodegraph_diffusion.values import Image
+from nodegraph_diffusion.values import Image, Mask
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -112,6 +112,23 @@ def test_several(made: Engine, folder: Path) -> None:
     wanted = expected(folder, "sd1", ["sd1-plain", "sd1-other"], [0.5, 0.9])
     used = [("sd1-plain", {"strength": 0.5}), ("sd1-other", {"strength": 0.9})]
     close(run(made, pictured(folder, "sd1", *used)), wanted)
+
+
+def test_with_masks(made: Engine, folder: Path) -> None:
+    """Each of two adapters in its own part of the picture."""
+    halves = [hole().values, 1 - hole().values]
+    masks = [torch.from_numpy(half.copy())[None] for half in halves]
+    wanted = expected(
+        folder, "sd1", ["sd1-plain", "sd1-other"], [0.9, 0.9], cross_attention_kwargs={"ip_adapter_masks": masks}
+    )
+    nodes = pictured(folder, "sd1", *((name, {"strength": 0.9}) for name in ("sd1-plain", "sd1-other")))
+    everywhere = run(made, nodes)
+    for number, half in enumerate(halves):
+        nodes[f"half_{number}"] = step("LoadImage@1", file=save(Mask(half), folder / f"half-{number}.png"))
+        nodes[f"adapter_{number}"]["inputs"]["mask"] = link(f"half_{number}.image")
+    found = run(made, nodes)
+    close(found, wanted)
+    assert np.abs(found - everywhere).max() > 0.005
 
 
 def test_it_acts_on_some_steps(made: Engine, folder: Path) -> None:

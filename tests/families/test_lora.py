@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.nn import functional
 
 from families import models
 from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, run, theirs
@@ -298,6 +299,50 @@ def test_lokr(made: Engine, folder: Path) -> None:
             state[f"{at}.lokr_w2"] = right
             deltas[name] = torch.kron(left, right)
     compared(made, folder, "lokr", state, deltas)
+
+
+@pytest.mark.parametrize("kind", ["lora", "loha", "lokr"])
+def test_cores_of_convolutions(kind: str, made: Engine, folder: Path) -> None:
+    """Thin matrices around a core with the kernel: three convolutions one behind the other."""
+    name = "mid_block.resnets.0.conv1"
+    at = f"lora_unet_{name.replace('.', '_')}"
+
+    def one(rows: int, columns: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """A core (4, 3, 3, 3), what is before and behind it, and what they are together."""
+        core = small(4 * 3, 9, seed).reshape(4, 3, 3, 3)
+        up, down = small(rows, 4, seed + 1), small(3, columns, seed + 2)
+        seen = torch.eye(columns)[:, :, None, None].expand(-1, -1, 5, 5) * spot()  # a point in each channel
+        thin = functional.conv2d(seen, down[:, :, None, None])
+        answer = functional.conv2d(functional.conv2d(thin, core, padding=1), up[:, :, None, None])
+        return core, up, down, answer[:, :, 1:4, 1:4].flip(2, 3).transpose(0, 1)
+
+    state = {f"{at}.alpha": torch.tensor(60.0)}
+    if kind == "lora":
+        core, up, down, delta = one(128, 128, 1)
+        names = {
+            "lora_mid.weight": core,
+            "lora_up.weight": up[:, :, None, None],
+            "lora_down.weight": down[:, :, None, None],
+        }
+    elif kind == "loha":
+        core, up, down, delta = one(128, 128, 1)
+        other = one(128, 128, 5)
+        delta = delta * other[3] * 16
+        names = {"hada_t1": 4 * core, "hada_w1_a": up.T, "hada_w1_b": down,
+                 "hada_t2": 4 * other[0], "hada_w2_a": other[1].T, "hada_w2_b": other[2]}  # fmt: skip
+    else:
+        left = small(4, 4, 1)
+        core, up, down, right = one(32, 32, 1)
+        delta = torch.einsum("ab,cdkl->acbdkl", left, right).reshape(128, 128, 3, 3)
+        names = {"lokr_w1": left, "lokr_t2": core, "lokr_w2_a": up.T, "lokr_w2_b": down}
+    state |= {f"{at}.{piece}": value.contiguous() for piece, value in names.items()}
+    compared(made, folder, f"{kind}-core", state, {name: 20 * delta})
+
+
+def spot() -> torch.Tensor:
+    made = torch.zeros(1, 1, 5, 5)
+    made[..., 2, 2] = 1
+    return made
 
 
 def test_lokr_of_a_convolution(made: Engine, folder: Path) -> None:

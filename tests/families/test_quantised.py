@@ -34,8 +34,12 @@ CPU = torch.device("cpu")
 State = dict[str, torch.Tensor]
 
 
-def packed(state: State, path: Path, kind: str) -> State:
-    """Write `state` as people quantise it: matrices in blocks, the rest as it is. What the blocks stand for."""
+def packed(state: State, path: Path, kind: str, *, rows: bool = False) -> State:
+    """Write `state` as people quantise it: matrices in blocks, the rest as it is. What the blocks stand for.
+
+    Args:
+        rows: Whether what does not fit into blocks, convolutions too, is written in rows of them, beside its own shape.
+    """
     writer = gguf.GGUFWriter(path, "flux")
     writer.add_string("general.name", "a tiny one")
     writer.add_array("some.numbers", [1, 2, 3])
@@ -43,14 +47,19 @@ def packed(state: State, path: Path, kind: str) -> State:
     made: State = {}
     for name, value in state.items():
         array = value.detach().float().contiguous().numpy()
-        wanted = getattr(gguf.GGMLQuantizationType, kind if value.ndim == 2 else "F32")
+        shape = array.shape
+        if rows and array.ndim > 1 and array.shape[-1] % 256 and array.size % 256 == 0:
+            writer.add_array(f"comfy.gguf.orig_shape.{name}", list(map(int, shape)))
+            array = array.reshape(-1, 256)
+        wanted = getattr(gguf.GGMLQuantizationType, kind if array.ndim == 2 else "F32")
         if wanted == gguf.GGMLQuantizationType.F32:
             writer.add_tensor(name, array)
             made[name] = value.detach().float()
         else:
             blocks = gguf.quants.quantize(array, wanted)
             writer.add_tensor(name, blocks, raw_dtype=wanted)
-            made[name] = dequantize_gguf_tensor(GGUFParameter(torch.from_numpy(blocks), quant_type=wanted)).float()
+            stands = dequantize_gguf_tensor(GGUFParameter(torch.from_numpy(blocks), quant_type=wanted))
+            made[name] = stands.float().reshape(shape)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -89,6 +98,28 @@ def test_gguf_is_what_its_blocks_stand_for(kind: str, made: Engine, folder: Path
     found = run(made, alone(f"{kind}.gguf"))
     close(found, run(made, alone(f"{kind}.safetensors")), 1e-5)
     assert np.abs(found - run(made, document("whole", negative=False))).max() > 1e-4
+
+
+@pytest.mark.parametrize("kind", ["Q8_0", "Q4_0"])
+def test_gguf_of_a_unet(kind: str, tmp_path: Path) -> None:
+    """As people make it for ComfyUI: the names have no prefix, convolutions are in rows of blocks."""
+    pipeline = models.sdxl()
+    pipeline.save_pretrained(tmp_path / "whole")
+    made = packed(originals.unet_alone(pipeline, "bare"), tmp_path / "few.gguf", kind, rows=True)
+    originals.write(made, tmp_path / "few.safetensors")
+    checkpoint = open_model(str(tmp_path / "few.gguf"))
+    assert (checkpoint.family, checkpoint.denoiser.quantised) == ("sdxl", True)
+    module = load(checkpoint, checkpoint.denoiser, torch.float32, CPU)
+    assert isinstance(module.down_blocks[1].attentions[0].transformer_blocks[0].attn1.to_q, GGUFLinear)
+    with engine(tmp_path) as ours:
+        pictures = []
+        for name in ("few.gguf", "few.safetensors"):
+            nodes = document(name)
+            nodes["model"]["inputs"] |= {"text_encoder_from": "whole", "vae_from": "whole"}
+            pictures.append(run(ours, nodes))
+        few, stands_for = pictures
+        close(few, stands_for, 1e-5)
+        assert np.abs(few - run(ours, document("whole"))).max() > 1e-4
 
 
 def test_gguf_stays_in_its_blocks(folder: Path) -> None:

@@ -40,6 +40,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 WHOLE: dict[str, tuple[Callable[[], Any], Callable[[Any], originals.State], str]] = {
     "sdxl": (models.sdxl, originals.sdxl, "sdxl"),
     "sdxl_refiner": (models.sdxl_refiner, originals.sdxl_refiner, "sdxl_refiner"),
+    "sd_x4": (models.sd_x4, originals.sd_x4, "sd_x4"),
     "sd3": (models.sd3, originals.sd3, "sd3"),
     "flux_dev": (models.flux_dev, originals.flux_whole, "flux1"),
     "flux_schnell": (models.flux_schnell, originals.flux_whole, "flux1"),
@@ -110,6 +111,48 @@ def test_denoisers_alone(name: str, tmp_path: Path) -> None:
         close(run(made, nodes), run(made, document("whole", negative=False)), 1e-5)
 
 
+UNETS = {"sd1": models.sd1, "sdxl": models.sdxl, "sdxl_refiner": models.sdxl_refiner}
+
+
+@pytest.mark.parametrize("layout", ["prefixed", "bare", "diffusers"])
+@pytest.mark.parametrize("name", UNETS)
+def test_unets_alone(name: str, layout: str, tmp_path: Path) -> None:
+    pipeline = UNETS[name]()
+    path = originals.write(originals.unet_alone(pipeline, layout), tmp_path / "alone.safetensors")
+    found = open_model(str(path))
+    assert (found.family, found.text_encoders, found.vae, found.prediction) == (name, (), None, "epsilon")
+    module = load(found, found.denoiser, torch.float32, CPU)
+    given, wanted = module.state_dict(), pipeline.unet.state_dict()
+    assert given.keys() == wanted.keys()
+    assert [key for key in wanted if not torch.equal(given[key], wanted[key])] == []
+    for option, value in pipeline.unet.config.items():
+        if option.startswith(("cross", "block_out", "transformer", "addition", "projection", "in_ch", "down_b")):
+            assert module.config[option] == value, option
+    with pytest.raises(NodeError, match="holds no text encoders; name a model that has those of Stable Diffusion"):
+        load_model(str(path))
+
+
+def test_unets_of_2_are_told_from_those_of_1(tmp_path: Path) -> None:
+    for family, wanted in (("sd15", "sd1"), ("sd21", "sd2")):
+        unet = layouts.unet(layouts.build(family).unet)
+        found = open_model(str(originals.write(unet, tmp_path / f"{family}.safetensors")))
+        assert found.family == wanted
+        assert found.prediction_guessed == (wanted == "sd2")
+
+
+def test_a_unet_alone_makes_the_picture_of_the_whole(tmp_path: Path) -> None:
+    pipeline = models.sdxl()
+    pipeline.save_pretrained(tmp_path / "whole")
+    originals.write(originals.unet_alone(pipeline, "bare"), tmp_path / "alone.safetensors")
+    vae = originals.moved(layouts.vae(pipeline.vae), "first_stage_model.", "")
+    originals.write(vae, tmp_path / "vae.safetensors")
+    named = texts(pipeline, tmp_path, "text_encoder", "text_encoder_2")
+    with engine(tmp_path) as made:
+        nodes = document("alone.safetensors")
+        nodes["model"]["inputs"] |= {"text_encoder_from": named, "vae_from": "vae.safetensors"}
+        assert (run(made, nodes) == run(made, document("whole"))).all()
+
+
 # -- a VAE, a text encoder --------------------------------------------------------------------------------------------
 
 
@@ -133,6 +176,41 @@ def test_parts_in_files_of_their_own(layout: str, tmp_path: Path) -> None:
         nodes = document("alone.safetensors", negative=False)
         nodes["model"]["inputs"] |= {"text_encoder_from": named, "vae_from": "ae.safetensors"}
         assert (run(made, nodes) == run(made, document("whole", negative=False))).all()
+
+
+@pytest.mark.parametrize("layout", ["original", "diffusers"])
+def test_the_vae_of_flux2_in_a_file(layout: str, tmp_path: Path) -> None:
+    pipeline = models.flux2_klein()
+    state = originals.flux2_vae(pipeline.vae) if layout == "original" else dict(pipeline.vae.state_dict())
+    alike(pipeline, "flux2_klein", state, tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["original", "diffusers"])
+def test_the_vae_of_qwen_image_in_a_file(layout: str, tmp_path: Path) -> None:
+    pipeline = copy.copy(models.qwen_image())
+    with models.seeded(41):
+        pipeline.vae = models.ready(diffusers.AutoencoderKLQwenImage(base_dim=8))
+    state = originals.wan_vae(pipeline.vae) if layout == "original" else dict(pipeline.vae.state_dict())
+    alike(pipeline, "qwen_image", state, tmp_path)
+
+
+def alike(pipeline: Any, family: str, state: originals.State, folder: Path) -> None:
+    """A VAE in a file of its own is that of the pipeline, beside the pipeline's other parts."""
+    pipeline.save_pretrained(folder / "whole")
+    originals.write(state, folder / "vae.safetensors")
+    found = load_model(str(folder / "whole"), vae_from=str(folder / "vae.safetensors")).vae.checkpoint
+    assert found.family == family
+    module = load(found, found.autoencoder, torch.float32, CPU)
+    given, wanted = module.state_dict(), pipeline.vae.state_dict()
+    assert given.keys() == wanted.keys()
+    assert [key for key in wanted if not torch.equal(given[key], wanted[key])] == []
+    for option, value in pipeline.vae.config.items():
+        if option.startswith(("latent", "block_out", "z_dim", "dim", "temperal", "layers", "num_res", "use_", "batch")):
+            assert list(map(str, [module.config[option]])) == list(map(str, [value])) or list(
+                module.config[option]
+            ) == list(value), option
+    with pytest.raises(NodeError, match=f"is a VAE alone, {type(module).__name__}; Stable Diffusion 1.x needs"):
+        load_model("demo", vae_from=str(folder / "vae.safetensors"))
 
 
 def test_two_text_encoders_of_one_kind_are_told_by_width_or_order(tmp_path: Path) -> None:

@@ -140,6 +140,17 @@ def ip_adapter(folder: Path) -> str:
     return str(folder / "ip.safetensors")
 
 
+def gligen(folder: Path) -> str:
+    """A GLIGEN for the demo model."""
+    from safetensors.numpy import save_file
+
+    width = json.loads((ASSETS / "demo" / "unet" / "config.json").read_text())["cross_attention_dim"]
+    state = {"position_net.null_positive_feature": np.ones(width, np.float32)}
+    gate = "input_blocks.1.1.transformer_blocks.0.fuser.alpha_attn"
+    save_file(state | {gate: np.ones(1, np.float32)}, folder / "gligen.safetensors")
+    return str(folder / "gligen.safetensors")
+
+
 def demo(folder: Path) -> str:
     return "demo"
 
@@ -157,6 +168,7 @@ SHIFTS = ("comfyui/ModelSamplingSD3", "comfyui/ModelSamplingAuraFlow", "comfyui/
 ADAPTERS = {
     "ApplyLora": {"source": lora},
     "ApplyControlNet": {"source": control},
+    "ApplyGligen": {"source": gligen},
     "ApplyIpAdapter": {"source": ip_adapter},
     "ApplyT2iAdapter": {"source": t2i_adapter},
     "TeachWord": {"source": word},
@@ -201,6 +213,8 @@ def test_same_inputs_give_the_same_outputs_and_are_left_alone(type_id: str, tmp_
         kwargs["model"] = write_network(tmp_path / "network.onnx", "Identity", (1, 3, 64, 64))
     elif type_id == "EncodeLowRes":
         kwargs["vae"] = replace(kwargs["vae"], enlarges=True)
+    elif type_id == "GroundPrompt":
+        kwargs |= {"width": 0.5, "height": 0.5}
     elif type_id in SHIFTS:
         model = kwargs["model"]
         kwargs["model"] = replace(model, checkpoint=replace(model.checkpoint, prediction="flow"))

@@ -17,6 +17,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     assert made.stop() == 0
 
 
+@pytest.fixture(scope="session")
+def paused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server that begins no job, so that it only ever checks."""
+    made = Service(tmp_path_factory.mktemp("paused") / "data")
+    assert made.post("/api/queue/pause").status == 200
+    yield made
+    assert made.stop() == 0
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Starts servers of one's own."""

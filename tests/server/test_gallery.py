@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from harness import changed, link, step
 from nodegraph.jobs.likeness import likeness, perceptual_hash
 from samples import ellipses
-from server.pictures import png
+from server.pictures import chunk, png
 from server.service import Service
 from server.test_jobs_api import SAVED
 
@@ -93,6 +93,29 @@ def test_a_saved_picture_is_shown_and_its_workflow_opens_again(service: Service)
     assert service.ask("DELETE", f"/api/results/{id}").status == 204
     assert service.get(result["url"]).status == 404
     assert list((service.data / "results" / job["id"]).iterdir()) == []
+
+
+def test_a_picture_is_submitted_as_it_is(service: Service) -> None:
+    """What it carries runs: our document, or ComfyUI's prompt."""
+    upload = send(service, png(31, 8))
+    job = run(service, saving(upload))
+    image = service.get(f"/api/results/{job['results'][0]}/image").body
+    prompt = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": upload}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "theirs"}},
+    }
+    blank = png(4, 4)
+    theirs = blank[:-12] + chunk(b"tEXt", b"prompt\0" + json.dumps(prompt).encode()) + blank[-12:]
+    for picture in (image, theirs):
+        answer = service.ask("POST", "/api/jobs?wait=1", picture, {"Content-Type": "image/png"})
+        assert (answer.status, answer.json["state"]) == (201, "done"), answer.body
+        (id,) = answer.json["results"]
+        assert service.get(f"/api/results/{id}").json["width"] == 31
+    again = service.job(answer.json["id"])
+    assert [n["type"].partition("@")[0] for n in again["document"]["nodes"].values()] == ["LoadImage", "SaveImage"]
+    for other, code in ((blank, "no_workflow"), (b"", "no_workflow")):
+        refused = service.ask("POST", "/api/jobs", other, {"Content-Type": "image/png"})
+        assert (refused.status, refused.code) == (422, code)
 
 
 def test_outputs_are_pictures(service: Service) -> None:
@@ -201,6 +224,21 @@ def test_opening_json_brings_it_up_to_date(service: Service) -> None:
     old = {"nodes": {"s": {"type": "toy/Sample@1", "inputs": {"guidance": 3.0}}}}
     opened = service.ask("POST", "/api/open", json.dumps(old).encode(), {"Content-Type": "application/json"})
     assert opened.json["document"]["nodes"]["s"] == {"type": "toy/Sample@2", "inputs": {"cfg": 3.0}}
+
+
+def test_half_a_letter_is_a_problem(service: Service) -> None:
+    """JSON can name one, and nothing can write it down."""
+    half = b'{"nodes": {"n": {"type": "Text@1", "inputs": {"text": "a\\ud800"}}}}'
+    blank = png(4, 4)
+    carrier = blank[:-12] + chunk(b"tEXt", b"nodegraph\0" + half) + blank[-12:]
+    for path, data, kind in (
+        ("/api/open", half, "application/octet-stream"),
+        ("/api/jobs", carrier, "image/png"),
+        ("/api/jobs", b'{"document": ' + half + b"}", "application/json"),
+    ):
+        answer = service.ask("POST", path, data, {"Content-Type": kind})
+        assert answer.status in (400, 422), answer.body
+        assert answer.json["error"]["problems"]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,15 +59,6 @@ def mutated(draw: st.DrawFn) -> Any:
             case _:
                 holder[path[-1]] = draw(JSON)
     return document
-
-
-@pytest.fixture(scope="module")
-def paused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A server that begins no job, so that it only ever checks."""
-    service = Service(tmp_path_factory.mktemp("paused") / "data")
-    assert service.post("/api/queue/pause").status == 200
-    yield service
-    assert service.stop() == 0
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))

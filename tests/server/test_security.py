@@ -297,7 +297,7 @@ def test_another_address_asks_for_a_token(start: Callable[..., Service]) -> None
     assert file.stat().st_mode & 0o777 == 0o600
     tokens = json.loads(file.read_text())
     assert service.get("/healthz").status == 200
-    for path in ("/api/jobs", "/api/events", "/api/openapi.json", "/metrics", "/api/results"):
+    for path in ("/api/jobs", "/api/events", "/api/openapi.json", "/metrics", "/api/results", "/internal/logs/raw"):
         assert service.get(path).status == 401
     view, may_run, admin = ({"Authorization": f"Bearer {tokens[s]}"} for s in ("view", "run", "admin"))
     assert service.get("/api/jobs", **view).status == 200

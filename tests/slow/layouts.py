@@ -19,7 +19,7 @@ from nodegraph_diffusion.training.evaluation import trained_judge
 from nodegraph_diffusion.training.grammar import article
 from nodegraph_diffusion.training.icons import load_sprites
 from nodegraph_diffusion.training.judge import cut
-from nodegraph_diffusion.training.objects import FIRST
+from nodegraph_diffusion.training.objects import OBJECTS
 from nodegraph_diffusion.training.recipe import TUNED
 from nodegraph_diffusion.training.scenes import EmojiScenes
 
@@ -32,7 +32,7 @@ SQUARE = (0.5, 0.5, 0.75)
 
 
 def main(folder: Path) -> int:
-    scenes = EmojiScenes(load_sprites(folder, FIRST), tuple(FIRST), TUNED.seed, TUNED.size)
+    scenes = EmojiScenes(load_sprites(folder, OBJECTS), tuple(OBJECTS), TUNED.seed, TUNED.size)
     judge, names = trained_judge(folder, TUNED.judge, scenes, TUNED.seed, print), scenes.names
     right = boxes = 0
     with Engine(folders=Folders(base=WORKFLOWS)) as engine:

@@ -22,7 +22,7 @@ def loss_of(kind: str, wrong: float) -> float:
     tokenizer = make_tokenizer(scenes.sentences(), recipe.tokens)
     latents = torch.randn(8, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     ids = tokenize(tokenizer, [scenes.caption(Split.DENOISER, i) for i in range(8)])
-    start = fresh(recipe, tokenizer, 8, 0)._replace(schedule={**SCHEDULE, "prediction_type": kind})
+    start = fresh(recipe, tokenizer, 8, 4, 0)._replace(schedule={**SCHEDULE, "prediction_type": kind})
     stage = DenoiserStage(recipe, tokenizer, start, LatentSet(latents, ids), LatentSet(latents, ids), 0)
 
     def network(noisy: Tensor, times: Tensor, tokens: Tensor) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nodegraph_diffusion.training import icons
-from nodegraph_diffusion.training.objects import ICONS, PACKAGES, SETS
+from nodegraph_diffusion.training.objects import OBJECTS, PACKAGES, SETS
 
 
 def install(folder: Path) -> Path:
@@ -18,7 +18,7 @@ def install(folder: Path) -> Path:
     for package, version in PACKAGES.items():
         path = scope / package.rpartition("/")[2]
         path.mkdir(parents=True)
-        names = sorted(set(ICONS.values()))
+        names = sorted(set(OBJECTS.values()))
         data: dict[str, Any] = {"width": 16, "height": 16, "icons": {name: {"body": body} for name in names[1:]}}
         if path.name == SETS["flat"]:
             data["aliases"] = {names[0]: {"parent": names[1]}}
@@ -41,7 +41,7 @@ def test_sprites_are_rendered_once_without_their_margin(tmp_path: Path) -> None:
     pytest.importorskip("resvg_py")
     scope = install(tmp_path)
     sprites = icons.load_sprites(tmp_path)
-    assert set(sprites) == {(style, name) for style in SETS for name in ICONS}
+    assert set(sprites) == {(style, name) for style in SETS for name in OBJECTS}
     cat = sprites["glossy", "cat"]
     assert cat.size == (icons.RENDERED // 2, icons.RENDERED // 4)
     assert np.array_equal(np.asarray(cat)[5, 5], [255, 0, 0, 255])

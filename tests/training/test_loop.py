@@ -33,7 +33,7 @@ def make(name: str) -> Stage:
     tokenizer = make_tokenizer(scenes.sentences(), recipe.denoiser.tokens)
     latents = torch.randn(24, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     ids = tokenize(tokenizer, [scenes.caption(Split.DENOISER, i) for i in range(24)])
-    start = fresh(recipe.denoiser, tokenizer, 8, toys.SEED)
+    start = fresh(recipe.denoiser, tokenizer, 8, 4, toys.SEED)
     return DenoiserStage(
         recipe.denoiser, tokenizer, start, LatentSet(latents, ids), LatentSet(latents[:8], ids[:8]), toys.SEED
     )

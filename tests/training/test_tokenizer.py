@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
-from nodegraph_diffusion.training.objects import ICONS
+from nodegraph_diffusion.training.objects import OBJECTS
 from nodegraph_diffusion.training.recipe import DEMO
 from nodegraph_diffusion.training.scenes import EmojiScenes, Split
 from nodegraph_diffusion.training.tokenizer import make_tokenizer
 
-SCENES = EmojiScenes({}, tuple(ICONS), 1, 128)
+SCENES = EmojiScenes({}, tuple(OBJECTS), 1, 128)
 
 
 @pytest.fixture(scope="module")

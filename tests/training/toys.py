@@ -7,7 +7,14 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from nodegraph_diffusion.training.icons import Sprites
-from nodegraph_diffusion.training.recipe import AutoencoderRecipe, DenoiserRecipe, JudgeRecipe, Recipe
+from nodegraph_diffusion.training.recipe import (
+    AutoencoderRecipe,
+    ControlRecipe,
+    DenoiserRecipe,
+    JudgeRecipe,
+    LoraRecipe,
+    Recipe,
+)
 from nodegraph_diffusion.training.run import Run
 from nodegraph_diffusion.training.scenes import EmojiScenes
 
@@ -32,6 +39,8 @@ RECIPE = Recipe(
         batch=8,
         steps=4,
     ),
+    control=ControlRecipe(examples=16, held_out=8, batch=8, steps=6),
+    lora=LoraRecipe(rank=2, examples=16, held_out=8, batch=8, steps=6),
     judge=JudgeRecipe(side=24, width=8, batch=8, steps=4),
 )
 

@@ -16,6 +16,7 @@ from ...interop.table import ENTRIES, SHOWN, paths
 from ...jobs.queue import Submission
 from ...problems import InvalidWorkflow, Problem
 from ...workflow import Workflow
+from ..documents import Queueable
 from ..errors import Refused
 from ..site import Site
 from . import records
@@ -52,7 +53,7 @@ async def submit(site: Site, request: web.Request) -> web.Response:
         return failure(400, "invalid_prompt", "Cannot execute this prompt.", str(error.problems[0]))
     if isinstance(made, web.Response):
         return made
-    name, document, targets, origin, errors = made
+    name, queued, targets, origin, errors = made
     queue, limit = site.store.queue, site.limits.pending
     client = asked.get("client_id")
     client = client[:100] if isinstance(client, str) else ""
@@ -66,7 +67,14 @@ async def submit(site: Site, request: web.Request) -> web.Response:
     outputs = {theirs: SAVES.get(raw[theirs]["class_type"], "output") for theirs in targets}
     with site.store.database.transaction():
         job, _ = site.dispatcher.submit(
-            Submission(document, name, targets=tuple(targets.values()), priority=priority, client=client)
+            Submission(
+                queued.document,
+                name,
+                targets=tuple(targets.values()),
+                priority=priority,
+                client=client,
+                models=queued.models,
+            )
         )
         records.add(site, records.Record(id, job.id, raw, extra, client, origin, outputs))
     return web.json_response({"prompt_id": id, "number": job.number, "node_errors": errors})
@@ -74,7 +82,7 @@ async def submit(site: Site, request: web.Request) -> web.Response:
 
 Missing = Mapping[str, list[Problem]]
 """Problems of files that are not there, by every node that needs one."""
-Prepared = tuple[str, str, dict[str, str], dict[str, str], dict[str, Any]]
+Prepared = tuple[str, Queueable, dict[str, str], dict[str, str], dict[str, Any]]
 
 
 def _prepared(
@@ -100,8 +108,8 @@ def _prepared(
         first = first or problems[0]
         _explain(errors, problems, id, opened, raw)
     if good:
-        document = site.documents.queueable(workflow, list(good.values()))
-        return workflow.name, document, good, dict(opened.origin), errors
+        made = site.documents.queueable(workflow, list(good.values()))
+        return workflow.name, made, good, dict(opened.origin), errors
     assert first is not None
     if first.code == "placeholder":
         id = _theirs(opened)[first.node]

@@ -42,7 +42,7 @@ __all__ = [
 DEMO = "demo"
 CHANNELS = {
     5: "a depth-to-image model",
-    7: "the x4 upscaler (supported as a diffusers folder)",
+    7: "an x4 upscaler that is not whole",
     8: "an InstructPix2Pix model",
 }
 
@@ -117,6 +117,11 @@ def _check(root: Path, found: Checkpoint, family: Family) -> None:
             f"{root}: its denoiser reads {found.in_channels} channels, needed 4, or 9 for inpainting. It is {what}, "
             "which is not supported"
         )
+    gates = found.denoiser.config.get("attention_type", "default")
+    if gates == "gated-text-image" or (gates == "gated" and family.inpaints(found.denoiser.config)):
+        what = "inpaints, which the plain one does too" if gates == "gated" else "reads pictures"
+        raise ModelError(f"{root}: is a GLIGEN that {what}, and is not supported. Get the one that makes pictures of "
+                         "text boxes")  # fmt: skip
     if len(found.text_encoders) == 1 and found.text_encoders[0].cls == "CLIPTextModel":
         width, wanted = int(found.text_encoders[0].config["hidden_size"]), family.width(found.denoiser.config)
         if width != wanted:
@@ -264,6 +269,7 @@ def _file(path: Path, families: Sequence[Family]) -> Checkpoint:
         text_encoders=found.text_encoders,
         vae=found.vae,
         revision=digest([path], [], mtime=True),
+        low_res_scheduler=dict(found.low_res_scheduler),
     )
 
 

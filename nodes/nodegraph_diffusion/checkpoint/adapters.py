@@ -11,18 +11,14 @@ from .header import Header, ModelError, digest, read_header
 
 PIECE = re.compile(
     r"(?P<module>.+?)(?:"
-    r"[._]lora[._]?(?P<side>down|up|A|B)(?:\.\w+)?\.weight"
+    r"[._]lora[._]?(?P<side>down|up|mid|A|B)(?:\.\w+)?\.weight"
     r"|[._](?P<magnitude>lora_magnitude_vector|dora_scale)(?:\.\w+)*"
     r"|\.(?P<piece>alpha|hada_[wt][12](?:_[ab])?|lokr_[wt][12](?:_[ab])?))$"
 )
 """`module.lora_down.weight`, `module.lora_A.default.weight`, `module.lora.up.weight`, `module.alpha`,
 `module.dora_scale`, `module.hada_w1_a`, `module.lokr_w2`."""
 SIDES = {"A": "down", "B": "up"}
-UNSUPPORTED = {
-    "oft_blocks": "an OFT",
-    "hada_t1": "a LoHa with a core for convolutions",
-    "lokr_t2": "a LoKr with a core for convolutions",
-}
+UNSUPPORTED = {"oft_blocks": "an OFT"}
 PARTS: tuple[tuple[str, str], ...] = (
     ("text_encoder_3", r"lora_te3_|text_encoder_3\."),
     ("text_encoder_2", r"lora_te2_|text_encoder_2\."),
@@ -82,8 +78,8 @@ def open_adapter(path: Path) -> Adapter:
 
 
 def piece_of(name: str) -> tuple[str, str] | None:
-    """The module that a tensor changes, and which piece of the change it is: "down", "up", "alpha", "magnitude", or one
-    of a LoHa or LoKr by its own name."""
+    """The module that a tensor changes, and which piece of the change it is: "down", "up", "mid", "alpha", "magnitude",
+    or one of a LoHa or LoKr by its own name."""
     match = PIECE.match(name)
     if match is None:
         return None

@@ -22,8 +22,11 @@ TYPES = {
 """Those that diffusers can compute with, by their numbers in files."""
 PLAIN = {"F32": 4, "F16": 2, "BF16": 2}
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+WHOLE = (4, 5, 10, 11)
 STRING, ARRAY = 8, 9
 ALIGNMENT = "general.alignment"
+SHAPE = "comfy.gguf.orig_shape."
+"""Before a tensor's name: the shape that it has, where it was written in rows that blocks fit into."""
 
 
 def read_gguf(path: Path) -> Header:
@@ -39,16 +42,24 @@ def read_gguf(path: Path) -> Header:
             raise ModelError(f"{path}: expected a GGUF file of version 2 or 3, found another. Get a newer file")
         tensors, values = reader.number("Q"), reader.number("Q")
         metadata: dict[str, str] = {}
+        shapes: dict[str, tuple[int, ...]] = {}
         alignment = 32
         for _ in range(values):
             name, value = reader.text(), reader.value(reader.number("I"))
             if name == ALIGNMENT:
                 alignment = int(value)
+            elif name.startswith(SHAPE) and isinstance(value, tuple):
+                shapes[name.removeprefix(SHAPE)] = value
             elif isinstance(value, str):
                 metadata[name] = value
         places = [_place(path, reader) for _ in range(tensors)]
         data = -(-file.tell() // alignment) * alignment
-    found = {name: Tensor(kind, shape, data + start, length) for name, kind, shape, start, length in places}
+    found: dict[str, Tensor] = {}
+    for name, kind, shape, start, length in places:
+        real = shapes.get(name, shape)
+        if math.prod(real) != math.prod(shape):
+            raise ModelError(f"{path}: its GGUF header is damaged: {name!r} has two sizes. Get the file again")
+        found[name] = Tensor(kind, real, data + start, length)
     for name, tensor in found.items():
         if tensor.start + tensor.bytes > size:
             end = tensor.start + tensor.bytes
@@ -96,7 +107,7 @@ class _Reader:
         return self.bytes(self.number("Q")).decode("utf-8", "replace")
 
     def value(self, kind: int) -> Any:
-        """A value of the metadata; of an array nothing is kept."""
+        """A value of the metadata; of arrays short ones of whole numbers are kept."""
         if kind == STRING:
             return self.text()
         if kind in NUMBERS:
@@ -105,8 +116,8 @@ class _Reader:
             raise ModelError(f"{self.path}: its GGUF header is damaged: a value of type {kind}. Get the file again")
         inner, count = self.number("I"), self.number("Q")
         if inner in NUMBERS:
-            self.bytes(count * struct.calcsize(f"<{NUMBERS[inner]}"))
-            return None
+            numbers = self.bytes(count * struct.calcsize(f"<{NUMBERS[inner]}"))
+            return struct.unpack(f"<{count}{NUMBERS[inner]}", numbers) if count <= 8 and inner in WHOLE else None
         skip: Callable[[int], Any] = self.value
         for _ in range(count):
             skip(inner)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 VAES = ("first_stage_model.", "vae.", "")
 VAE_MARK = "decoder.conv_in.weight"
+NORM = "bn.running_mean"
+WAN = ("decoder.middle.0.residual.0.gamma", "decoder.mid_block.resnets.0.norm1.gamma")
+"""What tells the VAEs of Flux.2 and of Qwen-Image; the latter by the names of its code and by those of diffusers."""
+PLAIN = "AutoencoderKL"
 TEXTS: tuple[tuple[str, str], ...] = (
     ("clip", r"(.*?)(text_model\.)?embeddings\.token_embedding\.weight"),
     ("t5", r"(.*?)encoder\.block\.0\.layer\.0\.SelfAttention\.q\.weight"),
@@ -31,24 +35,65 @@ def vae(path: Path, family: Family) -> Component | None:
         ModelError: It is a VAE that the family does not read.
     """
     header = read_header(path)
-    prefix = next((prefix for prefix in VAES if prefix + VAE_MARK in header.tensors), None)
+    wan = next((mark for mark in WAN if mark in header.tensors), None)
+    prefix = "" if wan else next((prefix for prefix in VAES if prefix + VAE_MARK in header.tensors), None)
     if prefix is None or header.under(original.DENOISER):
         return None
-    if not family.shipped or family.vae[1] != "AutoencoderKL":
+    cls = "AutoencoderKLQwenImage" if wan else "AutoencoderKLFlux2" if prefix + NORM in header.tensors else PLAIN
+    if cls != family.vae[1] or (cls == PLAIN and not family.shipped):
         raise ModelError(
-            f"{path}: is a VAE alone; {family.title} takes its own from a whole model. Name a diffusers folder"
+            f"{path}: is a VAE alone, {cls}; {family.title} needs {family.vae[1]}. Name a file with that, or a "
+            "diffusers folder"
         )
+    if wan:
+        fitted, named = _qwen(header), wan == WAN[0]
+    else:
+        named = bool(header.under(f"{prefix}encoder.down."))
+        fitted = _fitted(header, prefix, family, named) if cls == PLAIN else _flux2(header, prefix, named)
+    tensors = header.under(prefix)
+    return Component.of(family.vae[0], cls, (str(path),), fitted, tensors, (prefix,), original=named)
+
+
+def _fitted(header: Header, prefix: str, family: Family, named: bool) -> dict[str, Any]:
+    """The configuration of the autoencoder of most families."""
     config = original.shipped(family.shipped, "vae")
     wanted, found = int(config["latent_channels"]), header.shape(prefix + VAE_MARK)[1]
     if found != wanted:
         raise ModelError(
-            f"{path}: is a VAE of {found} latent channels, but {family.title} needs {wanted}. Name one for it"
+            f"{header.path}: is a VAE of {found} latent channels, but {family.title} needs {wanted}. Name one for it"
         )
-    named = bool(header.under(f"{prefix}encoder.down."))
     fitted = original.vae(header, config, prefix) if named else _by_diffusers(header, config, prefix)
     fitted["use_quant_conv"] = fitted["use_post_quant_conv"] = f"{prefix}quant_conv.weight" in header.tensors
-    tensors = header.under(prefix)
-    return Component.of(family.vae[0], "AutoencoderKL", (str(path),), fitted, tensors, (prefix,), original=named)
+    return fitted
+
+
+def _flux2(header: Header, prefix: str, named: bool) -> dict[str, Any]:
+    """That of Flux.2's, whose decoder may be narrower than its encoder."""
+    config: dict[str, Any] = {"_class_name": "AutoencoderKLFlux2"}
+    fitted = original.vae(header, config, prefix) if named else _by_diffusers(header, config, prefix)
+    blocks, level = ("encoder.down", "block") if named else ("encoder.down_blocks", "resnets")
+    layers = original.count(header, rf"{re.escape(prefix + blocks)}\.0\.{level}\.(\d+)\.")
+    count = len(fitted["block_out_channels"])
+    up = blocks.replace("encoder.down", "decoder.up")
+    widths = [header.shape(f"{prefix}{up}.{at}.{level}.0.conv2.weight")[0] for at in range(count)]
+    return fitted | {
+        "layers_per_block": layers,
+        "latent_channels": header.shape(prefix + VAE_MARK)[1],
+        "decoder_block_out_channels": widths if named else widths[::-1],
+    }
+
+
+def _qwen(header: Header) -> dict[str, Any]:
+    """That of Qwen-Image's, which is Wan's for videos; the statistics of its latents are the class's own."""
+    first, last = ("encoder.conv1.weight", "conv2.weight")
+    if first not in header.tensors:
+        first, last = ("encoder.conv_in.weight", "post_quant_conv.weight")
+    return {
+        "_class_name": "AutoencoderKLQwenImage",
+        "base_dim": header.shape(first)[0],
+        "z_dim": header.shape(last)[0],
+        "temperal_downsample": [False, True, True],
+    }
 
 
 def _by_diffusers(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -22,10 +22,11 @@ VAE = "first_stage_model."
 
 OTHERS: tuple[tuple[str, str], ...] = (
     ("a LoRA", r"lora_(unet|te\w*)_|.*[._]lora[._]?(down|up|A|B)\b|.*\.(hada_w1_a|lokr_w1)"),
+    ("a GLIGEN (see ApplyGligen)", r"position_net\."),
     ("a ControlNet", r"control_model\.|controlnet_cond_embedding\."),
     ("a textual inversion embedding", r"(emb_params|clip_[lg]|string_to_param.*)$"),
     ("a denoiser alone, of a diffusers folder", r"down_blocks\.0\.resnets\.0\.conv1\."),
-    ("a VAE alone", r"(first_stage_model\.)?(encoder\.conv_in|decoder\.conv_in)\."),
+    ("a VAE alone", r"(first_stage_model\.)?(encoder\.conv_in|decoder\.conv_in|decoder\.middle\.0)\."),
     (
         "a text encoder alone",
         r"(cond_stage_model|text_encoder|text_model|encoder\.block\.0|embeddings\.token_embedding|(model\.)?layers\.0\.self_attn)\.",
@@ -69,8 +70,8 @@ def _unknown(header: Header, families: Sequence[Family]) -> str:
         return f"{header.path}: looks like an unCLIP model (it has {label!r}), which is not supported: {supported}"
     if unet in names:
         return (
-            f"{header.path}: has a denoiser but no text encoder (no tensor 'cond_stage_model.'...). Get a checkpoint "
-            "that holds denoiser, text encoder and VAE"
+            f"{header.path}: has a denoiser and a text encoder that is not of its family. Get a checkpoint whose parts "
+            "belong together"
         )
     heads = sorted({name.partition(".")[0] for name in names})[:5]
     return (
@@ -91,26 +92,36 @@ def part(header: Header, name: str, cls: str, config: dict[str, Any], *prefixes:
     return Component.of(name, cls, (header.path.name,), config, header.under(*prefixes), prefixes, original=True)
 
 
-def unet(header: Header, config: dict[str, Any], prefix: str = DENOISER) -> dict[str, Any]:
+def unet(header: Header, config: dict[str, Any], prefix: str = DENOISER, *, named: bool = True) -> dict[str, Any]:
     """`config` with the widths of the UNet that `header` holds.
 
+    Args:
+        named: Whether its tensors have the names of the original code, or those of diffusers.
     Raises:
         ModelError: Tensors are missing, or the architecture is another one.
     """
     per_block, blocks = config["layers_per_block"] + 1, len(config["block_out_channels"])
-    found = count(header, rf"{re.escape(prefix)}input_blocks\.(\d+)\.")
-    if found != per_block * blocks:
+    if named:
+        wanted, found = per_block * blocks, count(header, rf"{re.escape(prefix)}input_blocks\.(\d+)\.")
+        ends, label = ("input_blocks.0.0.weight", "out.2.weight"), "label_emb.0.0.weight"
+        levels = [f"{prefix}input_blocks.{1 + per_block * i}" for i in range(blocks)]
+        first, attention = "0.in_layers.2.weight", "1.transformer_blocks"
+    else:
+        wanted, found = blocks, count(header, rf"{re.escape(prefix)}down_blocks\.(\d+)\.")
+        ends, label = ("conv_in.weight", "conv_out.weight"), "add_embedding.linear_1.weight"
+        levels = [f"{prefix}down_blocks.{i}" for i in range(blocks)]
+        first, attention = "resnets.0.conv1.weight", "attentions.0.transformer_blocks"
+    if found != wanted:
         raise ModelError(
-            f"{header.path}: its denoiser has {found} input blocks, {per_block * blocks} were expected. Such a "
+            f"{header.path}: its denoiser has {found} input blocks, {wanted} were expected. Such a "
             "distilled model is supported as a diffusers folder"
         )
-    firsts = [1 + per_block * i for i in range(blocks)]
-    widths = [header.shape(f"{prefix}input_blocks.{at}.0.in_layers.2.weight")[0] for at in firsts]
-    config["in_channels"] = header.shape(f"{prefix}input_blocks.0.0.weight")[1]
+    widths = [header.shape(f"{level}.{first}")[0] for level in levels]
+    config["in_channels"] = header.shape(prefix + ends[0])[1]
     config["block_out_channels"] = widths
-    config["out_channels"] = header.shape(f"{prefix}out.2.weight")[0]
+    config["out_channels"] = header.shape(prefix + ends[1])[0]
     attended = [i for i, kind in enumerate(config["down_block_types"]) if kind.startswith("CrossAttn")]
-    inside = [f"{prefix}input_blocks.{firsts[i]}.1.transformer_blocks" for i in attended]
+    inside = [f"{levels[i]}.{attention}" for i in attended]
     config["cross_attention_dim"] = header.shape(f"{inside[0]}.0.attn2.to_k.weight")[1]
     if isinstance(config.get("transformer_layers_per_block"), list):
         depths = list(config["transformer_layers_per_block"])
@@ -120,7 +131,7 @@ def unet(header: Header, config: dict[str, Any], prefix: str = DENOISER) -> dict
     if config.get("use_linear_projection"):  # all of these have heads of 64 channels, not a number of heads
         config["attention_head_dim"] = [width // 64 for width in widths]
     if config.get("addition_embed_type") == "text_time":
-        config["projection_class_embeddings_input_dim"] = header.shape(f"{prefix}label_emb.0.0.weight")[1]
+        config["projection_class_embeddings_input_dim"] = header.shape(prefix + label)[1]
     return config
 
 

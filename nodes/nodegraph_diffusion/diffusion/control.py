@@ -14,6 +14,7 @@ from torch.nn import functional
 from ..families import Control as Kind
 from ..families import Job, Residuals
 from .denoiser import Prompt
+from .views import Part
 
 
 class Hint(Protocol):
@@ -45,15 +46,21 @@ class Acting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Control(Acting):
-    """A loaded ControlNet with its hint, at the size of the run."""
+    """A loaded ControlNet with its hint, at the size of the run: `scale` pixels for each cell of the latent."""
 
     kind: Kind
     network: Any
     hint: Tensor
     strength: float
+    scale: int
 
-    def ask(self, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Residuals:
-        hint = self.hint.repeat(len(x) // len(self.hint), 1, 1, 1)
+    def ask(self, x: Tensor, time: Tensor, prompt: Prompt, job: Job, part: Part | None = None) -> Residuals:
+        """What it adds for latents `x`, of which the network sees the window `part` alone."""
+        hint = self.hint
+        if part is not None:
+            rows, columns = (slice(self.scale * span.start, self.scale * span.stop) for span in part)
+            hint = hint[..., rows, columns]
+        hint = hint.repeat(len(x) // len(hint), 1, 1, 1)
         return self.kind.ask(self.network, hint, x, time, prompt, job, self.strength)
 
 
@@ -64,7 +71,7 @@ class Features(Acting):
 
     found: Sequence[Tensor]
 
-    def ask(self, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Residuals:
+    def ask(self, x: Tensor, time: Tensor, prompt: Prompt, job: Job, part: Part | None = None) -> Residuals:
         # A list of its own for each call: the UNet takes them out of it.
         return {
             "down_intrablock_additional_residuals": [
@@ -121,7 +128,8 @@ def ready(
             f"the control picture covers {columns} x {rows} latent cells, the latent {like.shape[-1]} x "
             f"{like.shape[-2]}; resize it to the size of the picture that is made"
         )
-    return Control(hint.start, hint.end, kind, network, given, hint.strength)
+    scale = given.shape[-1] // like.shape[-1]
+    return Control(hint.start, hint.end, kind, network, given, hint.strength, scale)
 
 
 def _cut(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -25,6 +25,20 @@ class Denoise(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """A phrase (1, D) and the box (left, top, right, bottom), in shares of the picture, that it is held to up to the
+    part `end` of the steps."""
+
+    phrase: Tensor
+    box: tuple[float, float, float, float]
+    end: float
+
+    def acts(self, done: float, share: float) -> bool:
+        """Whether it acts on a step that begins when the part `done` of all steps is done and is `share` of them."""
+        return done + share <= self.end + 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
     """An encoded prompt, for one picture or for each of a batch.
 
@@ -42,6 +56,7 @@ class Prompt:
         window: The rows and columns of the latent that the network sees of it; None is all.
         guidance: What a network distilled from guidance is told with it; None leaves that to the run.
         controls: Which of the run's ControlNets act on it.
+        grounds: Where in the picture its things are, for networks with GLIGEN.
     """
 
     tokens: Tensor
@@ -57,6 +72,7 @@ class Prompt:
     window: tuple[slice, slice] | None = None
     guidance: float | None = None
     controls: frozenset[int] = frozenset()
+    grounds: tuple[Ground, ...] = ()
 
     @property
     def restricted(self) -> bool:
@@ -70,6 +86,14 @@ class Prompt:
             tokens=spread(self.tokens, batch, "prompt"),
             pooled=None if self.pooled is None else spread(self.pooled, batch, "pooled prompt"),
             sizes=None if self.sizes is None else spread(self.sizes, batch, "size"),
+        )
+
+    def one(self, index: int) -> Prompt:
+        """That for one of the pictures that it was spread for."""
+        at = slice(index, index + 1)
+        pooled = None if self.pooled is None else self.pooled[at]
+        return replace(
+            self, tokens=self.tokens[at], pooled=pooled, sizes=None if self.sizes is None else self.sizes[at]
         )
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Prompt:
@@ -143,7 +167,7 @@ class GuidedDenoiser:
         if self.guided and together == "repeat" and self.plain:
             self.prompts = _of_one_length(*self.prompts)
         alike = len({(prompt.tokens.shape[1:], prompt.guidance, prompt.controls) for prompt in self.prompts}) == 1
-        self.together = together != "never" and alike
+        self.together = together != "never" and alike and not (self.guided and self.prompts[0].grounds)
         self._ready: dict[int, list[Prompt]] = {}
         self._parts: dict[int, list[list[Prompt]]] = {}
 
@@ -266,6 +290,7 @@ def _joined(negative: Prompt, positive: Prompt) -> Prompt:
         positive.score,
         guidance=positive.guidance,
         controls=positive.controls,
+        grounds=positive.grounds,
         negative_score=negative.score,
     )
 

@@ -89,15 +89,25 @@ def read(path: Path, dtype: torch.dtype, device: torch.device) -> Weights:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown(Acting):
-    """A picture as each layer attends to it, for the positive and for the negative side."""
+    """A picture as each layer attends to it, for the positive and for the negative side; with a mask (1, H, W) as much
+    as that says where."""
 
     positive: Sequence[KeyValue]
     negative: Sequence[KeyValue]
     strength: float
+    mask: Tensor | None = None
 
 
 @torch.no_grad()
-def shown(weights: Weights, seen: Tensor, unseen: Tensor, strength: float, start: float, end: float) -> Shown:
+def shown(
+    weights: Weights,
+    seen: Tensor,
+    unseen: Tensor,
+    strength: float,
+    start: float,
+    end: float,
+    mask: Tensor | None = None,
+) -> Shown:
     """What an image encoder sees (N, T, D) in N pictures, and in none, brought to a network's layers."""
 
     def pairs(given: Tensor) -> list[KeyValue]:
@@ -110,7 +120,7 @@ def shown(weights: Weights, seen: Tensor, unseen: Tensor, strength: float, start
             for key, value in weights.layers
         ]
 
-    return Shown(start, end, pairs(seen), pairs(unseen), strength)
+    return Shown(start, end, pairs(seen), pairs(unseen), strength, mask)
 
 
 @dataclass(slots=True)
@@ -118,13 +128,13 @@ class Attended:
     """What layers attend to, beside the prompt, in the call that runs."""
 
     pictures: Sequence[Shown]
-    now: Sequence[tuple[Sequence[KeyValue], float]] = ()
+    now: Sequence[tuple[Sequence[KeyValue], float, Tensor | None]] = ()
 
     @contextmanager
     def during(self, prompt: Prompt, batch: int, done: float, share: float) -> Iterator[None]:
         """The length of a call about `batch` latents, on a step that begins when the part `done` of all is done."""
         self.now = [
-            (_sides(each, prompt, batch), each.strength) for each in self.pictures if each.acts(done, share)
+            (_sides(each, prompt, batch), each.strength, each.mask) for each in self.pictures if each.acts(done, share)
         ]  # fmt: skip
         try:
             yield
@@ -186,9 +196,10 @@ def _hooks(layer: Any, block: Any | None, index: int, state: Attended, me: int) 
 
     def added(out: Tensor) -> Tensor:
         query = queries.pop()
-        for pairs, strength in state.now:
+        for pairs, strength, mask in state.now:
             key, value = pairs[index]
-            out = out + strength * _attention(query, key, value, layer.heads)
+            seen = _attention(query, key, value, layer.heads)
+            out = out + strength * (seen if mask is None else seen * _placed(mask, seen))
         return out
 
     def before(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -204,6 +215,14 @@ def _hooks(layer: Any, block: Any | None, index: int, state: Attended, me: int) 
     if block is not None:
         return [layer.norm_q.register_forward_hook(keep), block.register_forward_hook(after)]
     return [layer.to_q.register_forward_hook(keep), layer.to_out[0].register_forward_pre_hook(before)]
+
+
+def _placed(mask: Tensor, places: Tensor) -> Tensor:
+    """A mask (1, H, W) over the places (B, places, width) of a layer, which lie in rows of its proportions."""
+    from diffusers.image_processor import IPAdapterMaskProcessor
+
+    found: Tensor = IPAdapterMaskProcessor.downsample(mask, *places.shape)
+    return found.to(places)
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:

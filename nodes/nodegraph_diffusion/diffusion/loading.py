@@ -25,7 +25,7 @@ from ..checkpoint import ASSETS, Checkpoint, Component, ModelError
 from ..checkpoint.header import read_header
 from ..families import FAMILIES
 from . import quantised
-from .mapped import read_ahead
+from .mapped import in_cache, read_ahead
 from .progress import Report, silent
 from .prompts import PromptEncoder
 
@@ -69,7 +69,8 @@ def load(
             raise ModelError(f"{checkpoint.path}: tensors are missing ({error}). Get the full checkpoint") from error
     module = _hollow(checkpoint, lambda: _build(part))
     named = quantised.prepare(module, _by_todays_names(module, weights), dtype)
-    return _fill(module, named, checkpoint, dtype, device, report)
+    warm = all(in_cache(checkpoint.root / name) for name in part.files)
+    return _fill(module, named, checkpoint, dtype, device, report, warm)
 
 
 def load_tokenizer(checkpoint: Checkpoint, part: Component) -> PreTrainedTokenizerBase:
@@ -187,8 +188,9 @@ def _fill(
     dtype: torch.dtype,
     device: torch.device,
     report: Report,
+    warm: bool,
 ) -> M:
-    """Give `module` its weights, in the order they have in the file."""
+    """Give `module` its weights, in the order they have in the file, which is in the system's cache if it is `warm`."""
     where = checkpoint.path or checkpoint.root
     wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     if missing := [name for name in wanted if weights.get(name) is None]:
@@ -205,7 +207,7 @@ def _fill(
         if quantised.is_blocks(weights[name]):
             quantised.place(module, name, weights[name], device)
         else:
-            placed[name] = _place(weights[name], dtype, device)
+            placed[name] = _place(weights[name], dtype, device, warm)
         done += weights[name].nbytes
         report(done, total)
     module.load_state_dict(placed, assign=True, strict=False)  # what is wanted is there; blocks have their place
@@ -215,11 +217,11 @@ def _fill(
     return module.eval().requires_grad_(False)
 
 
-def _place(stored: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _place(stored: Tensor, dtype: torch.dtype, device: torch.device, warm: bool) -> Tensor:
     if stored.data_ptr() % stored.element_size():  # writers need not align the data, and not every processor minds
         stored = stored.clone()
     placed = stored.to(device, dtype if stored.is_floating_point() else stored.dtype).contiguous()
-    if placed.data_ptr() == stored.data_ptr():
+    if placed.data_ptr() == stored.data_ptr() and not warm:
         read_ahead(placed)  # so that the disk is read now, with progress, and not within the first step
     return placed
 

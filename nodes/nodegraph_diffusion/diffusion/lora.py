@@ -8,6 +8,8 @@ While one is applied, each layer it changes adds `strength * change(x)` to its o
 - of a LoHa (Hyeon-Woo et al. 2021, arXiv:2108.06098) and a LoKr (Yeh et al. 2023, arXiv:2309.14859) a matrix that is
   the product, place by place or of Kronecker, of two small ones.
 
+Those of convolutions may be thin matrices around a core, which has the kernel (Tucker's decomposition).
+
 The layer's weights are not touched, so the model without it is the same to the bit, and several are a sum.
 """
 
@@ -42,27 +44,43 @@ class Change:
     @property
     def low_rank(self) -> bool:
         """Whether it is two thin matrices, and not a whole one that is made of its pieces."""
-        return "down" in self.pieces
+        return "down" in self.pieces and "mid" not in self.pieces
 
     def whole(self) -> Tensor:
         """The change of the weights, rows first; (rows, columns) also for convolutions."""
         made = self.pieces
         if self.low_rank:
             return self.scale * (made["up"].flatten(1) @ made["down"].flatten(1))
+        if "mid" in made:
+            return self.scale * _around(made["mid"], made["up"].flatten(1), made["down"].flatten(1))
+        if "hada_t1" in made:  # with a core its first matrix lies the other way
+            one, other = (_around(made[f"hada_t{i}"], made[f"hada_w{i}_a"].T, made[f"hada_w{i}_b"]) for i in (1, 2))
+            return self.scale * one * other
         if "hada_w1_a" in made:
             one, other = (made[f"hada_w{i}_a"] @ made[f"hada_w{i}_b"] for i in (1, 2))
             return self.scale * one * other
-        left, right = (
-            made[f"lokr_w{i}"] if f"lokr_w{i}" in made else made[f"lokr_w{i}_a"] @ made[f"lokr_w{i}_b"] for i in (1, 2)
-        )
+        left = made["lokr_w1"] if "lokr_w1" in made else made["lokr_w1_a"] @ made["lokr_w1_b"]
+        if "lokr_t2" in made:
+            right = _around(made["lokr_t2"], made["lokr_w2_a"].T, made["lokr_w2_b"])
+        else:
+            right = made["lokr_w2"] if "lokr_w2" in made else made["lokr_w2_a"] @ made["lokr_w2_b"]
         left = left.reshape(*left.shape, *[1] * (right.ndim - left.ndim))
         return self.scale * torch.kron(left, right.contiguous())
+
+
+def _around(core: Tensor, up: Tensor, down: Tensor) -> Tensor:
+    """The kernel (rows, columns, height, width) of three convolutions, of which the middle one has the size."""
+    return torch.einsum("oi...,po,ic->pc...", core, up, down)
 
 
 Parts = Mapping[str, Sequence[Change]]
 """The changes of a model by part: "denoiser", "text_encoder", "text_encoder_2"."""
 WHOLE: tuple[tuple[str, ...], ...] = (
     ("down", "up"),
+    ("down", "mid", "up"),
+    ("hada_t1", "hada_w1_a", "hada_w1_b", "hada_t2", "hada_w2_a", "hada_w2_b"),
+    ("lokr_w1", "lokr_t2", "lokr_w2_a", "lokr_w2_b"),
+    ("lokr_w1_a", "lokr_w1_b", "lokr_t2", "lokr_w2_a", "lokr_w2_b"),
     ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"),
     ("lokr_w1", "lokr_w2"),
     ("lokr_w1_a", "lokr_w1_b", "lokr_w2"),

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..checkpoint import ModelError
 from ..checkpoint.gguf import PLAIN
-from ..checkpoint.header import Header
+from ..checkpoint.header import QUANTISED, Header
 
 NEEDS = "needs the package gguf: pip install nodegraph[gguf]"
 EIGHT = (torch.float8_e4m3fn, torch.float8_e5m2)
@@ -33,7 +33,7 @@ def read_blocks(path: Path, header: Header, prefixes: tuple[str, ...]) -> dict[s
         ModelError: The package is missing that knows the blocks.
     """
     try:
-        from diffusers.quantizers.gguf.utils import GGUFParameter
+        from diffusers.quantizers.gguf.utils import GGUFParameter, dequantize_gguf_tensor
         from gguf import GGMLQuantizationType
     except ImportError as error:
         raise ModelError(f"{path}: {NEEDS}") from error
@@ -47,8 +47,13 @@ def read_blocks(path: Path, header: Header, prefixes: tuple[str, ...]) -> dict[s
                 stored = stored.clone()
             found[name] = stored.view(plain[tensor.dtype]).reshape(tensor.shape)
         else:
-            rows = stored.reshape(*tensor.shape[:-1], -1)
-            found[name] = GGUFParameter(rows, quant_type=GGMLQuantizationType[tensor.dtype])
+            kind = GGMLQuantizationType[tensor.dtype]
+            weights, length = QUANTISED[tensor.dtype]
+            if tensor.shape[-1] % weights:  # its rows are no whole blocks, so they cannot stay in them
+                plainly = dequantize_gguf_tensor(GGUFParameter(stored.reshape(-1, length), quant_type=kind))
+                found[name] = plainly.reshape(tensor.shape)
+            else:
+                found[name] = GGUFParameter(stored.reshape(*tensor.shape[:-1], -1), quant_type=kind)
     return found
 
 

@@ -18,6 +18,8 @@ from .denoiser import Denoise
 from .schedules import Point
 
 Span = tuple[int, int]
+Part = tuple[slice, slice]
+"""Rows and columns of the latent, in cells."""
 LEAST = 1e-6
 
 
@@ -39,8 +41,15 @@ class View:
     until: float = 0.0
 
     @property
-    def part(self) -> tuple[slice, slice]:
+    def part(self) -> Part:
         return slice(*self.rows), slice(*self.columns)
+
+
+@dataclass(slots=True)
+class Looking:
+    """Which window of the latent the network is asked about; None is the whole."""
+
+    part: Part | None = None
 
 
 class Views:
@@ -50,15 +59,22 @@ class Views:
         views: Together they cover the latent at every level of noise.
         top: Sigma at the start of the way, which `until` is a share of.
         looked: Called after each window, and may raise to end the run.
+        looking: Is told of the window while it is asked about.
 
     Raises:
         ValueError: a cell is covered by no view that is asked to the end.
     """
 
     def __init__(
-        self, views: Sequence[View], size: tuple[int, int], top: float = 1.0, looked: Callable[[], None] | None = None
+        self,
+        views: Sequence[View],
+        size: tuple[int, int],
+        top: float = 1.0,
+        looked: Callable[[], None] | None = None,
+        looking: Looking | None = None,
     ) -> None:
         self.views, self.top, self.looked = views, top, looked
+        self.looking = looking or Looking()
         cover = torch.zeros(size)
         for view in views:
             if view.until == 0:
@@ -71,7 +87,11 @@ class Views:
         made, total = torch.zeros_like(x), x.new_zeros(x.shape[-2:])
         for view in asked:
             share = view.share.to(x)
-            answer = view.denoise(x[..., *view.part].contiguous(), point)
+            self.looking.part = view.part
+            try:
+                answer = view.denoise(x[..., *view.part].contiguous(), point)
+            finally:
+                self.looking.part = None
             made[..., *view.part] += answer * share
             total[view.part] += share
             if self.looked is not None:

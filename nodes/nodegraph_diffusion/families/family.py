@@ -44,6 +44,7 @@ class Parts:
     scheduler: Mapping[str, Any]
     prediction: Prediction
     prediction_from: str = "the family"
+    low_res_scheduler: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,7 @@ class Family:
             code is, or is fused of. Dots of the name may be underscores.
         control: How its ControlNets are asked, if there are any.
         guides: Whether a T2I-Adapter of this configuration is for the family.
+        grounds: Whether there is GLIGEN for it, which is told phrases as its first text encoder pools them.
         activations: How much a call of a denoiser holds beside its weights, where that was measured.
         enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
         vae_config: What its autoencoder is configured as, whatever its file says.
@@ -190,6 +192,7 @@ class Family:
     adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()
     control: Control | None = None
     guides: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    grounds: bool = False
     activations: Activations | None = None
     enlarges: bool = False
     vae_config: Mapping[str, Any] = field(default_factory=dict)

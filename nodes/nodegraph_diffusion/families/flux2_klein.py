@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
-from . import flows
+from . import flows, unets
 from .family import Encoder, Family, Job, Parts
 
 if TYPE_CHECKING:
@@ -90,6 +91,14 @@ def _read(header: Header) -> Parts:
 
 
 def _converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    if part.name == "vae":
+        (prefix,) = part.prefixes
+        bare = {name.removeprefix(prefix): value for name, value in weights.items()}
+        norm = {name: value for name, value in bare.items() if name.startswith("bn.")}
+        moved = {"encoder.quant_conv.": "quant_conv.", "decoder.post_quant_conv.": "post_quant_conv."}
+        for old, new in moved.items():
+            bare = {new + n.removeprefix(old) if n.startswith(old) else n: value for n, value in bare.items()}
+        return unets.converted(replace(part, prefixes=("",)), bare) | norm
     from diffusers.loaders.single_file_utils import convert_flux2_transformer_checkpoint_to_diffusers
 
     bare = {flows.named(name): value for name, value in weights.items()}

@@ -87,6 +87,10 @@ def _read(header: Header) -> Parts:
 
 
 def _converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    if part.name == "vae":
+        from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
+
+        return convert_wan_vae_to_diffusers(weights)  # type: ignore[no-any-return]
     return {flows.named(name): value for name, value in weights.items()}
 
 

@@ -20,10 +20,14 @@ EDITING = 8
 
 
 def _recognise(header: Header) -> bool:
+    if found := unets.alone(header):
+        return found.family == "sd1"
     return unets.has_unet(header) and bool(header.under(CLIP)) and not unets.is_labelled(header)
 
 
 def _read(header: Header) -> Parts:
+    if found := unets.alone(header):
+        return unets.read_alone(header, found, "sd15")
     unets.needs_vae(header)
     shipped = original.shipped
     unet = original.unet(header, shipped("sd15", "unet"))
@@ -82,5 +86,6 @@ FAMILY = Family(
         lambda config: config["cross_attention_dim"] != 1024 and not config.get("addition_embed_type")
     ),
     guides=lambda config: config["adapter_type"] in ("full_adapter", "light_adapter"),
+    grounds=True,
     rank=0,
 )

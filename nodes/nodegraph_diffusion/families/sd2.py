@@ -15,10 +15,21 @@ OPEN_CLIP = "cond_stage_model.model."
 
 
 def _recognise(header: Header) -> bool:
-    return unets.has_unet(header) and bool(header.under(OPEN_CLIP)) and not unets.is_labelled(header)
+    if found := unets.alone(header):
+        return found.family == "sd2"
+    return has_open_clip(header) and not unets.is_labelled(header)
+
+
+def has_open_clip(header: Header) -> bool:
+    """Whether a file holds a UNet beside one text encoder, by OpenCLIP's names."""
+    return unets.has_unet(header) and bool(header.under(OPEN_CLIP))
 
 
 def _read(header: Header) -> Parts:
+    if found := unets.alone(header):
+        parts = unets.read_alone(header, found, "sd21")
+        predicts, source = _prediction(header, int(parts.denoiser.config["in_channels"]))
+        return replace(parts, prediction=predicts, prediction_from=source)
     unets.needs_vae(header)
     shipped = original.shipped
     unet = original.unet(header, shipped("sd21", "unet"))

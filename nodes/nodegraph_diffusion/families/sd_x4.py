@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..checkpoint import original
+from ..checkpoint.header import Header
 from . import unets
-from .family import Family, Job
+from .family import Family, Job, Parts
 from .sd2 import FAMILY as SD2
+from .sd2 import OPEN_CLIP, has_open_clip
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +32,36 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
     return out
 
 
+def _recognise(header: Header) -> bool:
+    return has_open_clip(header) and f"{original.DENOISER}label_emb.weight" in header.tensors
+
+
+NOISE = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "scaled_linear"}
+"""Of the latent and of the small picture alike."""
+
+
+def _read(header: Header) -> Parts:
+    unets.needs_vae(header)
+    shipped = original.shipped
+    config = shipped("sd21", "unet") | {
+        "down_block_types": ["DownBlock2D", *["CrossAttnDownBlock2D"] * 3],
+        "up_block_types": [*["CrossAttnUpBlock2D"] * 3, "UpBlock2D"],
+        "only_cross_attention": [True, True, True, False],
+        "num_class_embeds": header.shape(f"{original.DENOISER}label_emb.weight")[0],
+    }
+    unet = original.unet(header, config) | {"attention_head_dim": 8}  # here it is a number of heads
+    clip = original.open_clip(header, shipped("sd21", "text_encoder"), OPEN_CLIP, unused=1)
+    vae = original.vae(header, shipped("sd21", "vae")) | {"scaling_factor": FAMILY.scaling}
+    return Parts(
+        original.part(header, *unets.UNET, unet, original.DENOISER),
+        (original.part(header, "text_encoder", "CLIPTextModel", clip, OPEN_CLIP),),
+        original.part(header, "vae", "AutoencoderKL", vae, original.VAE),
+        original.scheduler(header, "sd21") | NOISE,
+        "v_prediction",
+        low_res_scheduler=NOISE,
+    )
+
+
 FAMILY: Family = replace(
     SD2,
     name="sd_x4",
@@ -38,8 +71,8 @@ FAMILY: Family = replace(
     scaling=0.08333,
     predict=_predict,
     multiple=4,
-    recognise=lambda header: False,
-    read=None,
+    recognise=_recognise,
+    read=_read,
     shipped="",
     adapts=lambda header: False,
     control=None,

@@ -49,10 +49,14 @@ def _joined(encoded: Sequence[Encoded | None], width: int) -> Encoded:
 
 
 def _recognise(header: Header) -> bool:
+    if found := unets.alone(header):
+        return found.family == "sdxl"
     return unets.has_unet(header) and bool(header.under(OPEN_CLIP)) and unets.is_labelled(header)
 
 
 def _read(header: Header) -> Parts:
+    if found := unets.alone(header):
+        return unets.read_alone(header, found, "sdxl")
     unets.needs_vae(header)
     shipped = original.shipped
     unet = original.unet(header, shipped("sdxl", "unet"))

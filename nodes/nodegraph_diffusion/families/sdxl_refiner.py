@@ -34,21 +34,28 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
 
 
 def _recognise(header: Header) -> bool:
+    if found := unets.alone(header):
+        return found.family == "sdxl_refiner"
     return unets.has_unet(header) and bool(header.under(OPEN_CLIP)) and unets.is_labelled(header)
 
 
-def _read(header: Header) -> Parts:
-    unets.needs_vae(header)
-    shipped = original.shipped
-    # Four levels, as in 1.x, of which the middle two attend.
+def _config() -> dict[str, Any]:
+    """Four levels, as in 1.x, of which the middle two attend."""
     levels = ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"]
-    config = shipped("sdxl", "unet") | {
+    return original.shipped("sdxl", "unet") | {
         "block_out_channels": [384, 768, 1536, 1536],
         "down_block_types": levels,
         "up_block_types": [kind.replace("Down", "Up") for kind in reversed(levels)],
         "transformer_layers_per_block": [4, 4, 4, 4],
     }
-    unet = original.unet(header, config)
+
+
+def _read(header: Header) -> Parts:
+    if found := unets.alone(header):
+        return unets.read_alone(header, found, "sdxl", _config())
+    unets.needs_vae(header)
+    shipped = original.shipped
+    unet = original.unet(header, _config())
     open_clip = original.open_clip(header, shipped("sdxl", "text_encoder_2"), OPEN_CLIP)
     vae = original.vae(header, shipped("sdxl", "vae"))
     return Parts(

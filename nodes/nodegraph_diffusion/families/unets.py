@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..checkpoint import original
 from ..checkpoint.header import Header, ModelError
 from ..checkpoint.original import DENOISER, VAE
 from ..checkpoint.value import Component
-from .family import Control, Encoded, Job, Residuals
+from .family import Control, Encoded, Job, Parts, Residuals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -125,7 +127,11 @@ def converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 
     if part.name == "unet":
-        return convert_ldm_unet_checkpoint(weights, part.config)  # type: ignore[no-any-return]
+        bare = {name.removeprefix(part.prefixes[0]): value for name, value in weights.items()}
+        if "conv_in.weight" in bare:
+            return bare
+        named = {DENOISER + name: value for name, value in bare.items()}
+        return convert_ldm_unet_checkpoint(named, part.config)  # type: ignore[no-any-return]
     if part.name == "controlnet":
         return controlnet(part, weights)
     if part.name == "vae":
@@ -183,9 +189,69 @@ def has_unet(header: Header) -> bool:
     return f"{DENOISER}input_blocks.0.0.weight" in header.tensors
 
 
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A UNet in a file without text encoders.
+
+    Args:
+        prefix: What its names begin with.
+        named: Whether they are those of the original code, or of diffusers.
+        family: Whose it is.
+    """
+
+    prefix: str
+    named: bool
+    family: str
+
+
+TEXTS = ("cond_stage_model.", "conditioner.")
+MARKS = (
+    ("input_blocks.0.0.weight", "out.2.weight", "input_blocks", "label_emb.0.0.weight", True),
+    ("conv_in.weight", "conv_out.weight", "down_blocks", "add_embedding.linear_1.weight", False),
+)
+"""Of both layouts: how a UNet begins and ends, its blocks on the way down, what reads a vector beside the prompt."""
+
+
+def alone(header: Header) -> Alone | None:
+    """The UNet that a file holds without text encoders, told by its structure; None where it holds none."""
+    if header.under(*TEXTS, "control_model."):
+        return None
+    for first, last, blocks, label, named in MARKS:
+        for prefix in (DENOISER, "diffusion_model.", ""):
+            at = re.escape(f"{prefix}{blocks}.")
+            projected = next((n for n in header.tensors if re.match(rf"{at}.*\.proj_in\.weight$", n)), None)
+            if {prefix + first, prefix + last} <= header.tensors.keys() and projected:
+                levels = original.count(header, rf"{at}(\d+)\.") // (3 if named else 1)
+                if prefix + label in header.tensors:
+                    family = "sdxl" if levels == 3 else "sdxl_refiner"
+                elif prefix + ("label_emb.weight" if named else "class_embedding.weight") in header.tensors:
+                    return None  # an upscaler's
+                else:
+                    family = "sd1" if len(header.shape(projected)) == 4 else "sd2"
+                return Alone(prefix, named, family)
+    return None
+
+
+def read_alone(header: Header, found: Alone, name: str, config: dict[str, Any] | None = None) -> Parts:
+    """What a file with a UNet and without text encoders holds.
+
+    Args:
+        name: The configurations that come with the pack for its family.
+        config: That of its UNet, where it is another.
+    """
+    fitted = original.unet(header, config or original.shipped(name, "unet"), found.prefix, named=found.named)
+    tensors, renamed = header.under(found.prefix), found.named or bool(found.prefix)
+    unet = Component.of(*UNET, (header.path.name,), fitted, tensors, (found.prefix,), original=renamed)
+    vae = None
+    if found.prefix and header.under(VAE):
+        vae = original.part(header, "vae", "AutoencoderKL", original.vae(header, original.shipped(name, "vae")), VAE)
+    told, source = original.told(header) or ("epsilon", "the family")
+    return Parts(unet, (), vae, original.scheduler(header, name), told, source)
+
+
 def is_labelled(header: Header) -> bool:
-    """Whether that UNet reads a vector beside the prompt."""
-    return f"{DENOISER}label_emb.0.0.weight" in header.tensors
+    """Whether that UNet reads a vector or a number beside the prompt."""
+    return bool(header.under(f"{DENOISER}label_emb."))
 
 
 BLOCK = re.compile(r"(input|output)_blocks[._](\d+)[._](\d+)[._](.+)|middle_block[._](\d)[._](.+)")

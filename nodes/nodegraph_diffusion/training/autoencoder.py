@@ -1,4 +1,4 @@
-"""The autoencoder: 128 x 128 pictures to 4 x 16 x 16 latents and back (Kingma & Welling 2014; Rombach et al. 2022)."""
+"""The autoencoder: 128 x 128 pictures to 12 x 16 x 16 latents and back (Kingma & Welling 2014; Rombach et al. 2022)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def make_autoencoder(recipe: AutoencoderRecipe, size: int) -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
         layers_per_block=1,
-        latent_channels=4,
+        latent_channels=recipe.latents,
         norm_num_groups=recipe.groups,
         mid_block_add_attention=False,
         sample_size=size,
     )
     with torch.no_grad():
-        model.quant_conv.weight[4:] = 0
-        model.quant_conv.bias[4:] = LOG_VARIANCE
+        model.quant_conv.weight[recipe.latents :] = 0
+        model.quant_conv.bias[recipe.latents :] = LOG_VARIANCE
         for name, module in model.named_modules():
             if not isinstance(module, nn.Conv2d):
                 continue
@@ -93,7 +93,44 @@ def with_noise(latents: Tensor, share: float, generator: torch.Generator) -> Ten
     A decoder that never saw any turns it into dirt on flat backgrounds, and an encoder that never lost any to it hides
     details in small differences, which no denoiser hits.
     """
-    return latents + torch.randn(latents.shape, generator=generator) * latents.detach().std() * share
+    spread = latents.detach().std((0, 2, 3), keepdim=True)
+    return latents + torch.randn(latents.shape, generator=generator) * spread * share
+
+
+class Guide:
+    """The latents of another autoencoder, whose pictures are smaller by a whole factor: what the first channels learn.
+
+    A denoiser of those latents then knows already what the first channels show (`growth`).
+
+    Args:
+        model: Its latents must be as many to a side as those of the autoencoder that is guided.
+        factor: Pixels to a side that make one of the guide's.
+    """
+
+    def __init__(self, model: AutoencoderKL, factor: int) -> None:
+        self.model, self.factor = model.eval().requires_grad_(False), factor
+        self.channels = int(model.config["latent_channels"])
+
+    @torch.no_grad()
+    def latents(self, pictures: Tensor) -> Tensor:
+        """Latents (n, channels, h, w), scaled to a standard deviation of about 1, of pictures (n, 3, height, width)."""
+        small = nn.functional.avg_pool2d(pictures, self.factor)
+        found: Tensor = self.model.encode(small).latent_dist.mean * self.model.config["scaling_factor"]
+        return found
+
+
+@torch.no_grad()
+def normalise(model: AutoencoderKL, latents: Tensor, first: int = 0) -> None:
+    """Give each of the latents' channels from `first` on a mean of 0 and a standard deviation of 1, as `latents`
+    (n, channels, h, w) of `model` show them. Both ends of `model` are changed; what it reconstructs is not.
+    """
+    mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
+    mean[:first], deviation[:first] = 0, 1
+    into, out, count = model.quant_conv, model.post_quant_conv, len(mean)
+    into.bias[:count] = (into.bias[:count] - mean) / deviation
+    into.weight[:count] /= deviation.view(-1, 1, 1, 1)
+    out.bias += out.weight[:, :, 0, 0] @ mean
+    out.weight *= deviation.view(1, -1, 1, 1)
 
 
 class AutoencoderStage:
@@ -101,8 +138,8 @@ class AutoencoderStage:
 
     name = "autoencoder"
 
-    def __init__(self, recipe: AutoencoderRecipe, examples: Examples, seed: int) -> None:
-        self.recipe, self.examples, self.seed = recipe, examples, seed
+    def __init__(self, recipe: AutoencoderRecipe, examples: Examples, seed: int, guide: Guide | None = None) -> None:
+        self.recipe, self.examples, self.seed, self.guide = recipe, examples, seed, guide
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             self.model = make_autoencoder(recipe, examples.size)
@@ -118,6 +155,9 @@ class AutoencoderStage:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         given = self.model.decode(with_noise(latents, recipe.noise, generator)).sample
         loss = reconstruction_loss(given, pictures)
+        if self.guide is not None:
+            error = latents[:, : self.guide.channels] - self.guide.latents(pictures)
+            loss = loss + recipe.guided * error.square().mean()
         self.learner.learn(loss, index, rate(index, self.steps, recipe.decay_from))
         return loss.item()
 

@@ -7,8 +7,9 @@ prediction is multiplied by 14 before it says a colour, a velocity is not. Littl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -30,18 +31,20 @@ SCHEDULE = {
 }
 
 
-def make_denoiser(recipe: DenoiserRecipe, side: int, channels: int = 4) -> UNet2DConditionModel:
+def make_denoiser(recipe: DenoiserRecipe, side: int, channels: int) -> UNet2DConditionModel:
     """A fresh denoiser of latents (n, channels, side, side).
 
-    Every residual branch and the output begin at zero (Dhariwal & Nichol 2021).
+    Every residual branch and the output begin at zero (Dhariwal & Nichol 2021). The smallest level has attention on its
+    way down and up, so the middle goes without.
     """
     model = UNet2DConditionModel(
         sample_size=side,
         in_channels=channels,
-        out_channels=4,
+        out_channels=channels,
         block_out_channels=recipe.channels,
         layers_per_block=1,
         down_block_types=tuple("CrossAttnDownBlock2D" if on else "DownBlock2D" for on in recipe.attention),
+        mid_block_type="UNetMidBlock2D",
         up_block_types=tuple("CrossAttnUpBlock2D" if on else "UpBlock2D" for on in reversed(recipe.attention)),
         attention_head_dim=recipe.heads,
         cross_attention_dim=recipe.text_width,
@@ -77,7 +80,7 @@ def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class LatentSet:
-    """Latents (n, 4, h, w), scaled to a standard deviation of 1, and the token ids (n, length) of their captions."""
+    """Latents (n, channels, h, w), of a standard deviation of 1, and the token ids (n, length) of their captions."""
 
     latents: Tensor
     ids: Tensor
@@ -91,11 +94,51 @@ class Start(NamedTuple):
     schedule: Mapping[str, Any]
 
 
-def fresh(recipe: DenoiserRecipe, tokenizer: CLIPTokenizer, side: int, seed: int) -> Start:
-    """Networks that have learned nothing."""
+def fresh(recipe: DenoiserRecipe, tokenizer: CLIPTokenizer, side: int, channels: int, seed: int) -> Start:
+    """Networks for latents (n, channels, side, side) that have learned nothing."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        return Start(make_denoiser(recipe, side), make_text_encoder(recipe, tokenizer), SCHEDULE)
+        return Start(make_denoiser(recipe, side, channels), make_text_encoder(recipe, tokenizer), SCHEDULE)
+
+
+@cache
+def computes_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16: two to four times float32's speed, without them a tenth."""
+    known: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # of torch 2.12 on
+    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def in_passes(index: int, batch: int, count: int, seed: int) -> Tensor:
+    """The examples of step `index`, out of `count`: each once in every pass, in an order of that pass's own."""
+    a_pass, place = divmod(index, count // batch)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed * 7919 + a_pass))
+    return order[place * batch : (place + 1) * batch]
+
+
+def denoising_loss(
+    denoise: Callable[[Tensor, Tensor], Tensor],
+    latents: Tensor,
+    scheduler: DDPMScheduler,
+    snr_limit: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """How far `denoise` (noisy latents, times) is from what `scheduler` has it predict of `latents` (n, c, h, w)."""
+    # One time in each of n equal parts of the schedule: a batch's loss then hardly depends on the times drawn.
+    n = len(latents)
+    times = ((torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)) / n * 1000).long()
+    noise = torch.randn(latents.shape, generator=generator)
+    noisy = scheduler.add_noise(latents, noise, times)
+    signal = scheduler.alphas_cumprod[times]
+    # The clean latents' error then counts min(SNR, limit) times, for a velocity min(1 + SNR, limit).
+    if scheduler.config["prediction_type"] == "epsilon":
+        wanted, weight = noise, (snr_limit * (1 - signal) / signal).clamp_max(1)
+    else:
+        wanted = scheduler.get_velocity(latents, noise, times)
+        weight = (snr_limit * (1 - signal)).clamp_max(1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16()):
+        given = denoise(noisy, times).float()
+    loss: Tensor = ((given - wanted).square().mean((1, 2, 3)) * weight).mean()
+    return loss
 
 
 class DenoiserStage:
@@ -130,7 +173,7 @@ class DenoiserStage:
     def step(self, index: int) -> float:
         recipe = self.recipe
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        chosen = self._chosen(index)
+        chosen = in_passes(index, recipe.batch, len(self.examples.latents), self.seed)
         ids = self.examples.ids[chosen]
         emptied = torch.rand(len(chosen), 1, generator=generator) < recipe.empty
         ids = torch.where(emptied, self.empty, ids)
@@ -138,32 +181,14 @@ class DenoiserStage:
         self.learner.learn(loss, index, rate(index, self.steps, recipe.decay_from))
         return loss.item()
 
-    def _chosen(self, index: int) -> Tensor:
-        """The examples of step `index`: each once in every pass, in an order of that pass's own."""
-        batch, count = self.recipe.batch, len(self.examples.latents)
-        a_pass, place = divmod(index, count // batch)
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(self.seed * 7919 + a_pass))
-        return order[place * batch : (place + 1) * batch]
-
     def _loss(
         self, denoiser: nn.Module, text_encoder: nn.Module, latents: Tensor, ids: Tensor, generator: torch.Generator
     ) -> Tensor:
-        # One time in each of n equal parts of the schedule: a batch's loss then hardly depends on the times drawn.
-        n = len(latents)
-        times = ((torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)) / n * 1000).long()
-        noise = torch.randn(latents.shape, generator=generator)
-        noisy = self.scheduler.add_noise(latents, noise, times)
-        signal = self.scheduler.alphas_cumprod[times]
-        # The clean latents' error then counts min(SNR, limit) times, for a velocity min(1 + SNR, limit).
-        if self.scheduler.config["prediction_type"] == "epsilon":
-            wanted, weight = noise, (self.recipe.snr_limit * (1 - signal) / signal).clamp_max(1)
-        else:
-            wanted = self.scheduler.get_velocity(latents, noise, times)
-            weight = (self.recipe.snr_limit * (1 - signal)).clamp_max(1)
-        with torch.autocast("cpu", torch.bfloat16):
-            given = denoiser(noisy, times, text_encoder(ids).last_hidden_state).sample.float()
-        loss: Tensor = ((given - wanted).square().mean((1, 2, 3)) * weight).mean()
-        return loss
+        def denoise(noisy: Tensor, times: Tensor) -> Tensor:
+            found: Tensor = denoiser(noisy, times, text_encoder(ids).last_hidden_state).sample
+            return found
+
+        return denoising_loss(denoise, latents, self.scheduler, self.recipe.snr_limit, generator)
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:

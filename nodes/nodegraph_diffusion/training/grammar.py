@@ -67,11 +67,12 @@ OPENINGS: Final = ("a picture of", "a drawing of", "an emoji of", "an icon of")
 _NUDGE: Final = 0.02
 _SAID: Final = {"small", "big"}
 _ARTICLES: Final = {"unicorn": "a"}
+_AMERICAN: Final = {"grey": "gray"}
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """`name` is of `objects.ICONS`, `size` a word or "", (`x`, `y`) the centre, `extent` the longer side."""
+    """`name` is of `objects.OBJECTS`, `size` a word or "", (`x`, `y`) the centre, `extent` the longer side."""
 
     name: str
     size: str
@@ -99,6 +100,7 @@ class Scene:
     says_colour: bool
     says_style: bool
     opening: str = ""
+    american: bool = False
 
     @property
     def background(self) -> tuple[int, int, int]:
@@ -112,7 +114,8 @@ class Scene:
         if self.opening:
             sentence = f"{self.opening} {sentence}"
         if self.says_colour:
-            sentence += f" on {article(self.colour)} {self.colour} background"
+            colour = _AMERICAN.get(self.colour, self.colour) if self.american else self.colour
+            sentence += f" on {article(colour)} {colour} background"
         return f"{sentence}, {self.style} style" if self.says_style else sentence
 
 
@@ -157,6 +160,7 @@ def draw_scene(random: Random, names: Sequence[str]) -> Scene:
         says_colour=random.random() < 0.85,
         says_style=style != "glossy" or random.random() < 0.4,
         opening=random.choice(OPENINGS) if random.random() < 0.1 else "",
+        american=random.random() < 0.5,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .objects import ICONS, PACKAGES, SETS
+from .objects import OBJECTS, PACKAGES, SETS
 
 RENDERED = 160
 """Pixels of a rendered icon's side, before its empty margin is cut off."""
@@ -60,7 +60,7 @@ def svg(icons: dict[str, Any], name: str) -> str:
     return f'<svg {names} viewBox="0 0 {width} {height}">{icon["body"]}</svg>'
 
 
-def render(scope: Path, objects: Mapping[str, str] = ICONS) -> Sprites:
+def render(scope: Path, objects: Mapping[str, str] = OBJECTS) -> Sprites:
     """Both styles of every one of `objects` (name to icon), from the packages below `scope`."""
     import resvg_py
 
@@ -74,7 +74,7 @@ def render(scope: Path, objects: Mapping[str, str] = ICONS) -> Sprites:
     return sprites
 
 
-def load_sprites(folder: Path, objects: Mapping[str, str] = ICONS) -> Sprites:
+def load_sprites(folder: Path, objects: Mapping[str, str] = OBJECTS) -> Sprites:
     """The sprites of `objects` (name to icon): from `folder`/sprites.npz, which is made where it is missing."""
     path = folder / "sprites.npz"
     if not path.is_file():

@@ -18,7 +18,7 @@ SHARD = 500
 
 @torch.no_grad()
 def encode(model: AutoencoderKL, examples: Examples, split: Split, first: int, count: int, batch: int = 25) -> Tensor:
-    """Latents (count, 4, h, w) of `examples`, the posterior's mean, before any scaling."""
+    """Latents (count, channels, h, w) of `examples`, the posterior's mean, before any scaling."""
     found = []
     for start in range(first, first + count, batch):
         numbers = range(start, min(start + batch, first + count))
@@ -29,7 +29,7 @@ def encode(model: AutoencoderKL, examples: Examples, split: Split, first: int, c
 def load_latents(
     folder: Path, model: AutoencoderKL, examples: Examples, split: Split, count: int, report: Report
 ) -> Tensor:
-    """The first `count` latents of `split`, float16 (count, 4, h, w), from files in `folder`; missing ones are made."""
+    """The first `count` latents of `split`, float16 (n, channels, h, w), from files in `folder`, made where missing."""
     folder.mkdir(parents=True, exist_ok=True)
     shards = []
     for first in range(0, count, SHARD):
@@ -39,8 +39,3 @@ def load_latents(
             report(f"latents: {min(first + SHARD, count)} of {count} ({split.name.lower()})")
         shards.append(torch.load(path, weights_only=True)["latents"])
     return torch.cat(shards)[:count]
-
-
-def scaling_factor(latents: Tensor) -> float:
-    """What makes the latents' standard deviation 1: the `scaling_factor` of `AutoencoderKL`."""
-    return 1 / latents.float().std().item()

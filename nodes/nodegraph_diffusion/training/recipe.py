@@ -10,17 +10,20 @@ from typing import Final
 class AutoencoderRecipe:
     """`AutoencoderKL`: on square crops, which cost a quarter of a picture; on whole pictures; then the decoder alone.
 
-    `noise` is what the decoder's latents get, as a share of their standard deviation.
+    `latents` is the number of latent channels; `noise` what the decoder's latents get, as a share of their standard
+    deviation; `guided` how much the first channels' distance from a guide's counts, where there is one.
     """
 
-    channels: tuple[int, ...] = (16, 16, 48)
+    channels: tuple[int, ...] = (16, 32, 64, 96)
     groups: int = 2
+    latents: int = 12
+    guided: float = 0.3
     crop: int = 64
     crop_batch: int = 8
-    crop_steps: int = 1000
-    whole_batch: int = 4
-    whole_steps: int = 300
-    decoder_steps: int = 3000
+    crop_steps: int = 1500
+    whole_batch: int = 8
+    whole_steps: int = 120
+    decoder_steps: int = 400
     decoder_rate: float = 0.004
     learning_rate: float = 0.01
     adam_rate: float = 3e-3
@@ -33,21 +36,54 @@ class AutoencoderRecipe:
 class DenoiserRecipe:
     """`UNet2DConditionModel` with its `CLIPTextModel`, trained together on latents that were encoded once."""
 
-    channels: tuple[int, ...] = (32, 64, 128, 192)
-    attention: tuple[bool, ...] = (False, True, True, True)
-    heads: tuple[int, ...] = (1, 1, 2, 3)
+    channels: tuple[int, ...] = (64, 128, 192)
+    attention: tuple[bool, ...] = (True, True, True)
+    heads: tuple[int, ...] = (2, 4, 6)
     groups: int = 16
-    text_width: int = 192
-    text_layers: int = 2
-    tokens: int = 40
-    examples: int = 40_000
+    text_width: int = 128
+    text_layers: int = 3
+    tokens: int = 32
+    examples: int = 20_000
     held_out: int = 256
     batch: int = 32
-    steps: int = 24_000
-    learning_rate: float = 0.01
+    steps: int = 1_800
+    learning_rate: float = 0.003
     adam_rate: float = 1e-3
-    decay_from: float = 0.6
-    average: float = 0.999
+    decay_from: float = 0.4
+    average: float = 0.998
+    empty: float = 0.1
+    snr_limit: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRecipe:
+    """A `ControlNetModel` of edges; `hint` is the width of the network that reads them, doubled with every halving."""
+
+    hint: int = 8
+    examples: int = 10_000
+    held_out: int = 128
+    batch: int = 32
+    steps: int = 1000
+    learning_rate: float = 0.005
+    adam_rate: float = 1e-3
+    decay_from: float = 0.4
+    average: float = 0.99
+    snr_limit: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoraRecipe:
+    """A LoRA of `rank` for the denoiser's attention."""
+
+    rank: int = 8
+    examples: int = 2_000
+    held_out: int = 128
+    batch: int = 32
+    steps: int = 300
+    learning_rate: float = 0.003
+    adam_rate: float = 1e-3
+    decay_from: float = 0.4
+    average: float = 0.98
     empty: float = 0.1
     snr_limit: float = 5.0
 
@@ -67,12 +103,15 @@ class JudgeRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`size` is the side of every picture; `objects` how many of `objects.ICONS`, in order of the file, may appear."""
+    """`size` is the side of every picture, in pixels; scenes show the first `objects` of `objects.OBJECTS`."""
 
     seed: int = 8
     size: int = 128
+    objects: int = 68
     autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
     denoiser: DenoiserRecipe = field(default_factory=DenoiserRecipe)
+    control: ControlRecipe = field(default_factory=ControlRecipe)
+    lora: LoraRecipe = field(default_factory=LoraRecipe)
     judge: JudgeRecipe = field(default_factory=JudgeRecipe)
 
 

@@ -12,35 +12,42 @@ from diffusers import AutoencoderKL
 from torch import nn
 from transformers import CLIPTokenizer
 
-from .autoencoder import AutoencoderStage
+from .autoencoder import AutoencoderStage, normalise
 from .decoder import DecoderStage
-from .denoiser import SCHEDULE, DenoiserStage, LatentSet, fresh, make_denoiser, make_text_encoder, tokenize
+from .denoiser import DenoiserStage, LatentSet, Start, fresh, tokenize
 from .evaluation import Judge, evaluate, trained_judge
 from .export import export
-from .latents import load_latents, scaling_factor
+from .growth import Parent
+from .latents import encode, load_latents
 from .learner import restore
 from .loop import Report, save, train
 from .recipe import Recipe
 from .scenes import EmojiScenes, Examples, Split
 from .tokenizer import make_tokenizer
 
-_SCALED_BY = 500
+_NORMALISED_BY = 500
 
 
 @dataclass(frozen=True)
 class Run:
-    """Stages of `recipe` on `examples`, with checkpoints, logs and results in `folder`."""
+    """Stages of `recipe` on `examples`, with checkpoints, logs and results in `folder`.
+
+    Where `model` is the folder of a smaller model, the run begins with what that one knows.
+    """
 
     folder: Path
     recipe: Recipe
     examples: Examples
     report: Report
+    model: Path | None = None
 
     def train_autoencoder(self) -> None:
-        train(AutoencoderStage(self.recipe.autoencoder, self.examples, self.recipe.seed), self.folder, self.report)
+        guide = self._parent.guide if self._parent else None
+        stage = AutoencoderStage(self.recipe.autoencoder, self.examples, self.recipe.seed, guide)
+        train(stage, self.folder, self.report)
 
     def train_decoder(self) -> None:
-        stage = DecoderStage(self.recipe.autoencoder, self._autoencoder("autoencoder"), self.examples, self.recipe.seed)
+        stage = DecoderStage(self.recipe.autoencoder, self._autoencoder(), self.examples, self.recipe.seed)
         train(stage, self.folder, self.report)
 
     def train_judge(self) -> Judge:
@@ -50,21 +57,18 @@ class Run:
         recipe = self.recipe.denoiser
         examples = self._latents(Split.DENOISER, recipe.examples)
         held_out = self._latents(Split.VALIDATION, recipe.held_out)
-        start = fresh(recipe, self._tokenizer, examples.latents.shape[-1], self.recipe.seed)
-        stage = DenoiserStage(recipe, self._tokenizer, start, examples, held_out, self.recipe.seed)
+        stage = DenoiserStage(recipe, self._tokenizer, self._start(), examples, held_out, self.recipe.seed)
         train(stage, self.folder, self.report)
 
     def export(self) -> None:
         """Write the pipeline to `folder`/model from what is trained so far."""
-        side = self.recipe.size // 2 ** (len(self.recipe.autoencoder.channels) - 1)
-        recipe = self.recipe.denoiser
-        denoiser = make_denoiser(recipe, side)
-        text_encoder = make_text_encoder(recipe, self._tokenizer)
-        step = self._restore("denoiser", denoiser, text_encoder)
-        vae = self._autoencoder("decoder" if (self.folder / "decoder.checkpoint").is_file() else "autoencoder")
-        vae.register_to_config(scaling_factor=self._scale, force_upcast=False)
-        parts = (vae, denoiser.eval(), text_encoder.eval(), self._tokenizer)
-        size = export(self.folder / "model", *parts, schedule=SCHEDULE)
+        start, vae = self._start(), self._autoencoder()
+        step = self._restore("denoiser", start.denoiser, start.text_encoder)
+        if (self.folder / "decoder.checkpoint").is_file():
+            self._restore("decoder", vae)
+        vae.register_to_config(scaling_factor=1.0, force_upcast=False)
+        parts = (vae, start.denoiser.eval(), start.text_encoder.eval(), self._tokenizer)
+        size = export(self.folder / "model", *parts, schedule=start.schedule)
         self.report(f"export: {size / 1e6:.1f} MB, denoiser of step {step}, in {str(self.folder / 'model')!r}")
 
     def evaluate(self, prompts: int = 500) -> dict[str, Any]:
@@ -87,28 +91,36 @@ class Run:
         return make_tokenizer(self.examples.sentences(), self.recipe.denoiser.tokens)
 
     @cached_property
-    def _scale(self) -> float:
-        return scaling_factor(self._encoded(Split.DENOISER, _SCALED_BY))
+    def _parent(self) -> Parent | None:
+        return Parent(self.model, self.recipe.size, self._side) if self.model else None
 
-    def _encoded(self, split: Split, count: int) -> torch.Tensor:
-        """Unscaled latents, made once: of the finished autoencoder."""
-        vae = self._autoencoder("autoencoder", finished=True)
-        return load_latents(self.folder / "latents", vae, self.examples, split, count, self.report)
+    @property
+    def _side(self) -> int:
+        """Latents to a side."""
+        return self.recipe.size >> (len(self.recipe.autoencoder.channels) - 1)
+
+    def _start(self) -> Start:
+        recipe = self.recipe
+        start = fresh(recipe.denoiser, self._tokenizer, self._side, recipe.autoencoder.latents, recipe.seed)
+        return self._parent.carry_into(start, self._tokenizer) if self._parent else start
 
     def _latents(self, split: Split, count: int) -> LatentSet:
         path = self.folder / "latents" / f"{split.name.lower()}-ids.pt"
-        latents = self._encoded(split, count)
+        latents = load_latents(path.parent, self._autoencoder(), self.examples, split, count, self.report)
         if not path.is_file():
             captions = [self.examples.caption(split, i) for i in range(count)]
             save(path, {"ids": tokenize(self._tokenizer, captions)})
-        return LatentSet(latents * self._scale, torch.load(path, weights_only=True)["ids"])
+        return LatentSet(latents, torch.load(path, weights_only=True)["ids"])
 
-    def _autoencoder(self, stage: str, *, finished: bool = False) -> AutoencoderKL:
+    def _autoencoder(self) -> AutoencoderKL:
+        """The finished autoencoder, with normalised latents."""
         recipe = self.recipe.autoencoder
         model = AutoencoderStage(recipe, self.examples, self.recipe.seed).model
-        step = self._restore(stage, model)
-        if finished and step < recipe.crop_steps + recipe.whole_steps:
+        step = self._restore("autoencoder", model)
+        if step < recipe.crop_steps + recipe.whole_steps:
             raise RuntimeError(f"the autoencoder is at step {step}: finish it first, since latents are made once")
+        first = self._parent.guide.channels if self._parent else 0
+        normalise(model, encode(model, self.examples, Split.DENOISER, 0, _NORMALISED_BY), first)
         return model.eval()
 
     def _restore(self, stage: str, *modules: nn.Module) -> int:

@@ -2,69 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-
 import torch
-from diffusers import StableDiffusionPipeline
 
-from .denoiser import DenoiserStage, LatentSet, Start, tokenize
+from .denoiser import DenoiserStage, Start
 from .evaluation import evaluate, trained_judge
 from .export import export
-from .latents import load_latents
 from .learner import restore
-from .loop import Report, train
-from .recipe import Recipe
-from .scenes import EmojiScenes, Examples, Split
-
-PREDICTIONS = ("epsilon", "v_prediction")
+from .loop import train
+from .scenes import EmojiScenes, Split
+from .trained import Trained, schedule_of
 
 
-def picture_size(model: Path) -> int:
-    """The side of the pictures, in pixels, that the `StableDiffusionPipeline` in `model` was trained on.
-
-    Raises:
-        ValueError: There is none, or one that cannot be gone on with.
-    """
-    files = ("unet/config.json", "vae/config.json", "scheduler/scheduler_config.json")
-    try:
-        unet, vae, scheduler = (json.loads((model / file).read_text()) for file in files)
-        side, halvings = int(unet["sample_size"]), len(vae["block_out_channels"]) - 1
-    except (OSError, ValueError, TypeError, KeyError):
-        raise ValueError(
-            f"{str(model)!r} is no StableDiffusionPipeline folder with {', '.join(files)}: name one that "
-            "diffusers saved"
-        ) from None
-    if (given := scheduler.get("prediction_type", "epsilon")) not in PREDICTIONS:
-        raise ValueError(
-            f"{str(model)!r} predicts {given!r}, but {' or '.join(PREDICTIONS)} is needed to go on with it"
-        )
-    return side << halvings
-
-
-@dataclass(frozen=True)
-class Tuning:
+class Tuning(Trained):
     """The denoiser and text encoder of the `StableDiffusionPipeline` in `model`, learning from `examples` in `folder`.
 
     Its autoencoder, tokenizer and noise schedule stay what they are.
     """
-
-    folder: Path
-    model: Path
-    recipe: Recipe
-    examples: Examples
-    report: Report
 
     def run(self, prompts: int = 500) -> None:
         """Train, from the last checkpoint where there is one, write the pipeline to `folder`/model, and judge `prompts`
         pictures of it where it learned from scenes of the grammar.
         """
         recipe = self.recipe.denoiser
-        latents = self._latents(Split.DENOISER, recipe.examples)
-        held_out = self._latents(Split.VALIDATION, recipe.held_out)
-        stage = DenoiserStage(recipe, self._pipeline.tokenizer, self._start(), latents, held_out, self.recipe.seed)
+        latents = self.latents(Split.DENOISER, recipe.examples)
+        held_out = self.latents(Split.VALIDATION, recipe.held_out)
+        stage = DenoiserStage(recipe, self.pipeline.tokenizer, self._start(), latents, held_out, self.recipe.seed)
         self.report(f"before: {stage.measure()}")
         train(stage, self.folder, self.report)
         self.export()
@@ -74,25 +36,13 @@ class Tuning:
 
     def export(self) -> None:
         """Write what is trained so far to `folder`/model."""
-        start, pipeline = self._start(), self._pipeline
+        start, pipeline = self._start(), self.pipeline
         saved = torch.load(self.folder / "denoiser.checkpoint", weights_only=True)
         restore(start[:2], saved["learner"]["averages"])
         parts = (pipeline.vae, start.denoiser.eval(), start.text_encoder.eval(), pipeline.tokenizer)
         size = export(self.folder / "model", *parts, schedule=start.schedule)
         self.report(f"export: {size / 1e6:.1f} MB, denoiser of step {saved['step']}")
 
-    @cached_property
-    def _pipeline(self) -> StableDiffusionPipeline:
-        return StableDiffusionPipeline.from_pretrained(self.model, dtype=torch.float32, local_files_only=True)
-
     def _start(self) -> Start:
-        config = self._pipeline.scheduler.config
-        names = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
-        denoiser = self._pipeline.unet.to(memory_format=torch.channels_last)
-        return Start(denoiser, self._pipeline.text_encoder, {name: config[name] for name in names})
-
-    def _latents(self, split: Split, count: int) -> LatentSet:
-        vae = self._pipeline.vae
-        latents = load_latents(self.folder / "latents", vae, self.examples, split, count, self.report)
-        captions = [self.examples.caption(split, i) for i in range(count)]
-        return LatentSet(latents * vae.config.scaling_factor, tokenize(self._pipeline.tokenizer, captions))
+        denoiser = self.pipeline.unet.to(memory_format=torch.channels_last)
+        return Start(denoiser, self.pipeline.text_encoder, schedule_of(self.pipeline))

@@ -278,12 +278,14 @@ export type VersionView = {
 export type WorkerView = {
   readonly number: number;
   readonly device: string;
+  readonly host: string;
   readonly process: number | null;
   readonly ready: boolean;
   readonly job: string | null;
   readonly done: number;
   readonly deaths: number;
   readonly died_of: string | null;
+  readonly holds: readonly string[];
 };
 
 export type WorkersView = {

@@ -1,0 +1,59 @@
+"""What nodes that read a small `.safetensors` file beside a model share: it is opened, told apart and listed alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from nodegraph import Folders, NodeError
+
+from .checkpoint import ModelError, find_file, list_files
+
+
+class Read(Protocol):
+    """What is known of a file from its header."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def revision(self) -> str: ...
+
+
+A = TypeVar("A", bound=Read)
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterFiles(Generic[A]):
+    """A kind of file.
+
+    Args:
+        read: Looks at one. Raises `ModelError`.
+        says: What it is for, in words.
+    """
+
+    read: Callable[[Path], A]
+    says: Callable[[A], str]
+
+    def open(self, source: str, folders: Folders, port: str = "source") -> A:
+        """The one that `source` names. Raises `NodeError` at `port`."""
+        try:
+            return self.read(find_file(source, folders.models))
+        except ModelError as error:
+            raise NodeError(str(error), port) from error
+
+    def revision(self, source: str, folders: Folders) -> str:
+        """What changes when the file does."""
+        found = self.open(source, folders)
+        return f"{found.path}\0{found.revision}"
+
+    def listed(self, folders: Folders) -> dict[str, str]:
+        """Those in the folders of models, each with what it is for."""
+        made: dict[str, str] = {}
+        for source in list_files(folders.models):
+            try:
+                made[source] = self.says(self.read(find_file(source, folders.models)))
+            except ModelError:
+                continue
+        return made

@@ -1,0 +1,59 @@
+"""Other looks for the scenes, which a LoRA can learn: what it learned is then plain to see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageFilter, ImageOps
+
+from .scenes import EmojiScenes, Pixels, Split
+
+BLOCK: Final = 4
+"""Pixels to a side of what "blocks" makes one colour."""
+
+INK, PAPER = (30, 34, 80), (250, 246, 232)
+
+
+def blocks(picture: Pixels) -> Pixels:
+    """Squares of `BLOCK` pixels, each of one colour out of 216."""
+    image = Image.fromarray(picture)
+    small = image.resize((image.width // BLOCK, image.height // BLOCK), Image.Resampling.BOX)
+    few = small.point([round(value / 51) * 51 for value in range(256)] * 3)
+    return np.asarray(few.resize(image.size, Image.Resampling.NEAREST))
+
+
+def drawing(picture: Pixels) -> Pixels:
+    """Lines of ink where colours meet, on paper."""
+    grey = ImageOps.grayscale(Image.fromarray(picture)).filter(ImageFilter.GaussianBlur(0.6))
+    values = np.asarray(grey, dtype=np.float32)
+    down, across = np.gradient(values)
+    ink = np.clip(np.hypot(down, across) / 24, 0, 1)[..., None]
+    found: Pixels = (np.array(PAPER) * (1 - ink) + np.array(INK) * ink).round().astype(np.uint8)
+    return found
+
+
+STYLES: Final[Mapping[str, Callable[[Pixels], Pixels]]] = {"blocks": blocks, "drawing": drawing}
+
+
+@dataclass(frozen=True, slots=True)
+class StyledScenes:
+    """The pictures of `scenes` in another look, which their captions do not say. Implements `Examples`."""
+
+    scenes: EmojiScenes
+    style: str
+
+    @property
+    def size(self) -> int:
+        return self.scenes.size
+
+    def caption(self, split: Split, index: int) -> str:
+        return self.scenes.caption(split, index)
+
+    def pixels(self, split: Split, index: int) -> Pixels:
+        return STYLES[self.style](self.scenes.pixels(split, index))
+
+    def sentences(self) -> Iterable[str]:
+        return self.scenes.sentences()
