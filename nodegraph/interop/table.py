@@ -355,6 +355,7 @@ ENTRIES: Mapping[str, Entry] = {
     "SamplerCustomAdvanced": Entry("Sample", CUSTOM, ("latent", "steps"), AS_THERE),
     # pictures
     "LoadImage": Entry("LoadImage", {"file": Take("image", _file)}, ("image", "mask")),
+    "LoadImageOutput": Entry("LoadImage", {"file": Take("image", _file)}, ("image", "mask")),
     "LoadImageMask": Entry(
         "LoadImage", {"file": Take("image", _file)}, ("mask",), ignored={"channel": "it is alpha"}, refuse=_alpha
     ),
@@ -436,6 +437,7 @@ TWINS: Mapping[str, Refuse] = {"ImageToMask": _no_alpha}
 """Why a twin cannot do what is asked, for those that cannot do everything."""
 TEXTS: Mapping[str, tuple[str, ...]] = {
     "CLIPTextEncodeFlux": ("clip_l", "t5xxl"),
+    "CLIPTextEncodeSD3": ("clip_l", "clip_g", "t5xxl"),
     "CLIPTextEncodeSDXL": ("text_g", "text_l"),
     "CLIPTextEncodeSDXLRefiner": ("text",),
 }

@@ -30,6 +30,16 @@ def check_width(model: Model, prompt: Conditioning, port: str) -> None:
         if (width := part.tokens.shape[2]) != wanted:
             message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
             raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
+        _check_references(model, part, port)
+
+
+def _check_references(model: Model, part: Conditioning, port: str) -> None:
+    if part.references and not model.family.references:
+        raise NodeError(f"{model.family.title} looks at no further pictures; link a prompt without references", port)
+    channels = model.space.channels
+    if any(each.shape[1] != channels for each in part.references):
+        message = f"{model.checkpoint.name!r} works on latents of {channels} channels, but a reference has others"
+        raise NodeError(f"{message}; encode it with the VAE of the same model", port)
 
 
 def check_windows(
@@ -153,7 +163,7 @@ def network_prompts(
         made.append(
             replace(
                 prompt, weight=part.weight, mask=mask, start=start, end=end, window=window, controls=acting,
-                negative=negative,
+                negative=negative, references=tuple(torch.from_numpy(each.copy()) for each in part.references),
             )
         )  # fmt: skip
     return made
@@ -270,6 +280,12 @@ def hole_of(model: Model, latent: Latent) -> Any:
     import torch
     from torch.nn import functional
 
+    if model.family.edits(model.checkpoint.denoiser.config):
+        if latent.masked is None:
+            message = "the model makes a picture of another, which the latent has not"
+            raise NodeError(f"{message}; link InstructPixToPixConditioning, with this model's VAE, to latent", "latent")
+        assert model.family.hole is not None
+        return model.family.hole(None, torch.from_numpy(latent.masked.copy()))
     if latent.mask is None or latent.masked is None:
         message = "is an inpainting model, which needs a picture with a hole"
         raise NodeError(f"{message}; link EncodeImage, with this model's VAE, an image and a mask, to latent", "latent")

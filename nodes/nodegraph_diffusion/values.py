@@ -201,7 +201,8 @@ class Conditioning:
     width, for families that were trained with them; None where the picture's own size stands for them. `score` is how
     beautiful a picture should be, 0 to 10, for the same; None is what pipelines take. `guidance` is told to models that
     were distilled from it; None leaves that to the run. `controls` are ControlNets that act on it alone. `grounds` say
-    to models with GLIGEN where in the picture its things are.
+    to models with GLIGEN where in the picture its things are. `references` are latents (1, C, h, w) of pictures that
+    models for editing look at beside what they make, in order.
 
     It counts `weight` times, where `mask` (1, H, W; the whole picture, of whatever size) selects, from the part `start`
     of the steps to the part `end`, or of the noise that the model was trained on if it counts `by_noise`. With a
@@ -219,6 +220,7 @@ class Conditioning:
     end: float = 1.0
     by_noise: bool = False
     window: Window | None = None
+    references: tuple[Floats, ...] = ()
     bounded: bool = False
     guidance: float | None = None
     controls: tuple[ControlHint, ...] = ()

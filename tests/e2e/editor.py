@@ -40,7 +40,7 @@ class Editor:
 
     def open(self) -> None:
         self.page.goto(self.server.url)
-        expect(self.page.locator(".shell")).to_be_visible()
+        expect(self.page.locator(".react-flow__node").first).to_be_visible(timeout=30_000)
 
     def template(self, name: str) -> None:
         """Open a workflow from the list of templates."""
@@ -79,6 +79,7 @@ class Editor:
     def drag(self, start: tuple[float, float], to: tuple[float, float], drop: bool = True) -> None:
         self.page.mouse.move(*start)
         self.page.mouse.down()
+        self.page.mouse.move(start[0] + 3, start[1])  # the first move only says that something is dragged
         self.page.mouse.move((start[0] + to[0]) / 2, (start[1] + to[1]) / 2, steps=4)
         self.page.mouse.move(*to, steps=4)
         if drop:
@@ -141,7 +142,16 @@ class Editor:
         self.page.keyboard.press("Shift+1")
 
     def background(self) -> tuple[float, float]:
-        """A point of the canvas with nothing on it."""
-        box = self.page.locator(".canvas").bounding_box()
-        assert box is not None
-        return box["x"] + box["width"] - 260, box["y"] + box["height"] - 260
+        """A point of the canvas with nothing on it or near it, as far to the lower right as there is one."""
+        x, y = self.page.evaluate(
+            """() => {
+                const box = document.querySelector('.canvas').getBoundingClientRect();
+                const free = (x, y) => document.elementFromPoint(x, y)?.classList.contains('react-flow__pane');
+                const near = [[0, 0], [24, 0], [-24, 0], [0, 24], [0, -24]];
+                for (let y = box.bottom - 200; y > box.top + 40; y -= 40)
+                    for (let x = box.right - 260; x > box.left + 40; x -= 40)
+                        if (near.every(([dx, dy]) => free(x + dx, y + dy))) return [x, y];
+                throw new Error('the canvas is full');
+            }"""
+        )
+        return x, y

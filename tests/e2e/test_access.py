@@ -159,10 +159,12 @@ def test_the_arrows_walk_from_node_to_node_and_shift_moves_them(editor: Editor) 
     editor.page.locator(".react-flow__pane").click(position={"x": 300, "y": 6})
     keys.press("ArrowRight")
     expect(editor.node("model")).to_be_focused()
-    for _ in range(5):
+    for node in ("prompt", "decode", "save"):
         keys.press("ArrowRight")
-    expect(editor.node("save")).to_be_focused()
+        expect(editor.node(node)).to_be_focused()
     keys.press("ArrowLeft")
+    expect(editor.node("decode")).to_be_focused()
+    keys.press("ArrowDown")
     expect(editor.node("enlarge")).to_be_focused()
     before = editor.document()["layout"]["nodes"]["enlarge"]
     keys.press("Shift+ArrowDown")

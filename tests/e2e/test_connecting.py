@@ -96,7 +96,7 @@ def test_a_loose_node_dropped_on_a_link_is_put_into_it(editor: Editor) -> None:
 
 def test_a_link_taken_by_its_end_is_dropped_elsewhere_or_gone(editor: Editor) -> None:
     x, y = editor.spot(editor.input("save", "image"))
-    editor.drag((x - 9, y), editor.background())
+    editor.drag((x - 12, y), editor.background())
     assert "enlarge.image > save.image" not in editor.links()
     editor.page.keyboard.press("Control+Z")
     assert "enlarge.image > save.image" in editor.links()

@@ -177,10 +177,7 @@ def test_a_dragged_node_is_held_in_line_with_another(editor: Editor) -> None:
     places = editor.document()["layout"]["nodes"]
     x, y = editor.spot(editor.node("save").locator(".node-title"))
     other = editor.spot(editor.node("sample").locator(".node-title"))
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 3, y)  # so far nothing is dragged
-    page.mouse.move(x + 30, other[1] + 2, steps=4)
+    editor.drag((x, y), (x + 30, other[1] + 2), drop=False)
     expect(page.locator(".guide").first).to_be_attached()
     page.mouse.up()
     expect(page.locator(".guide")).to_have_count(0)

@@ -90,8 +90,10 @@ def autoencoder(family: str, channels: int = 4) -> Any:
 
 
 @cache
-def sd1() -> Any:
-    small = config("sd15", "unet", block_out_channels=[32, 64, 64, 64], cross_attention_dim=64, sample_size=8)
+def sd1(channels: int = 4) -> Any:
+    small = config(
+        "sd15", "unet", block_out_channels=[32, 64, 64, 64], cross_attention_dim=64, sample_size=8, in_channels=channels
+    )
     with seeded(2):
         unet = ready(diffusers.UNet2DConditionModel.from_config(small), ("attn2",))
     return quiet(
@@ -503,6 +505,11 @@ def flux_fill() -> Any:
 
 
 @cache
+def flux_canny() -> Any:
+    return _flux(diffusers.FluxControlPipeline, in_channels=128, out_channels=64)
+
+
+@cache
 def flux2_klein() -> Any:
     with seeded(9):
         transformer = ready(
@@ -600,6 +607,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "flux_dev": flux_dev,
     "flux_schnell": flux_schnell,
     "flux_fill": flux_fill,
+    "flux_canny": flux_canny,
     "flux2_klein": flux2_klein,
     "qwen_image": qwen_image,
     "z_image": z_image,

@@ -80,3 +80,32 @@ def test_a_bypassed_node_is_not_written_and_what_it_passes_on_is() -> None:
     classes = {node["class_type"]: id for id, node in written.items()}
     assert set(classes) == {"EmptyImage", "SaveImage"}
     assert written[classes["SaveImage"]]["inputs"]["images"] == [classes["EmptyImage"], 0]
+
+
+def test_pictures_that_are_shown_to_models_for_editing() -> None:
+    kontext: Prompt = {
+        "1": checkpoint("demo"),
+        "2": text("1.1", "make it night"),
+        "3": node("LoadImageOutput", image="a.png [output]"),
+        "4": node("LoadImage", image="b.png"),
+        "5": node(
+            "ImageStitch", direction="right", match_image_size=True, spacing_width=0, spacing_color="white",
+            image1_="3.0", image2_="4.0",
+        ),
+        "6": node("FluxKontextImageScale", image_="5.0"),
+        "7": node("VAEEncode", pixels_="6.0", vae_="1.2"),
+        "8": node("ReferenceLatent", conditioning_="2.0", latent_="7.0"),
+        "9": node("FluxGuidance", guidance=2.5, conditioning_="8.0"),
+        "10": node("ConditioningZeroOut", conditioning_="2.0"),
+        "11": sampler("1.0", "9.0", "10.0", "7.0", 5, 4, 1.0, "euler", "simple"),
+        **decoded("11.0", "1.2", "12", "13"),
+    }  # fmt: skip
+    opened = open_document(json.dumps(kontext).encode(), REGISTRY)
+    assert {n.code for n in opened.notes} <= {"changed"}
+    nodes = opened.workflow.nodes
+    assert nodes["reference_latent_8"].type == "comfyui/ReferenceLatent@1"
+    assert nodes["load_image_output_3"].inputs["file"] == "a.png"
+    made = export(opened.workflow, REGISTRY)
+    assert made.whole
+    plain = json.loads(json.dumps(kontext).replace(" [output]", ""))
+    assert trees(made.prompt) == trees(plain)

@@ -89,6 +89,28 @@ def InpaintModelConditioning(
     return Hole(positive, negative, replace(_latent(picture, samples, hole, hidden), keeps=noise_mask))
 
 
+@node(version=1, title="InstructPixToPixConditioning", lane="gpu", category=CATEGORY)
+def InstructPixToPixConditioning(
+    ctx: Context, positive: Conditioning, negative: Conditioning, vae: Vae, pixels: Image
+) -> Hole:
+    """Prepare a picture for models that were trained to make another of it: InstructPix2Pix, Flux.1 Canny and Depth.
+
+    Args:
+        positive: Passed on.
+        negative: Passed on.
+        pixels: The picture. What is beyond a multiple of 8 pixels is cut off on both sides.
+    Returns:
+        positive: As it came.
+        negative: As it came.
+        latent: An empty latent of its size, with the picture beside it.
+    """
+    whole = np.zeros((1, pixels.height, pixels.width), np.float32)
+    picture, _ = _cropped(pixels, whole)
+    seen = _encode(ctx, vae, picture)
+    latent = Latent(picture.width, picture.height, len(seen), np.zeros_like(seen), None, seen, keeps=False)
+    return Hole(positive, negative, latent)
+
+
 @node(version=1, title="LatentUpscale", category=CATEGORY)
 def LatentUpscale(
     samples: Latent, upscale_method: LatentMethod = "nearest-exact", width: Side = 512, height: Side = 512,

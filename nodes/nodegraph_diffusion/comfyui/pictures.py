@@ -26,6 +26,7 @@ Sigma = Annotated[float, Field(ge=0.1, le=10), Widget("number", step=0.1)]
 Threshold = Annotated[float, Field(ge=0.01, le=0.99), Widget("number", step=0.01)]
 Side = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
 Factor = Annotated[float, Field(ge=0.01, le=8), Widget("number", step=0.01)]
+Gap = Annotated[int, Field(ge=0, le=1024), Widget("number", step=2)]
 
 
 class Padded(NamedTuple):
@@ -346,3 +347,67 @@ def GetImageSize(image: Image) -> Size:
         batch_size: How many pictures the batch has.
     """
     return Size(image.width, image.height, image.batch)
+
+
+@node(version=1, title="FluxKontextImageScale", category=CATEGORY)
+def FluxKontextImageScale(image: Image) -> Image:
+    """Bring a picture to the size nearest to its proportions on which Flux.1 Kontext was trained."""
+    from diffusers.pipelines.flux.pipeline_flux_kontext import PREFERRED_KONTEXT_RESOLUTIONS as SIZES
+
+    wanted = image.width / image.height
+    _, width, height = min((abs(wanted - width / height), width, height) for width, height in SIZES)
+    return Image(scaled(image.pixels, width, height, "lanczos", "center"))
+
+
+@node(version=1, title="ImageStitch", category=CATEGORY)
+def ImageStitch(
+    image1: Image, direction: Literal["right", "down", "left", "up"] = "right", match_image_size: bool = True,
+    spacing_width: Gap = 0, spacing_color: Literal["white", "black", "red", "green", "blue"] = "white",
+    image2: Image | None = None,
+) -> Image:  # fmt: skip
+    """Put a picture beside another.
+
+    Args:
+        direction: Where the second lies.
+        match_image_size: Bring the second to the height of the first, or to its width where it lies below or above.
+            Otherwise the smaller one is set in black.
+        spacing_width: Pixels between them.
+        spacing_color: What is between them.
+        image2: The second. Without it the first is given on.
+    """
+    if image2 is None:
+        return image1
+    beside = direction in ("right", "left")
+    one, other = image1.pixels, image2.pixels
+    if match_image_size:
+        if beside:
+            width, height = max(1, int(image1.height * image2.width / image2.height)), image1.height
+        else:
+            width, height = image1.width, max(1, int(image1.width * image2.height / image2.width))
+        other = scaled(other, width, height, "lanczos")
+    across = 2 if beside else 3
+    longest = max(one.shape[across], other.shape[across])
+    batch = max(len(one), len(other))
+    parts = [_centred(_filled(each, batch), across, longest) for each in (one, other)]
+    if spacing_width:
+        shape = [batch, 3, longest, longest]
+        shape[5 - across] = spacing_width + spacing_width % 2
+        colour = np.asarray(COLOURS[spacing_color], np.float32)
+        parts.insert(1, np.broadcast_to(colour[:, None, None], shape))
+    return Image(np.concatenate(parts if direction in ("right", "down") else parts[::-1], axis=5 - across))
+
+
+COLOURS = {"white": (1, 1, 1), "black": (0, 0, 0), "red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
+
+
+def _filled(pixels: Floats, batch: int) -> Floats:
+    """A batch made as long by repeating its last picture."""
+    return pixels if len(pixels) == batch else np.concatenate([pixels, pixels[-1:].repeat(batch - len(pixels), axis=0)])
+
+
+def _centred(pixels: Floats, axis: int, length: int) -> Floats:
+    """A picture in the middle of black, so long along an axis."""
+    before = (length - pixels.shape[axis]) // 2
+    edges = [(0, 0)] * 4
+    edges[axis] = (before, length - pixels.shape[axis] - before)
+    return np.pad(pixels, edges)

@@ -13,7 +13,7 @@ from nodegraph import Context, Facts, Known, NodeError, Widget, node
 from ..encode_prompt import encoded
 from ..handles import TextEncoder
 from ..params import Guidance, Text, Unit
-from ..values import Conditioning, Mask, Window
+from ..values import Conditioning, Latent, Mask, Window
 
 CATEGORY = "ComfyUI"
 Strength = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.01)]
@@ -107,6 +107,41 @@ def FluxGuidance(conditioning: Conditioning, guidance: Guidance = 3.5) -> Condit
     return conditioning.each(lambda part: replace(part, guidance=guidance))
 
 
+@node(version=1, title="ReferenceLatent", category=CATEGORY)
+def ReferenceLatent(conditioning: Conditioning, latent: Latent | None = None) -> Conditioning:
+    """Show a model for editing, such as Flux.1 Kontext, a picture beside what it makes.
+
+    Args:
+        latent: The picture, encoded. Several nodes behind each other show several.
+    """
+    if latent is None:
+        return conditioning
+    if latent.samples is None or latent.batch != 1:
+        given = "an empty latent" if latent.samples is None else f"a batch of {latent.batch}"
+        raise NodeError(f"needs one encoded picture, got {given}; link EncodeImage", "latent")
+    seen = latent.samples
+    return conditioning.each(lambda part: replace(part, references=(*part.references, seen)))
+
+
+@node(version=1, title="CLIPTextEncodeSD3", lane="gpu", category=CATEGORY)
+def CLIPTextEncodeSD3(
+    ctx: Context, clip: TextEncoder, clip_l: Text = "", clip_g: Text = "", t5xxl: Text = "",
+    empty_padding: Literal["none", "empty_prompt"] = "none",
+) -> Conditioning:  # fmt: skip
+    """Encode a prompt of its own with each of Stable Diffusion 3's text encoders.
+
+    Args:
+        clip_l: What the smaller CLIP reads.
+        clip_g: What the larger CLIP reads.
+        t5xxl: What T5 reads.
+        empty_padding: What stands for prompts that are empty: nothing, or an empty prompt as it is encoded.
+    """
+    if empty_padding == "none" and not (clip_l and clip_g and t5xxl):
+        message = "stands for empty prompts with nothing, which is not done here; write all three, or choose"
+        raise NodeError(f"{message} 'empty_prompt'", "empty_padding")
+    return _each(ctx, clip, "sd3", clip_l, clip_g, t5xxl)
+
+
 @node(version=1, title="CLIPTextEncodeFlux", lane="gpu", category=CATEGORY)
 def CLIPTextEncodeFlux(
     ctx: Context, clip: TextEncoder, clip_l: Text = "", t5xxl: Text = "", guidance: Guidance = 3.5
@@ -170,6 +205,7 @@ def _each(ctx: Context, clip: TextEncoder, family: str, *texts: str) -> Conditio
 @ConditioningSetMask.facts
 @ConditioningSetTimestepRange.facts
 @FluxGuidance.facts
+@ReferenceLatent.facts
 def _kept(known: Known) -> dict[str, Facts]:
     return {"conditioning": known["conditioning"]}
 

@@ -48,6 +48,7 @@ class Prompt:
         sizes: (1 or B, 6): original height and width, top and left of the crop, target height and width, for families
             that were trained with them; None where the picture's own size stands for them.
         score: How beautiful the picture should be, 0 to 10, for families that were trained with it.
+        references: Latents (1, C, h, w) of pictures that the network looks at beside what it makes.
         weight: How much it counts beside others.
         mask: (1, 1, h, w), at the size of the latent: where it counts; None is everywhere.
         start, end: The part of all steps on which it counts.
@@ -62,6 +63,7 @@ class Prompt:
     pooled: Tensor | None = None
     sizes: Tensor | None = None
     score: float = 6.0
+    references: tuple[Tensor, ...] = ()
     weight: float = 1.0
     mask: Tensor | None = None
     start: float = 0.0
@@ -97,7 +99,8 @@ class Prompt:
     def to(self, device: torch.device, dtype: torch.dtype) -> Prompt:
         pooled = None if self.pooled is None else self.pooled.to(device, dtype)
         sizes = None if self.sizes is None else self.sizes.to(device)
-        return replace(self, tokens=self.tokens.to(device, dtype), pooled=pooled, sizes=sizes)
+        seen = tuple(each.to(device, dtype) for each in self.references)
+        return replace(self, tokens=self.tokens.to(device, dtype), pooled=pooled, sizes=sizes, references=seen)
 
 
 Network = Callable[[Tensor, Tensor, Prompt], Tensor]
@@ -158,7 +161,8 @@ class GuidedDenoiser:
         sides = [positive] if negative is None or cfg == 1 else [negative, positive]
         self.sides = [[side] if isinstance(side, Prompt) else list(side) for side in sides]
         self.guided = len(self.sides) == 2
-        self.plain = all(len(side) == 1 and not side[0].restricted for side in self.sides)
+        plain = [len(side) == 1 and not side[0].restricted and not side[0].references for side in self.sides]
+        self.plain = all(plain)
         self.prompts = [side[0] for side in self.sides]
         if self.guided and together == "repeat" and self.plain:
             self.prompts = _of_one_length(*self.prompts)

@@ -143,6 +143,7 @@ class Family:
         sampler, schedule: What fits the family where a document does not say it.
         inpaints: Whether a denoiser of this configuration reads a picture with a hole.
         hole: What such a network reads, from the mask (B, 1, H, W), 1 where to paint, and the hidden picture's latent.
+        edits: Whether such a denoiser reads a whole picture, without a mask: `hole` is then given None for it.
         width: How wide the prompts are that a denoiser of this configuration reads.
         recognise: Whether a single file is of this family.
         read: What a single file that was recognised holds. Raises `ModelError`.
@@ -157,6 +158,7 @@ class Family:
         activations: How much a call of a denoiser holds beside its weights, where that was measured.
         enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
         vae_config: What its autoencoder is configured as, whatever its file says.
+        references: Whether it looks at further pictures beside what it makes.
         refines: Whether it only goes on from another model's latents.
         rank: Families of a lower rank are asked first whether a model is theirs.
     """
@@ -180,7 +182,8 @@ class Family:
     sampler: str = "euler"
     schedule: str = "native"
     inpaints: Callable[[Mapping[str, Any]], bool] = lambda config: False
-    hole: Callable[[Tensor, Tensor], Any] | None = None
+    hole: Callable[[Any, Tensor], Any] | None = None
+    edits: Callable[[Mapping[str, Any]], bool] = lambda config: False
     recognise: Callable[[Header], bool] = lambda header: False
     read: Callable[[Header], Parts] | None = None
     shipped: str = ""
@@ -194,4 +197,5 @@ class Family:
     enlarges: bool = False
     vae_config: Mapping[str, Any] = field(default_factory=dict)
     refines: bool = False
+    references: bool = False
     rank: int = 1

@@ -1,4 +1,5 @@
-"""Flux.1 (Black Forest Labs 2024): dev, distilled from guidance; schnell, of few steps; Fill, for inpainting."""
+"""Flux.1 (Black Forest Labs 2024): dev, distilled from guidance; schnell, of few steps; Fill, for inpainting; Kontext,
+which looks at further pictures; Canny and Depth, which read one beside the latent."""
 
 from __future__ import annotations
 
@@ -34,6 +35,12 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
         hole = job.hole.to(x)
         tokens = torch.cat([tokens, hole.repeat(batch // len(hole), 1, 1)], dim=2)
     guidance = torch.full((batch,), job.guidance, device=x.device) if network.config["guidance_embeds"] else None
+    places = _places(height // 2, width // 2)
+    own = tokens.shape[1]
+    if prompt.references:
+        seen = [flows.packed(each.to(x)).expand(batch, -1, -1) for each in prompt.references]
+        tokens = torch.cat([tokens, *seen], dim=1)
+        places = torch.cat([places, *_beside(prompt.references)])
     out = network(
         hidden_states=tokens,
         timestep=(time.expand(batch).to(x.dtype) / 1000),
@@ -41,11 +48,26 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
         pooled_projections=prompt.pooled,
         encoder_hidden_states=prompt.tokens,
         txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
-        img_ids=_places(height // 2, width // 2).to(x),
+        img_ids=places.to(x),
         return_dict=False,
         **job.residuals,
     )[0]
-    return flows.unpacked(out, height, width)
+    return flows.unpacked(out[:, :own], height, width)
+
+
+def _beside(references: Sequence[Tensor]) -> list[Tensor]:
+    """Where the tokens of further pictures are: on a level of their own, each beside or below those before it."""
+    import torch
+
+    made = []
+    down = across = 0
+    for each in references:
+        rows, columns = each.shape[-2] // 2, each.shape[-1] // 2
+        below = rows + down <= columns + across
+        start = (down, 0) if below else (0, across)
+        made.append(_places(rows, columns) + torch.tensor([1.0, *start]))
+        down, across = max(down, start[0] + rows), max(across, start[1] + columns)
+    return made
 
 
 def _control(
@@ -78,10 +100,12 @@ def _places(rows: int, columns: int) -> Tensor:
     return torch.cartesian_prod(torch.zeros(1), torch.arange(rows).float(), torch.arange(columns).float())
 
 
-def _hole(mask: Tensor, hidden: Tensor) -> Tensor:
+def _hole(mask: Tensor | None, hidden: Tensor) -> Tensor:
     """The hidden picture and every pixel of the mask, as tokens."""
     import torch
 
+    if mask is None:
+        return flows.packed(hidden)
     batch, (height, width) = max(len(mask), len(hidden)), hidden.shape[-2:]
     cell = mask.shape[-1] // width
     pixels = mask[:, 0].reshape(len(mask), height, cell, width, cell).permute(0, 2, 4, 1, 3)
@@ -99,7 +123,11 @@ def _joined(encoded: Sequence[Encoded | None], width: int) -> Encoded:
 
 def _inpaints(config: Mapping[str, Any]) -> bool:
     out = int(config.get("out_channels") or config["in_channels"])
-    return int(config["in_channels"]) == 2 * out + MASK
+    return int(config["in_channels"]) == 2 * out + MASK or _edits(config)
+
+
+def _edits(config: Mapping[str, Any]) -> bool:
+    return int(config["in_channels"]) == 2 * int(config.get("out_channels") or config["in_channels"])
 
 
 def _prefix(header: Header) -> str | None:
@@ -263,6 +291,8 @@ FAMILY = Family(
     multiple=16,
     inpaints=_inpaints,
     hole=_hole,
+    edits=_edits,
+    references=True,
     recognise=_recognise,
     shipped="flux-dev",
     read=_read,

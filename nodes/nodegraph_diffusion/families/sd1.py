@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from . import unets
 from .family import Encoder, Family, Parts
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 CLIP = "cond_stage_model.transformer."
+SCALING = 0.18215
+EDITING = 8
+"""Channels of what is read by a UNet that changes pictures as told (Brooks et al. 2023, arXiv:2211.09800)."""
 
 
 def _recognise(header: Header) -> bool:
@@ -35,13 +44,22 @@ def _read(header: Header) -> Parts:
     )
 
 
+def _edits(config: Mapping[str, Any]) -> bool:
+    return int(config["in_channels"]) == EDITING
+
+
+def _hole(mask: Tensor | None, hidden: Tensor) -> Tensor:
+    """What is read beside the latent: the mask and the hidden picture, or a whole picture as the VAE gives it."""
+    return hidden / SCALING if mask is None else unets.hole(mask, hidden)
+
+
 FAMILY = Family(
     name="sd1",
     title="Stable Diffusion 1.x",
     denoiser=unets.UNET,
     encoders=(Encoder("text_encoder", ("CLIPTextModel",), unets.clip(1, normed=True)),),
     space="sd",
-    scaling=0.18215,
+    scaling=SCALING,
     # OpenAI's CLIP, which 1.x reads, has the quick GELU; OpenCLIP, which 2.x reads, the exact one.
     owns=lambda configs: (
         configs["text_encoder"].get("hidden_act") != "gelu" and not configs["unet"].get("addition_embed_type")
@@ -55,8 +73,9 @@ FAMILY = Family(
     prediction="epsilon",
     sampler="dpmpp_2m",
     schedule="karras",
-    inpaints=unets.is_inpainting,
-    hole=unets.hole,
+    inpaints=lambda config: unets.is_inpainting(config) or _edits(config),
+    hole=_hole,
+    edits=_edits,
     recognise=_recognise,
     shipped="sd15",
     read=_read,

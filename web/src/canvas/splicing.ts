@@ -1,15 +1,16 @@
 /** Finding the links that a dragged node lies on, or that a stroke cuts. */
 
 import { along, cross } from "../core/curve";
-import { type Point, wireId, wires } from "../core/document";
+import { type Point, type Wire, wireId, wires } from "../core/document";
 import { splice } from "../core/edits";
 import { pointsOf } from "../core/reroutes";
+import { HEADER } from "../core/sizes";
 import { fits, known } from "../state/catalogue";
 import { boxes, linkEnds } from "../state/geometry";
 import { currentDocument, currentGraph } from "../state/session";
 import { isLive } from "./live";
 
-/** The link under the head of a node, if the node can be put into it. */
+/** The link under the head of a node, the nearest to its middle, if the node can be put into it. */
 export function linkUnder(id: string, at: { x: number; y: number }): string | undefined {
   const graph = currentGraph();
   const document = currentDocument();
@@ -19,16 +20,20 @@ export function linkUnder(id: string, at: { x: number; y: number }): string | un
   const own = places.get(id);
   if (!own) return undefined;
   const ends = linkEnds(graph, document, places);
+  const [left, right, bottom] = [at.x + 20, at.x + own.width - 20, at.y + Math.min(own.height, 90)];
+  const met: { wire: Wire; far: number }[] = [];
   for (const wire of all) {
     const [from, to] = ends(wire) ?? [];
     if (!from || !to) continue;
-    const name = wireId(wire);
-    const crosses = along(from, pointsOf(graph, name), to).some(
-      ([x, y]) => x > at.x + 20 && x < at.x + own.width - 20 && y > at.y && y < at.y + Math.min(own.height, 90),
+    const inside = along(from, pointsOf(graph, wireId(wire)), to).filter(
+      ([x, y]) => x > left && x < right && y > at.y && y < bottom,
     );
-    if (crosses && splice(graph, id, wire, document, known(), fits())) return name;
+    const far = inside.map(([x, y]) => Math.hypot(x - (left + right) / 2, y - at.y - HEADER / 2));
+    if (far.length > 0) met.push({ wire, far: Math.min(...far) });
   }
-  return undefined;
+  met.sort((a, b) => a.far - b.far);
+  const found = met.find(({ wire }) => splice(graph, id, wire, document, known(), fits()));
+  return found && wireId(found.wire);
 }
 
 /** The links that a stroke through these points cuts. */

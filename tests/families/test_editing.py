@@ -1,0 +1,116 @@
+"""Models that look at a picture while they make another: what diffusers makes with the same weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from families import models
+from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, picture, run, save, theirs
+from families.test_parity import mean
+from harness import link, step
+from nodegraph import RunFailed
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+
+def shown() -> torch.Tensor:
+    return torch.from_numpy(picture().pixels.copy())
+
+
+def edited(source: str, folder: Path, negative: bool = True, **settings: Any) -> dict[str, Any]:
+    """A document whose latent is that of InstructPixToPixConditioning."""
+    nodes = document(source, negative=negative, **settings)
+    nodes["picture"] = step("LoadImage@1", file=save(picture(), folder / "picture.png"))
+    other_side = link("negative.conditioning") if negative else link("prompt.conditioning")
+    nodes["seen"] = step(
+        "comfyui/InstructPixToPixConditioning@1", positive=link("prompt.conditioning"), negative=other_side,
+        vae=link("model.vae"), pixels=link("picture.image"),
+    )  # fmt: skip
+    nodes["sample"]["inputs"]["latent"] = link("seen.latent")
+    return nodes
+
+
+def test_flux_reads_a_picture_beside_the_latent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models.flux_canny().save_pretrained(tmp_path / "flux_canny")
+    distribution = diffusers.models.autoencoders.vae.DiagonalGaussianDistribution
+    monkeypatch.setattr(distribution, "sample", lambda self, generator=None: self.mode())
+    expected = theirs(
+        models.flux_canny(), prompt=PROMPT, control_image=shown() * 2 - 1, num_inference_steps=4, height=64, width=64,
+        guidance_scale=30.0, latents=_packed(noise(1, 16, 8, 8)),
+    )  # fmt: skip
+    with engine(tmp_path) as made:
+        nodes = edited("flux_canny", tmp_path, negative=False, guidance=30.0, cfg=1.0)
+        close(run(made, nodes), expected)
+        nodes["sample"]["inputs"]["latent"] = link("latent.latent")
+        (problem,) = [p for p in made.check(made.read({"nodes": nodes})) if p.port == "latent"]
+        assert "model" in problem.message
+
+
+def test_kontext_looks_at_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models.flux_dev().save_pretrained(tmp_path / "kontext")
+    monkeypatch.setattr(diffusers.pipelines.flux.pipeline_flux_kontext, "retrieve_latents", mean)
+    pipeline = models.quiet(diffusers.FluxKontextPipeline(**models.flux_dev().components))
+    expected = theirs(
+        pipeline, prompt=PROMPT, image=shown(), num_inference_steps=4, height=64, width=64, max_area=64 * 64,
+        guidance_scale=2.5, latents=_packed(noise(1, 16, 8, 8)), _auto_resize=False,
+    )  # fmt: skip
+    nodes = document("kontext", negative=False, guidance=2.5, cfg=1.0)
+    nodes["picture"] = step("LoadImage@1", file=save(picture(), tmp_path / "picture.png"))
+    nodes["encoded"] = step("EncodeImage@1", vae=link("model.vae"), image=link("picture.image"))
+    nodes["seen"] = step(
+        "comfyui/ReferenceLatent@1", conditioning=link("prompt.conditioning"), latent=link("encoded.latent")
+    )
+    nodes["sample"]["inputs"]["positive"] = link("seen.conditioning")
+    with engine(tmp_path) as made:
+        one = run(made, nodes)
+        close(one, expected)
+        nodes["twice"] = step(
+            "comfyui/ReferenceLatent@1", conditioning=link("seen.conditioning"), latent=link("encoded.latent")
+        )
+        nodes["sample"]["inputs"]["positive"] = link("twice.conditioning")
+        assert np.abs(run(made, nodes) - one).max() > 1e-3
+
+
+def _packed(latents: torch.Tensor) -> torch.Tensor:
+    made: torch.Tensor = diffusers.FluxPipeline._pack_latents(latents, *latents.shape)
+    return made
+
+
+def test_instruct_pix2pix_changes_a_picture_as_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = models.sd1(channels=8)
+    whole.save_pretrained(tmp_path / "edit")
+    cls = diffusers.StableDiffusionInstructPix2PixPipeline
+    monkeypatch.setattr(diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_instruct_pix2pix,
+                        "retrieve_latents", mean)  # fmt: skip
+    parts = {k: v for k, v in whole.components.items() if k != "image_encoder"}
+    # with a weight of 1 for the picture, its three answers are those of the two prompts that both look at it
+    expected = theirs(
+        models.quiet(cls(**parts, requires_safety_checker=False)), prompt=PROMPT, negative_prompt=NEGATIVE,
+        image=shown(), num_inference_steps=4, guidance_scale=5.0, image_guidance_scale=1.0,
+        latents=noise(1, 4, 8, 8),
+    )  # fmt: skip
+    with engine(tmp_path) as made:
+        close(run(made, edited("edit", tmp_path, schedule="leading")), expected)
+
+
+def test_what_looks_at_nothing_refuses_references(tmp_path: Path) -> None:
+    models.sd1().save_pretrained(tmp_path / "sd1")
+    nodes = document("sd1")
+    nodes["picture"] = step("LoadImage@1", file=save(picture(), tmp_path / "picture.png"))
+    nodes["encoded"] = step("EncodeImage@1", vae=link("model.vae"), image=link("picture.image"))
+    nodes["seen"] = step(
+        "comfyui/ReferenceLatent@1", conditioning=link("prompt.conditioning"), latent=link("encoded.latent")
+    )
+    nodes["sample"]["inputs"]["positive"] = link("seen.conditioning")
+    with engine(tmp_path) as made, pytest.raises(RunFailed, match="looks at no further pictures"):
+        run(made, nodes)
