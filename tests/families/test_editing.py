@@ -114,3 +114,18 @@ def test_what_looks_at_nothing_refuses_references(tmp_path: Path) -> None:
     nodes["sample"]["inputs"]["positive"] = link("seen.conditioning")
     with engine(tmp_path) as made, pytest.raises(RunFailed, match="looks at no further pictures"):
         run(made, nodes)
+
+
+def test_prompts_of_sd3_are_encoded_each_by_its_own(tmp_path: Path) -> None:
+    models.sd3().save_pretrained(tmp_path / "sd3")
+    nodes = document("sd3", negative=False, cfg=1.0)
+    with engine(tmp_path) as made:
+        alike = run(made, nodes)
+        own = {"clip_l": PROMPT, "clip_g": PROMPT, "t5xxl": PROMPT}
+        nodes["prompt"] = step("comfyui/CLIPTextEncodeSD3@1", clip=link("model.text_encoder"), **own)
+        close(run(made, nodes), alike)
+        nodes["prompt"]["inputs"]["t5xxl"] = NEGATIVE
+        assert np.abs(run(made, nodes) - alike).max() > 1e-4
+        nodes["prompt"]["inputs"]["t5xxl"] = ""
+        with pytest.raises(RunFailed, match="write all three, or choose 'empty_prompt'"):
+            run(made, nodes)

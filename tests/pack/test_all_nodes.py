@@ -181,7 +181,10 @@ ADAPTERS = {
     "comfyui/DualCLIPLoader": {"clip_name1": demo, "clip_name2": demo},
     "comfyui/TripleCLIPLoader": {"clip_name1": demo, "clip_name2": demo, "clip_name3": demo},
 }
-ELSEWHERE = ("comfyui/CLIPTextEncodeFlux", "comfyui/CLIPTextEncodeSDXL", "comfyui/CLIPTextEncodeSDXLRefiner")
+ELSEWHERE = (
+    "comfyui/CLIPTextEncodeFlux", "comfyui/CLIPTextEncodeSD3", "comfyui/CLIPTextEncodeSDXL",
+    "comfyui/CLIPTextEncodeSDXLRefiner",
+)  # fmt: skip
 """Nodes for text encoders of other families, see `interop/test_families.py`."""
 
 
