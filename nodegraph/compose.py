@@ -3,7 +3,7 @@
 >>> with compose("Text to image") as w:
 ...     model, text_encoder, vae = load_model("demo")
 ...     prompt = encode_prompt(text_encoder, w.input("prompt", "a cat on a blue background"))
-...     latent, _ = sample(model, prompt, empty_latent(width=64, height=64), seed=w.input("seed", 7))
+...     latent, _ = sample(model, prompt, empty_latent(width=128, height=128), seed=w.input("seed", 7))
 ...     w.output("image", decode(vae, latent))
 >>> w.workflow
 

@@ -102,7 +102,7 @@ def test_a_bypassed_node_lets_through_and_a_muted_one_stops_what_needs_it(editor
     job = editor.run()
     assert (job["state"], "enlarge" in job["nodes"]) == ("done", False), job
     saved = editor.server.get("/api/results?limit=1")["results"][0]
-    assert (saved["job"], saved["width"]) == (job["id"], 64)
+    assert (saved["job"], saved["width"]) == (job["id"], 128)
 
     page.keyboard.press("Control+b")
     page.keyboard.press("m")

@@ -94,15 +94,15 @@ def test_a_rectangle_is_given_by_numbers_without_a_pointer(editor: Editor) -> No
     editor.node("hole").get_by_role("button", name="Paint").focus()
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Clear").press("Enter")
-    for name, value in {"Left": "0", "Top": "0", "Width": "32", "Height": "64"}.items():
+    for name, value in {"Left": "0", "Top": "0", "Width": "64", "Height": "128"}.items():
         page.get_by_role("spinbutton", name=name).fill(value)
     page.get_by_role("button", name="Add rectangle").press("Enter")
     assert covered(editor) == 50
     page.get_by_role("button", name="Use this").press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)
     mask = pixels(editor.server.read("/api/uploads/" + editor.document()["nodes"]["hole"]["inputs"]["file"]))
-    assert (mask[:, :32] == 255).all()
-    assert (mask[:, 32:] == 0).all()
+    assert (mask[:, :64] == 255).all()
+    assert (mask[:, 64:] == 0).all()
 
 
 def test_a_sketch_becomes_the_picture_that_is_started_from(editor: Editor) -> None:

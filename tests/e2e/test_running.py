@@ -61,7 +61,7 @@ def test_what_a_node_gives_is_looked_at_on_the_node(editor: Editor) -> None:
     editor.page.keyboard.press("i")
     editor.page.get_by_role("checkbox", name="Show the picture").check()
     picture = editor.node("decode").get_by_role("button", name="Picture of Decode").locator("img")
-    expect(picture).to_have_js_property("naturalWidth", 64)
+    expect(picture).to_have_js_property("naturalWidth", 128)
     picture.click()
     expect(editor.page.get_by_role("dialog", name="Picture of Decode")).to_be_visible()
 

@@ -79,7 +79,7 @@ def cases(base: Path) -> dict[str, tuple[dict[str, Any], set[str], tuple[str, ..
         "an SDXL LoRA on SD 1": (lora, {"lora.source", "lora.model"}, ("xl-lora", "Stable Diffusion XL", "1.x")),
         "a ControlNet of another family": (control, {"control.source", "control.model"}, ("sd1-control", "XL")),
         "an SD 1 VAE on a Flux latent": (decoded, {"decode.vae", "decode.latent"}, ("'sd'", "'flux1'", "other.vae")),
-        "a VAE of a space of its own": (own, {"decode.vae", "decode.latent"}, ("'sd'", "'sd scaled by 0.26896'")),
+        "a VAE of a space of its own": (own, {"decode.vae", "decode.latent"}, ("'sd'", "'sd scaled by 1'")),
         "the refiner first": (document("sdxl_refiner"), {"sample.model", "sample.latent"}, ("refiner", "empty")),
         "a 4-channel latent into a 16-channel model": (
             second(document("flux_dev", encoded(base, "other"), negative=False), "sd1") | loaded(base, "picture"),

@@ -37,7 +37,7 @@ BASE: Prompt = {
     "1": node("CheckpointLoaderSimple", ckpt_name="demo"),
     "2": text("1.1", WORDS),
     "4": text("1.1", NOT_WORDS),
-    "5": node("EmptyLatentImage", width=64, height=64, batch_size=2),
+    "5": node("EmptyLatentImage", width=128, height=128, batch_size=2),
     "6": node("LoadImage", image="picture.png"),
     "7": node("VAEEncode", pixels_="6.0", vae_="1.2"),
 }
@@ -46,8 +46,8 @@ BASE: Prompt = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("input")
-    y, x = np.mgrid[:64, :64]
-    pixels = np.stack([x * 4, y * 4, 255 - x * 2, 255 * ((x - 30) ** 2 + (y - 35) ** 2 > 300)], axis=-1)
+    y, x = np.mgrid[:128, :128]
+    pixels = np.stack([x * 2, y * 2, 255 - x, 255 * ((x - 60) ** 2 + (y - 70) ** 2 > 1200)], axis=-1)
     Pillow.fromarray(pixels.astype(np.uint8)).save(made / "picture.png")
     return made
 
@@ -137,7 +137,7 @@ def euler(latent: str, steps: int = 10, denoise: float = 1.0, scheduler: str = "
 
 def test_from_noise_in_a_batch(engine: Engine) -> None:
     made = sampled(engine, {"3": euler("5.0")}, "3")
-    same(made, recipe(torch.zeros(2, 4, 16, 16), "normal/10"))
+    same(made, recipe(torch.zeros(2, 12, 16, 16), "normal/10"))
 
 
 def test_denoise_is_the_end_of_a_longer_way(engine: Engine, folder: Path) -> None:
@@ -162,7 +162,7 @@ def advanced(latent: str, first: int, last: int, add: str = "enable", leave: str
 
 def test_two_samplers_share_a_way(engine: Engine) -> None:
     prompt = {"10": advanced("5.0", 0, 6, leave="enable"), "11": advanced("10.0", 6, 10000, "disable")}
-    between = recipe(torch.zeros(2, 4, 16, 16), "normal/10", 0, 6)
+    between = recipe(torch.zeros(2, 12, 16, 16), "normal/10", 0, 6)
     same(sampled(engine, prompt, "10"), between)
     same(sampled(engine, prompt, "11"), recipe(between, "normal/10", 6, noise=False))
 
@@ -204,8 +204,8 @@ def test_noise_is_added_to_what_holds_noise_and_to_nothing(engine: Engine, folde
     start, _ = encoded(folder)
     prompt = {"10": advanced("7.0", 1, 3, leave="enable"), "3": euler("10.0")}
     same(sampled(engine, prompt, "3"), recipe(recipe(start, "normal/10", 1, 3), "normal/10"))
-    same(sampled(engine, {"3": euler("5.0", 10, 0.5)}, "3"), recipe(torch.zeros(2, 4, 16, 16), "normal/20", 10))
-    same(sampled(engine, {"3": advanced("5.0", 4, 10000)}, "3"), recipe(torch.zeros(2, 4, 16, 16), "normal/10", 4))
+    same(sampled(engine, {"3": euler("5.0", 10, 0.5)}, "3"), recipe(torch.zeros(2, 12, 16, 16), "normal/20", 10))
+    same(sampled(engine, {"3": advanced("5.0", 4, 10000)}, "3"), recipe(torch.zeros(2, 12, 16, 16), "normal/10", 4))
 
 
 def custom(latent: str, sigmas: str, noise: dict[str, Any]) -> Prompt:
@@ -243,9 +243,9 @@ WHOLE = (slice(None), slice(None))
 def test_boxes_are_looked_at_by_themselves(engine: Engine) -> None:
     """A box in the lower left corner of three quarters, which fades over eight cells at the two inner edges."""
     prompt = {
-        "8": node("EmptyLatentImage", width=128, height=128, batch_size=1),
+        "8": node("EmptyLatentImage", width=256, height=256, batch_size=1),
         "11": text("1.1", "a dog"),
-        "12": node("ConditioningSetArea", conditioning_="11.0", width=96, height=96, x=0, y=32, strength=2.0),
+        "12": node("ConditioningSetArea", conditioning_="11.0", width=192, height=192, x=0, y=64, strength=2.0),
         "13": node("ConditioningCombine", conditioning_1_="2.0", conditioning_2_="12.0"),
         "3": sampler("1.0", "13.0", "4.0", "8.0", SEED, 4, CFG, "euler", "karras"),
     }
@@ -253,7 +253,7 @@ def test_boxes_are_looked_at_by_themselves(engine: Engine) -> None:
     weight = 2 * fade[:, None] * fade.flip(0)[None]
     part = (slice(8, 32), slice(0, 24))
     expected = recipe(
-        torch.zeros(1, 4, 32, 32), "karras/4",
+        torch.zeros(1, 12, 32, 32), "karras/4",
         parts=lambda step: [(WORDS, WHOLE, torch.ones(32, 32)), ("a dog", part, weight)],
     )  # fmt: skip
     same(sampled(engine, prompt, "3"), expected)
@@ -264,11 +264,11 @@ def test_boxes_are_looked_at_by_themselves(engine: Engine) -> None:
 
 
 def test_a_box_around_a_mask_is_looked_at_by_itself(engine: Engine) -> None:
-    """A mask of 40 x 16 pixels on a picture of 64 x 64 whose cells are 4 wide: 10 cells, and 8 at least."""
+    """A mask of 80 x 32 pixels on a picture of 128 x 128 whose cells are 8 wide: 10 cells, and 8 at least."""
     prompt = {
-        "8": node("SolidMask", value=0.0, width=64, height=64),
-        "9": node("SolidMask", value=1.0, width=40, height=16),
-        "10": node("MaskComposite", destination_="8.0", source_="9.0", x=8, y=12, operation="add"),
+        "8": node("SolidMask", value=0.0, width=128, height=128),
+        "9": node("SolidMask", value=1.0, width=80, height=32),
+        "10": node("MaskComposite", destination_="8.0", source_="9.0", x=16, y=24, operation="add"),
         "11": text("1.1", "a dog"),
         "12": node(
             "ConditioningSetMask", conditioning_="11.0", mask_="10.0", strength=1.5, set_cond_area="mask bounds"
@@ -279,7 +279,7 @@ def test_a_box_around_a_mask_is_looked_at_by_itself(engine: Engine) -> None:
     weight = torch.zeros(8, 10)
     weight[:4] = 1.5
     made = recipe(
-        torch.zeros(2, 4, 16, 16), "karras/4",
+        torch.zeros(2, 12, 16, 16), "karras/4",
         parts=lambda step: [(WORDS, WHOLE, torch.ones(16, 16)), ("a dog", (slice(3, 11), slice(2, 12)), weight)],
     )  # fmt: skip
     same(sampled(engine, prompt, "3"), made)
@@ -296,7 +296,7 @@ def test_prompts_count_on_a_part_of_the_noise(engine: Engine) -> None:
     told = SIGMAS["karras/10"]["timesteps"]
     assert len([t for t in told if t >= 0.4 * 999]) == 5  # and not six of ten, as there would be by steps
     made = recipe(
-        torch.zeros(2, 4, 16, 16), "karras/10",
+        torch.zeros(2, 12, 16, 16), "karras/10",
         parts=lambda step: [(WORDS if told[step] >= 0.4 * 999 else "a dog", WHOLE, torch.ones(16, 16))],
     )  # fmt: skip
     same(sampled(engine, prompt, "3"), made)
@@ -323,13 +323,13 @@ def test_a_soft_mask_is_read_at_the_middle_of_each_cell(engine: Engine, folder: 
 def test_darker_parts_of_a_mask_are_kept_the_longer(engine: Engine, folder: Path) -> None:
     start, _ = encoded(folder)
     prompt = {
-        "8": node("SolidMask", value=1.0, width=64, height=64),
-        "10": node("FeatherMask", left=64, top=0, right=0, bottom=0, mask_="8.0"),
+        "8": node("SolidMask", value=1.0, width=128, height=128),
+        "10": node("FeatherMask", left=128, top=0, right=0, bottom=0, mask_="8.0"),
         "9": node("SetLatentNoiseMask", samples_="7.0", mask_="10.0"),
         "11": node("DifferentialDiffusion", model_="1.0"),
         "3": sampler("11.0", "2.0", "4.0", "9.0", SEED, 10, CFG, "euler", "normal", 0.5),
     }
-    ramp = (torch.arange(64) + 1).view(1, 1, 1, 64).expand(1, 1, 64, 64) / 64
+    ramp = (torch.arange(128) + 1).view(1, 1, 1, 128).expand(1, 1, 128, 128) / 128
     cells = functional.interpolate(ramp, (16, 16), mode="bilinear")
     told = SIGMAS["normal/20"]["timesteps"][10:]
     hard = [(cells >= t / told[0]).float() for t in told[:10]]
@@ -344,7 +344,7 @@ def test_a_hole_is_greyed_and_grown(engine: Engine, folder: Path) -> None:
     samples = encode_image(load_model("demo").vae, Image(greyed.numpy())).samples
     assert samples is not None
     kernel = torch.ones(1, 1, 6, 6)
-    grown = functional.conv2d(hard[:, None], kernel, padding=3).clamp(0, 1).round()[:, :, :64, :64]
+    grown = functional.conv2d(hard[:, None], kernel, padding=3).clamp(0, 1).round()[:, :, :128, :128]
     cells = functional.interpolate(grown, (16, 16), mode="bilinear")
     prompt = {
         "8": node("VAEEncodeForInpaint", pixels_="6.0", vae_="1.2", mask_="6.1"),

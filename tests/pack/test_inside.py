@@ -78,14 +78,14 @@ def test_steps_of_another_batch_are_refused() -> None:
 def test_a_word_acts_where_its_thing_is() -> None:
     model, text_encoder, vae = load_model("demo")
     negative = encode_prompt(text_encoder, "")
-    made = sample(model, encode_prompt(text_encoder, TEXT), empty_latent(64, 64), negative, seed=1, steps=12, cfg=4.0)
+    made = sample(model, encode_prompt(text_encoder, TEXT), empty_latent(128, 128), negative, seed=1, steps=12, cfg=4.0)
     image = decode(vae, made.latent)
     overlays, steps, words = attention_maps(model, text_encoder, image, made.latent, TEXT, words="dog apple", looks=3)
     assert words == "dog\napple"
     assert (overlays.batch, steps.batch) == (2, 6)
-    assert (steps.width, steps.height) == (64, 64)
+    assert (steps.width, steps.height) == (128, 128)
     warm = overlays.pixels[:, 0] - overlays.pixels[:, 2]  # the glow is yellow, the rest is grey
-    left, right = warm[..., :32].mean(axis=(1, 2)), warm[..., 32:].mean(axis=(1, 2))
+    left, right = warm[..., :64].mean(axis=(1, 2)), warm[..., 64:].mean(axis=(1, 2))
     assert left[0] > 2 * right[0]
     assert right[1] > 2 * left[1]
     again = attention_maps(model, text_encoder, image, made.latent, TEXT, looks=3)
@@ -117,12 +117,12 @@ def test_recording_leaves_the_model_as_it_was() -> None:
 
 @pytest.mark.parametrize(("width", "height", "factor"), [(64, 64, 2.0), (50, 70, 1.5), (64, 32, 0.5)])
 def test_a_latent_of_another_size_is_that_of_the_larger_picture(width: int, height: int, factor: float) -> None:
-    cells = (-(-height // 4), -(-width // 4))
+    cells = (-(-height // 8), -(-width // 8))
     ramp = np.broadcast_to(np.linspace(-1, 1, cells[1], dtype=np.float32), (1, 4, *cells))
     made = resize_latent(Latent(width, height, 1, ramp), factor)
     assert (made.width, made.height) == (round(width * factor), round(height * factor))
     assert made.samples is not None
-    assert made.samples.shape[2:] == (-(-made.height // 4), -(-made.width // 4))
+    assert made.samples.shape[2:] == (-(-made.height // 8), -(-made.width // 8))
     assert (np.diff(made.samples[0, 0, 0]) > 0).all()
     hard = resize_latent(Latent(width, height, 1, ramp), factor, "nearest").samples
     assert hard is not None

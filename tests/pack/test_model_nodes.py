@@ -122,7 +122,7 @@ def test_models_are_listed_with_what_they_are(tmp_path: Path) -> None:
     (tmp_path / "broken.safetensors").touch()
     found = REGISTRY.choices("models", Folders(models=(tmp_path,)))
     assert list(found) == ["demo", "broken.safetensors", "paint.safetensors", "two"]
-    assert found["demo"].startswith("the shipped demo model, epsilon, F16, 27 MB")
+    assert found["demo"].startswith("the shipped demo model, epsilon, F16, 24 MB")
     assert found["two"].startswith("Stable Diffusion 2.x, diffusers folder, v_prediction, F32")
     assert found["paint.safetensors"].startswith("Stable Diffusion 1.x, single file, for inpainting, epsilon")
     assert found["broken.safetensors"].startswith("cannot be used: ")
@@ -224,7 +224,7 @@ def test_what_does_not_go_together_is_refused() -> None:
         encode_image(vae, disc(64, 64), Mask(np.zeros((1, 64, 32), np.float32)))
     with pytest.raises(NodeError, match="image has 2, mask has 3"):
         encode_image(vae, Image(np.zeros((2, 3, 64, 64), np.float32)), Mask(np.zeros((3, 64, 64), np.float32)))
-    with pytest.raises(NodeError, match="decodes latents of 4 channels, got 16"):
+    with pytest.raises(NodeError, match="decodes latents of 12 channels, got 16"):
         decode(vae, Latent(64, 64, 1, np.zeros((1, 16, 16, 16), np.float32)))
     with pytest.warns(UserWarning, match=r"still holds noise \(sigma 3\)"):
-        decode(vae, Latent(64, 64, 1, np.zeros((1, 4, 16, 16), np.float32), sigma=3.0))
+        decode(vae, Latent(64, 64, 1, np.zeros((1, 12, 8, 8), np.float32), sigma=3.0))

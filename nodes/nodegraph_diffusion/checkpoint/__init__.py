@@ -110,15 +110,15 @@ def with_text_encoders(found: Checkpoint, source: str, folders: Sequence[Path] =
 
 def _check(root: Path, found: Checkpoint, family: Family) -> None:
     """Refuse what is of a family and yet something else, or put together of different models."""
-    usual = family.enlarges or family.inpaints(found.denoiser.config) or found.in_channels == 4
-    if family.denoiser[0] == "unet" and not usual:
+    inpaints = family.inpaints(found.denoiser.config)
+    if family.denoiser[0] == "unet" and not (family.enlarges or inpaints or found.in_channels == found.out_channels):
         what = CHANNELS.get(found.in_channels, "of another kind")
         raise ModelError(
-            f"{root}: its denoiser reads {found.in_channels} channels, needed 4, or 9 for inpainting. It is {what}, "
-            "which is not supported"
+            f"{root}: its denoiser reads {found.in_channels} channels, needed {found.out_channels}, or "
+            f"{2 * found.out_channels + 1} for inpainting. It is {what}, which is not supported"
         )
     gates = found.denoiser.config.get("attention_type", "default")
-    if gates == "gated-text-image" or (gates == "gated" and family.inpaints(found.denoiser.config)):
+    if gates == "gated-text-image" or (gates == "gated" and inpaints):
         what = "inpaints, which the plain one does too" if gates == "gated" else "reads pictures"
         raise ModelError(f"{root}: is a GLIGEN that {what}, and is not supported. Get the one that makes pictures of "
                          "text boxes")  # fmt: skip

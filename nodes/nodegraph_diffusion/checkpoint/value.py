@@ -124,5 +124,10 @@ class Checkpoint:
 
     @property
     def in_channels(self) -> int:
-        """The denoiser's: of a UNet 4, or 9 for inpainting models, which also read a mask and a masked picture."""
+        """The denoiser's: of a UNet those of the latent, or for inpainting models also a mask and a masked picture."""
         return int(self.denoiser.config["in_channels"])
+
+    @property
+    def out_channels(self) -> int:
+        """The UNet's: those of the latent."""
+        return int(self.denoiser.config["out_channels"])

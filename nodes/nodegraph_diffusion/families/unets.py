@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from ..diffusion.schedules import Table
 
 Added = Callable[["Tensor", "Prompt", Job], Mapping[str, Any]]
-INPAINTING = 9
 UNET = ("unet", "UNet2DConditionModel")
 
 
 def is_inpainting(config: Mapping[str, Any]) -> bool:
-    """Whether a UNet reads a mask and a hidden picture beside the latent."""
-    return int(config["in_channels"]) == INPAINTING
+    """Whether a UNet reads a mask and a hidden picture beside the latent: 9 channels where latents have 4."""
+    return int(config["in_channels"]) == 2 * int(config["out_channels"]) + 1
 
 
 def hole(mask: Tensor, hidden: Tensor) -> Tensor:
