@@ -81,7 +81,8 @@ def test_a_box_gets_its_prompt_and_the_rest_the_background() -> None:
 
 def test_a_layout_without_areas_is_its_background() -> None:
     prompt = encode_prompt(TEXT_ENCODER, "a cat")
-    assert np.array_equal(made(layout(TEXT_ENCODER, "a cat"), empty_latent(128, 128)), made(prompt, empty_latent(128, 128)))
+    empty = empty_latent(128, 128)
+    assert np.array_equal(made(layout(TEXT_ENCODER, "a cat"), empty), made(prompt, empty))
 
 
 def test_a_box_of_everything_with_the_same_prompt_changes_nothing() -> None:

@@ -95,7 +95,7 @@ class JudgeRecipe:
     side: int = 48
     width: int = 24
     batch: int = 64
-    steps: int = 1500
+    steps: int = 600
     learning_rate: float = 0.01
     adam_rate: float = 3e-3
     average: float = 0.99

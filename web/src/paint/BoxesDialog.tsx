@@ -1,11 +1,9 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import * as api from "../api/client";
 import { between, LEAST, type PromptBox, proportions, readBoxes, within, writeBoxes } from "../core/boxes";
-import type { End } from "../core/document";
-import { setValue } from "../core/edits";
 import { useRuns } from "../state/runs";
-import { current, currentGraph, edit } from "../state/session";
-import { closeDialog } from "../state/view";
+import { current, currentGraph } from "../state/session";
+import { closeDialog, type Put } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 import { IconButton } from "../ui/IconButton";
@@ -23,15 +21,12 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 /** Drawing boxes with a prompt each. The document gets them when this is done, as one step. */
-export default function BoxesDialog({ target }: { target: End }) {
-  const begun = useMemo(() => {
-    const value = currentGraph().nodes[target.node]?.inputs?.[target.port];
-    return readBoxes(typeof value === "string" ? value : "");
-  }, [target]);
+export default function BoxesDialog({ node, value, put }: { node: string; value: string; put: Put }) {
+  const begun = useMemo(() => readBoxes(value), [value]);
   const [boxes, setBoxes] = useState<readonly PromptBox[]>(begun.boxes);
   const [chosen, setChosen] = useState(0);
   const [fresh, setFresh] = useState<number | null>(null);
-  const shape = useMemo(() => proportions(currentGraph(), target.node), [target]);
+  const shape = useMemo(() => proportions(currentGraph(), node), [node]);
   const behind = useRuns((s) => s.jobs[current().job ?? ""]?.results.at(-1));
   const change = (at: number, by: Partial<PromptBox>) =>
     setBoxes((all) => all.map((box, i) => (i === at ? within({ ...box, ...by }) : box)));
@@ -46,7 +41,7 @@ export default function BoxesDialog({ target }: { target: End }) {
     setFresh(null);
   };
   const done = () => {
-    edit(t.edits.value, (graph) => setValue(graph, target, writeBoxes(boxes, begun.rest)));
+    put(writeBoxes(boxes, begun.rest));
     closeDialog();
   };
   return (

@@ -14,8 +14,8 @@ export interface Pull {
   readonly type: string;
 }
 
-/** Puts the name of an upload into the field that asked for a picture. */
-export type Put = (upload: string) => void;
+/** Puts a value into the field that asked for it: the name of an upload, lines of boxes. */
+export type Put = (value: string) => void;
 
 export type Dialog =
   | { readonly kind: "palette"; readonly at: Point; readonly screen: Point | null; readonly pull: Pull | null }
@@ -25,7 +25,7 @@ export type Dialog =
   | { readonly kind: "sweep"; readonly target: string | null }
   | { readonly kind: "grid"; readonly id: string }
   | { readonly kind: "mask"; readonly put: Put; readonly picture: string | null; readonly mask: string | null }
-  | { readonly kind: "boxes"; readonly target: End }
+  | { readonly kind: "boxes"; readonly node: string; readonly value: string; readonly put: Put }
   | { readonly kind: "sketch"; readonly put: Put; readonly picture: string | null }
   | { readonly kind: "camera"; readonly put: Put }
   /** The links of a node, to lead one of them over a point. */

@@ -13,7 +13,7 @@ export function BoxesField({ label, value, doc, place, onChange }: FieldProps<st
         size={14}
         className="nodrag"
         label={t.boxes.draw}
-        onClick={() => openDialog({ kind: "boxes", target: place })}
+        onClick={() => openDialog({ kind: "boxes", node: place.node, value: value ?? "", put: onChange })}
       />
       <textarea
         aria-label={label}
