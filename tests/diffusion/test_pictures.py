@@ -117,13 +117,13 @@ def test_any_size_is_padded_with_its_border(width: int, height: int, vae: Autoen
 
 
 def test_the_demo_model_gives_its_pictures_back(demo: AutoencoderKL) -> None:
-    picture = scene(64)
+    picture = scene(128)
     latents = encode(demo, picture)
-    assert latents.shape == (1, 4, 16, 16)
+    assert latents.shape == (1, 12, 16, 16)
     assert 0.5 < latents.std() < 2, "the scaling factor makes latents about unit spread"
-    assert psnr(decode(demo, latents, 64, 64), picture) > 20
-    odd = picture[..., :61, :50]
-    assert psnr(decode(demo, encode(demo, odd), 50, 61), odd) > 20
+    assert psnr(decode(demo, latents, 128, 128), picture) > 20
+    odd = picture[..., :122, :100]
+    assert psnr(decode(demo, encode(demo, odd), 100, 122), odd) > 20
 
 
 def test_a_picture_does_not_depend_on_its_batch(vae: AutoencoderKL) -> None:
@@ -189,13 +189,13 @@ def test_tiles_cover_every_pixel_once(width: int, height: int) -> None:
 
 
 def test_tiles_agree_with_the_whole(demo: AutoencoderKL) -> None:
-    picture = scene(320)
+    picture = scene(640)
     latents = encode(demo, picture, tiled=False)
     assert psnr(encode(demo, picture, tiled=True) / 6, latents / 6) > 38
-    one, many = decode(demo, latents, 320, 320, tiled=False), decode(demo, latents, 320, 320, tiled=True)
+    one, many = decode(demo, latents, 640, 640, tiled=False), decode(demo, latents, 640, 640, tiled=True)
     assert not torch.equal(one, many)
     assert psnr(many, one) > 38
-    assert psnr(many, picture) > psnr(one, picture) - 0.2
+    assert psnr(many, picture) > psnr(one, picture) - 0.5
     # No seam: what tiling changes it changes slowly, from column to column by less than two of 255 levels.
     assert (many - one).mean(dim=(0, 1, 2)).diff().abs().max() < 2 / 255
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 CLIP = "cond_stage_model.transformer."
 SCALING = 0.18215
-EDITING = 8
-"""Channels of what is read by a UNet that changes pictures as told (Brooks et al. 2023, arXiv:2211.09800)."""
 
 
 def _recognise(header: Header) -> bool:
@@ -45,7 +43,7 @@ def _read(header: Header) -> Parts:
 
 
 def _edits(config: Mapping[str, Any]) -> bool:
-    return int(config["in_channels"]) == EDITING
+    return int(config["in_channels"]) == 2 * int(config["out_channels"])
 
 
 def _hole(mask: Tensor | None, hidden: Tensor) -> Tensor:
