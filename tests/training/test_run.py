@@ -246,6 +246,22 @@ def test_a_lora_learns_beside_a_model(folder: Path, tmp_path: Path) -> None:
     assert opened(str(tmp_path / "lora.safetensors"), Folders()).width == toys.RECIPE.denoiser.text_width
 
 
+def test_latents_of_another_look_are_not_taken(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        Image.new("RGB", (32, 32), (20 * number, 99, 200)).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text("a colour")
+    given = ["lora", "--folder", str(tmp_path / "run"), "--pictures", str(tmp_path), "--model", str(folder / "model")]
+    main(given, toys.RECIPE, toys.RECIPE)
+    main(given, toys.RECIPE, toys.RECIPE)  # the same again goes on
+    for number in range(12):
+        Image.new("RGB", (32, 32), (99, 20 * number, 0)).save(tmp_path / f"{number}.png")
+    with pytest.raises(SystemExit):
+        main(given, toys.RECIPE, toys.RECIPE)
+    assert "has latents of other pictures" in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_a_style_changes_the_look_and_not_what_is_said(style: str) -> None:
     scenes = toys.scenes(64)

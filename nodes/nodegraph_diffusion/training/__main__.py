@@ -13,6 +13,7 @@ import torch
 from ..diffusion.allocator import tune_allocator
 from .control import Control
 from .icons import load_sprites
+from .latents import OtherLatents
 from .lora import Lora
 from .objects import OBJECTS
 from .pictures import FolderExamples
@@ -76,10 +77,13 @@ def main(arguments: Sequence[str] | None = None, recipe: Recipe = DEMO, tuned: R
             run = Run(given.folder, recipe, _examples(given, recipe), _say, given.model)
     except (ValueError, RuntimeError) as error:  # what is given or set up is not as it must be
         parser.error(str(error))
-    if given.stage in LATER:
-        later.run()
-    else:
-        STAGES[given.stage](run)
+    try:
+        if given.stage in LATER:
+            later.run()
+        else:
+            STAGES[given.stage](run)
+    except OtherLatents as error:
+        parser.error(str(error))
 
 
 def _examples(given: argparse.Namespace, recipe: Recipe) -> Examples:

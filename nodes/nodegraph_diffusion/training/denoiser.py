@@ -20,7 +20,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .learner import Learner
 from .loop import rate
-from .recipe import DenoiserRecipe
+from .recipe import DenoiserRecipe, NoiseRecipe
 
 SCHEDULE = {
     "num_train_timesteps": 1000,
@@ -142,23 +142,23 @@ def denoising_loss(
 
 
 class DenoiserStage:
-    """Learns a denoiser and a text encoder from `examples`. Implements `Stage`.
+    """Learns what of a denoiser and a text encoder requires a gradient, from `examples`. Implements `Stage`.
 
     Args:
         start: What it begins with; changed in place.
     """
 
-    name = "denoiser"
-
     def __init__(
         self,
-        recipe: DenoiserRecipe,
+        recipe: NoiseRecipe,
         tokenizer: CLIPTokenizer,
         start: Start,
         examples: LatentSet,
         held_out: LatentSet,
         seed: int,
+        name: str = "denoiser",
     ) -> None:
+        self.name = name
         self.recipe, self.examples, self.held_out, self.seed = recipe, examples, held_out, seed
         self.denoiser, self.text_encoder = start.denoiser.train(), start.text_encoder.train()
         # torch's fused attention is twenty times slower backwards than the plain one, in bfloat16 on a processor.

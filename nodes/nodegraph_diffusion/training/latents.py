@@ -12,8 +12,15 @@ from .autoencoder import to_tensor
 from .loop import Report, save
 from .scenes import Examples, Split
 
+NEAR = 0.05
+"""How far latents that were made before may be from the same made again: half floats and threads differ a little."""
+
 SHARD = 500
 """Examples in a file: what a kill can lose."""
+
+
+class OtherLatents(ValueError):
+    """A folder has latents of other pictures, or of another model."""
 
 
 @torch.no_grad()
@@ -29,8 +36,18 @@ def encode(model: AutoencoderKL, examples: Examples, split: Split, first: int, c
 def load_latents(
     folder: Path, model: AutoencoderKL, examples: Examples, split: Split, count: int, report: Report
 ) -> Tensor:
-    """The first `count` latents of `split`, float16 (n, channels, h, w), from files in `folder`, made where missing."""
+    """The first `count` latents of `split`, float16 (n, channels, h, w), from files in `folder`, made where missing.
+
+    Raises:
+        OtherLatents: Those in the files are not of these `examples` by this `model`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    if (path := folder / f"{split.name.lower()}-0.pt").is_file():
+        made, again = torch.load(path, weights_only=True)["latents"][:1], encode(model, examples, split, 0, 1)
+        if made.shape != again.shape or not torch.allclose(made.float(), again, atol=NEAR):
+            raise OtherLatents(
+                f"{str(folder)!r} has latents of other pictures or another model: name another folder, or delete it"
+            )
     shards = []
     for first in range(0, count, SHARD):
         path = folder / f"{split.name.lower()}-{first}.pt"

@@ -33,20 +33,16 @@ class AutoencoderRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class DenoiserRecipe:
-    """`UNet2DConditionModel` with its `CLIPTextModel`, trained together on latents that were encoded once."""
+class NoiseRecipe:
+    """How something learns to take noise away, from latents that were encoded once.
 
-    channels: tuple[int, ...] = (64, 128, 192)
-    attention: tuple[bool, ...] = (True, True, True)
-    heads: tuple[int, ...] = (2, 4, 6)
-    groups: int = 16
-    text_width: int = 128
-    text_layers: int = 3
-    tokens: int = 32
+    `empty` is the share of captions that are left out; less noise than `snr_limit` tells counts less.
+    """
+
     examples: int = 20_000
-    held_out: int = 256
+    held_out: int = 128
     batch: int = 32
-    steps: int = 1_800
+    steps: int = 1800
     learning_rate: float = 0.003
     adam_rate: float = 1e-3
     decay_from: float = 0.4
@@ -56,36 +52,38 @@ class DenoiserRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class ControlRecipe:
-    """A `ControlNetModel` of edges; `hint` is the width of the network that reads them, doubled with every halving."""
+class DenoiserRecipe(NoiseRecipe):
+    """`UNet2DConditionModel` with its `CLIPTextModel`, trained together."""
 
-    hint: int = 8
-    examples: int = 10_000
-    held_out: int = 128
-    batch: int = 32
-    steps: int = 1000
-    learning_rate: float = 0.005
-    adam_rate: float = 1e-3
-    decay_from: float = 0.4
-    average: float = 0.99
-    snr_limit: float = 5.0
+    held_out: int = 256
+    channels: tuple[int, ...] = (64, 128, 192)
+    attention: tuple[bool, ...] = (True, True, True)
+    heads: tuple[int, ...] = (2, 4, 6)
+    groups: int = 16
+    text_width: int = 128
+    text_layers: int = 3
+    tokens: int = 32
 
 
 @dataclass(frozen=True, slots=True)
-class LoraRecipe:
+class ControlRecipe(NoiseRecipe):
+    """A `ControlNetModel` of edges; `hint` is the width of the network that reads them, doubled with every halving."""
+
+    examples: int = 10_000
+    steps: int = 1000
+    learning_rate: float = 0.005
+    average: float = 0.99
+    hint: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LoraRecipe(NoiseRecipe):
     """A LoRA of `rank` for the denoiser's attention."""
 
-    rank: int = 8
-    examples: int = 2_000
-    held_out: int = 128
-    batch: int = 32
+    examples: int = 2000
     steps: int = 300
-    learning_rate: float = 0.003
-    adam_rate: float = 1e-3
-    decay_from: float = 0.4
     average: float = 0.98
-    empty: float = 0.1
-    snr_limit: float = 5.0
+    rank: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +116,8 @@ class Recipe:
 DEMO: Final = Recipe()
 
 TUNED: Final = Recipe(
-    size=64,
     denoiser=DenoiserRecipe(
         examples=30_000, batch=48, steps=2_600, learning_rate=0.003, adam_rate=5e-4, decay_from=0.4, average=0.998
     ),
 )
-"""How the first demo model was gone on with; of the networks' shapes the model itself tells."""
+"""How a trained model is gone on with. Of the pictures' size and the networks' shapes the model itself tells."""
