@@ -50,14 +50,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.workers is not None and not 1 <= options.workers <= 64:
         raise ValueError(f"--workers {options.workers}: needs 1 to 64")
-    if options.ray is not None and options.workers is not None:
-        raise ValueError("--workers is for this machine alone; with --ray there is one for each device of the cluster")
-    if options.ray is not None and not re.fullmatch(r"auto|[\w.\-]+:\d{1,5}", options.ray):
-        message = "needs the address of a cluster's head, such as 10.0.0.1:6379, or: auto"
-        raise ValueError(f"--ray {options.ray!r}: {message}")
-    if options.ray is not None and importlib.util.find_spec("ray") is None:
-        raise ValueError("--ray needs the extra 'ray'; install it with: pip install 'nodegraph[ray]'")
-    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")  # it takes an orderly SIGTERM for a crash
+    if options.ray is not None:
+        _prepare_ray(options)
     start_log(options.log_json)
     settings = Settings(
         workers=options.workers,
@@ -86,6 +80,18 @@ def run(options: argparse.Namespace) -> int:
         print(f"tokens are in {shown}; open the editor with /?token=...", file=sys.stderr)
     asyncio.run(serve(site, chosen, lambda address: print(address, flush=True)))
     return 0
+
+
+def _prepare_ray(options: argparse.Namespace) -> None:
+    """Raises `ValueError` for what cannot be done with a cluster."""
+    if options.workers is not None:
+        raise ValueError("--workers is for this machine alone; with --ray there is one for each device of the cluster")
+    if not re.fullmatch(r"auto|[\w.\-]+:\d{1,5}", options.ray):
+        message = "needs the address of a cluster's head, such as 10.0.0.1:6379, or: auto"
+        raise ValueError(f"--ray {options.ray!r}: {message}")
+    if importlib.util.find_spec("ray") is None:
+        raise ValueError("--ray needs the extra 'ray'; install it with: pip install 'nodegraph[ray]'")
+    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")  # it takes an orderly SIGTERM for a crash
 
 
 def data_folder(options: argparse.Namespace) -> Path:

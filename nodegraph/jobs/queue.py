@@ -61,12 +61,12 @@ class Queue:
 
     def get(self, id: str) -> Job | None:
         """The job with its nodes and results."""
-        row = self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
+        row = self._row(id)
         return None if row is None else self._whole(row)
 
     def bare(self, id: str) -> Job | None:
         """The job without its nodes and results, of which there may be thousands."""
-        row = self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
+        row = self._row(id)
         return None if row is None else self._bare(row)
 
     def document(self, id: str) -> str | None:
@@ -175,6 +175,9 @@ class Queue:
             "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(id, node, s.state, s.seconds, s.memory, s.error, s.port) for node, s in states.items()],
         )
+
+    def _row(self, id: str) -> Row | None:
+        return self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
 
     def _whole(self, row: Row) -> Job:
         sql = "SELECT node, state, seconds, memory, error, port FROM nodes WHERE job = ?"

@@ -1,8 +1,8 @@
-"""What nodes that read a small `.safetensors` file beside a model share: it is opened, told apart and listed alike."""
+"""What nodes that read something small beside a model share: its file is opened, told apart and listed alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -31,29 +31,33 @@ class AdapterFiles(Generic[A]):
     Args:
         read: Looks at one. Raises `ModelError`.
         says: What it is for, in words.
+        find: Where one of that name is in the folders of models. Raises `ModelError`.
+        names: What may be one in the folders of models.
     """
 
     read: Callable[[Path], A]
     says: Callable[[A], str]
+    find: Callable[[str, Sequence[Path]], Path] = find_file
+    names: Callable[[Sequence[Path]], Sequence[str]] = list_files
 
     def open(self, source: str, folders: Folders, port: str = "source") -> A:
         """The one that `source` names. Raises `NodeError` at `port`."""
         try:
-            return self.read(find_file(source, folders.models))
+            return self.read(self.find(source, folders.models))
         except ModelError as error:
             raise NodeError(str(error), port) from error
 
-    def revision(self, source: str, folders: Folders) -> str:
+    def revision(self, source: str, folders: Folders, port: str = "source") -> str:
         """What changes when the file does."""
-        found = self.open(source, folders)
+        found = self.open(source, folders, port)
         return f"{found.path}\0{found.revision}"
 
     def listed(self, folders: Folders) -> dict[str, str]:
         """Those in the folders of models, each with what it is for."""
         made: dict[str, str] = {}
-        for source in list_files(folders.models):
+        for source in self.names(folders.models):
             try:
-                made[source] = self.says(self.read(find_file(source, folders.models)))
+                made[source] = self.says(self.read(self.find(source, folders.models)))
             except ModelError:
                 continue
         return made

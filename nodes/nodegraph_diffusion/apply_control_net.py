@@ -8,15 +8,17 @@ from typing import Annotated
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
 
-from .checkpoint import Checkpoint, list_files, list_parts
+from .checkpoint import Checkpoint, find, list_files, list_parts
 from .checkpoint.controls import open_control
-from .control_files import ControlFiles
+from .control_files import ControlFiles, says
 from .families import FAMILIES
 from .handles import Model, Vae
 from .params import Hold, Unit
 from .values import ControlHint, Floats, Image
 
-CONTROL_NETS = ControlFiles("ControlNet", open_control)
+CONTROL_NETS = ControlFiles(
+    open_control, says, find, lambda folders: [*list_files(folders), *list_parts(folders)], what="ControlNet"
+)
 
 
 @node(version=1, lane="gpu", category="model")
@@ -89,4 +91,4 @@ def _facts(known: Known) -> Mapping[str, Facts]:
 @choices("controlnets")
 def controlnets(folders: Folders) -> Mapping[str, str]:
     """The ControlNets in the folders of models, each with what it is for."""
-    return CONTROL_NETS.listed([*list_files(folders.models), *list_parts(folders.models)], folders)
+    return CONTROL_NETS.listed(folders)

@@ -8,14 +8,14 @@ from typing import Annotated
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
 
-from .checkpoint import list_parts
+from .checkpoint import find, list_parts
 from .checkpoint.controls import open_t2i_adapter
-from .control_files import ControlFiles
+from .control_files import ControlFiles, says
 from .handles import Model
 from .params import Hold, Unit
 from .values import ControlHint, Image
 
-T2I_ADAPTERS = ControlFiles("T2I-Adapter", open_t2i_adapter)
+T2I_ADAPTERS = ControlFiles(open_t2i_adapter, says, find, list_parts, what="T2I-Adapter")
 
 
 @node(version=1, title="Apply T2I-Adapter", lane="io", category="model")
@@ -68,4 +68,4 @@ def _facts(known: Known) -> Mapping[str, Facts]:
 @choices("t2i_adapters")
 def t2i_adapters(folders: Folders) -> Mapping[str, str]:
     """The T2I-Adapters in the folders of models, each with what it is for."""
-    return T2I_ADAPTERS.listed(list_parts(folders.models), folders)
+    return T2I_ADAPTERS.listed(folders)

@@ -1,35 +1,30 @@
-"""What ControlNets and T2I-Adapters share: files that belong to a family, opened, refused and listed alike."""
+"""What ControlNets and T2I-Adapters share: files that belong to a family, and are refused where they do not fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from nodegraph import Folders, Known, NodeError
+from nodegraph import Known
 
-from .checkpoint import Checkpoint, ModelError, find
+from .adapter_files import AdapterFiles
+from .checkpoint import Checkpoint
 from .families import FAMILIES
 
 
-@dataclass(frozen=True, slots=True)
-class ControlFiles:
+def says(found: Checkpoint) -> str:
+    """What one is for, in words."""
+    return f"for {FAMILIES[found.family].title}, {found.denoiser.bytes / 1e6:,.0f} MB"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlFiles(AdapterFiles[Checkpoint]):
     """A kind of file.
 
     Args:
         what: The kind, as people call it.
-        read: Looks at one. Raises `ModelError`.
     """
 
     what: str
-    read: Callable[[Path], Checkpoint]
-
-    def open(self, source: str, folders: Folders, port: str = "source") -> Checkpoint:
-        """The one that `source` names. Raises `NodeError` at `port`."""
-        try:
-            return self.read(find(source, folders.models))
-        except ModelError as error:
-            raise NodeError(str(error), port) from error
 
     def unlike(self, found: Checkpoint, title: str) -> str:
         """Why it does not go with the family called `title`."""
@@ -48,19 +43,3 @@ class ControlFiles:
         known.refuse("source", reason)
         known.refuse("model", f"{reason} (in source)")
         return None
-
-    def revision(self, source: str, folders: Folders, port: str = "source") -> str:
-        """What changes when the file does."""
-        found = self.open(source, folders, port)
-        return f"{found.path}\0{found.revision}"
-
-    def listed(self, sources: Iterable[str], folders: Folders) -> Mapping[str, str]:
-        """Those among `sources`, each with what it is for."""
-        made: dict[str, str] = {}
-        for source in sources:
-            try:
-                found = self.read(find(source, folders.models))
-            except ModelError:
-                continue
-            made[source] = f"for {FAMILIES[found.family].title}, {found.denoiser.bytes / 1e6:,.0f} MB"
-        return made
