@@ -55,6 +55,19 @@ def test_what_did_not_change_is_shown_as_cached_and_not_run_again(editor: Editor
     assert "sample" not in states
 
 
+def test_what_grows_in_a_run_lies_over_nothing(editor: Editor) -> None:
+    editor.template("Text to image")
+    editor.run()
+    expect(editor.node("sample").locator(".node-picture img")).to_be_visible()
+    nodes = editor.page.locator(".react-flow__node .node")
+    boxes = [box for box in (node.bounding_box() for node in nodes.all()) if box is not None]
+    assert len(boxes) == 8
+    for number, one in enumerate(boxes):
+        for other in boxes[number + 1 :]:
+            beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+            assert beside or one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
+
+
 def test_what_a_node_gives_is_looked_at_on_the_node(editor: Editor) -> None:
     editor.run()
     editor.node("decode").locator(".node-title").click()

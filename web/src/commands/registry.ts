@@ -17,7 +17,7 @@ import { gather, unfold } from "../core/subgraphs";
 import { fits, known, typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { newWorkflow, pickFile, save } from "../state/files";
-import { around, boxes } from "../state/geometry";
+import { around, boxes, grownBoxes } from "../state/geometry";
 import { put } from "../state/pasting";
 import { cancel, run, useRuns } from "../state/runs";
 import {
@@ -336,7 +336,7 @@ export async function arrange(): Promise<void> {
   const chosen = chosenNodes();
   const graph = currentGraph();
   const ids = chosen.length > 1 ? chosen : Object.keys(graph.nodes);
-  const sizes = boxes(graph, currentDocument(), isLive);
+  const sizes = grownBoxes(graph, currentDocument());
   try {
     const at = await arranged(graph, ids, (id) => sizes.get(id) ?? { width: 0, height: 0 });
     edit(t.edits.arrange, (now) => {

@@ -6,7 +6,7 @@ import { addNode, place, setValue } from "../core/edits";
 import { arranged, placed } from "../core/layout";
 import { t } from "../text";
 import { known } from "./catalogue";
-import { boxes, overlaps } from "./geometry";
+import { grownBoxes, overlaps } from "./geometry";
 import { change, current, currentDocument, edit, newTab, openTab } from "./session";
 import { announce, complain, inform, openDialog, show } from "./view";
 
@@ -14,7 +14,7 @@ import { announce, complain, inform, openDialog, show } from "./view";
 export async function openDocument(document: Workflow, stored: string | null = null): Promise<void> {
   let ready = { ...document, ...placed(document) } as Workflow;
   if (!document.layout?.nodes || overlaps(ready, ready)) {
-    const sizes = boxes(ready, ready);
+    const sizes = grownBoxes(ready, ready);
     const ids = Object.keys(ready.nodes);
     ready = place(
       ready,

@@ -50,6 +50,15 @@ export function boxes(graph: Graph, document: Workflow, live: (id: string) => bo
   return found;
 }
 
+/** Boxes as large as the nodes get in a run, where what samples shows the picture as it forms: what arranging leaves. */
+export function grownBoxes(graph: Graph, document: Workflow) {
+  const samples = (step: Step) => {
+    const { inputs, outputs } = typeOfStep(step, document);
+    return inputs.some((i) => i.type === "Model") && outputs.some((o) => o.type === "Latent");
+  };
+  return boxes(graph, document, (id) => graph.nodes[id] !== undefined && samples(graph.nodes[id]));
+}
+
 /** Where the ends of links are; undefined for a link to what is not there. */
 export function linkEnds(graph: Graph, document: Workflow, places: ReadonlyMap<string, Box>) {
   const point = ({ node, port }: End, side: "input" | "output"): Point | undefined => {
