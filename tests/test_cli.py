@@ -139,6 +139,7 @@ def test_ctrl_c_ends_with_130_and_keeps_what_finished(cli: Cli) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs of a shell's background ignore it
     )
     assert process.stdout is not None
     while "Progress" not in process.stdout.readline():
