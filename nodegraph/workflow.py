@@ -52,9 +52,11 @@ def _flat(value: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, list | tuple) and value:
-        return "links" if all(_kind(v) == "link" for v in value) else "literal"
-    return "link" if isinstance(value, Link) or (isinstance(value, dict) and "$from" in value) else "literal"
+    if isinstance(value, dict):
+        return "link" if "$from" in value else "literal"
+    if isinstance(value, list | tuple):
+        return "links" if value and all(_kind(v) == "link" for v in value) else "literal"
+    return "link" if isinstance(value, Link) else "literal"
 
 
 Value = Annotated[
