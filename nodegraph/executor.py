@@ -79,7 +79,7 @@ class _State:
     outputs: Outputs | None = None
     because: str | None = None
     """The failed node that makes this one impossible; itself, where it failed."""
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    waiters: tuple[asyncio.Future[None], ...] = ()
 
 
 @dataclass(slots=True)
@@ -258,7 +258,7 @@ class Run:
                 state.outputs = None
             for waiter in state.waiters:
                 waiter.get_loop().call_soon_threadsafe(_wake, waiter)
-            state.waiters.clear()
+            state.waiters = ()
             consumers, state.consumers = state.consumers, []
             for consumer in consumers:
                 waiting = self._states[consumer]
@@ -445,7 +445,7 @@ class Run:
                 state = self._states[id]
                 if state.pending:
                     waits.append(get_running_loop().create_future())
-                    state.waiters.append(waits[-1])
+                    state.waiters += (waits[-1],)
         self._machinery.lanes.push(tickets)
         for wait in waits:
             await wait

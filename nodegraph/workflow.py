@@ -17,6 +17,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 TYPE = r"^(([a-z][a-z0-9_]*/)?[A-Z][A-Za-z0-9]*@[1-9][0-9]{0,5}|#[a-z][a-z0-9_]*)$"
 FOREIGN = "comfyui"
 """The pack of nodes that stand for ComfyUI's. One that is not installed is a placeholder: documents keep it."""
+PLAIN = frozenset((str, int, float, bool, type(None)))
 PORT = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
 
 
@@ -169,6 +170,8 @@ def _node(step: Step) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) in PLAIN:
+        return value
     if isinstance(value, Link):
         return {"$from": value.source}
     if isinstance(value, tuple | list):

@@ -359,15 +359,15 @@ class Dispatcher:
         states: dict[str, NodeState] = {}
         doubles: list[Path] = []
         with self.store.database.transaction():
-            for type, node, facts in message.get("events", ()):
+            for type, fields in message.get("events", ()):
                 if type == "Saved":
-                    facts, new = self._saved(job, node, facts)
+                    fields, new = self._saved(job, fields)
                     if not new:
-                        doubles.append(self.store.results / facts["file"])
+                        doubles.append(self.store.results / fields["file"])
                         continue
                 elif (state := NODE_STATES.get(type)) is not None:
-                    states[node] = cast("NodeState", {"state": state, **facts})
-                events.append((type, to_json({"job": job.id, "time": now, "node": node, **facts}).decode()))
+                    states[fields["node"]] = cast("NodeState", {"state": state, **fields})
+                events.append((type, to_json({"job": job.id, "time": now, **fields}).decode()))
             self.store.queue.record(job.id, states)
             numbered = self.store.journal.add(events)
             if (end := message.get("end")) is not None:
@@ -386,15 +386,15 @@ class Dispatcher:
         if end is not None:
             self._feed()
 
-    def _saved(self, job: Job, node: str, facts: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        file = f"{job.id}/{facts['name']}"
+    def _saved(self, job: Job, fields: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        file = f"{job.id}/{fields['name']}"
         saved = Saved(
-            job.id, node, facts["ordinal"], file, facts["name"], facts["bytes"], facts.get("width"),
-            facts.get("height"), facts.get("hash"), facts["prompt"], facts["negative"], facts["seed"],
-            facts["model"], job.workflow or job.name,
+            job.id, fields["node"], fields["ordinal"], file, fields["name"], fields["bytes"], fields.get("width"),
+            fields.get("height"), fields.get("hash"), fields["prompt"], fields["negative"], fields["seed"],
+            fields["model"], job.workflow or job.name,
         )  # fmt: skip
         id, new = self.store.gallery.add(saved)
-        return {"result": id, "name": facts["name"], "file": file}, new
+        return {"node": fields["node"], "result": id, "name": fields["name"], "file": file}, new
 
     # Telling.
 

@@ -15,8 +15,8 @@ PACE = 0.1
 LINGER = 0.01
 """Seconds that an event waits for others. The end of a job waits for nothing, and takes along what does."""
 Message = dict[str, Any]
-Told = tuple[str, str, dict[str, Any]]
-"""The type of an event, its node, and what else it says."""
+Told = tuple[str, str, Any]
+"""The type of an event, its node, and its fields: a dict or a dataclass."""
 
 
 def lines(file: IO[bytes]) -> Callable[[Iterable[Message]], None]:
@@ -32,7 +32,7 @@ def lines(file: IO[bytes]) -> Callable[[Iterable[Message]], None]:
 class Post:
     """Sends from a thread of its own, so that nodes do not wait for the pipe.
 
-    A message is an object with some of "job", "events" (a list of [type, node, facts]), "progress" and "end", or of
+    A message is an object with some of "job", "events" (a list of [type, fields]), "progress" and "end", or of
     another kind.
 
     Args:
@@ -55,8 +55,8 @@ class Post:
     def begin(self, job: str) -> None:
         self._job = job
 
-    def event(self, type: str, node: str, facts: dict[str, Any]) -> None:
-        self._events.append((type, node, facts))
+    def event(self, type: str, node: str, fields: Any) -> None:
+        self._events.append((type, node, fields))
         if not self._events_due:  # read without the lock: who takes them sets it to 0 before it does
             with self._changed:
                 self._events_due = time.monotonic() + LINGER
@@ -117,7 +117,7 @@ class Post:
             return [*messages, {"job": self._job, **said}] if said else messages
 
 
-def telling(events: list[Told]) -> list[Told]:
+def telling(events: list[Told]) -> list[tuple[str, Any]]:
     """`events` but for the beginnings of nodes whose end is among them: of a thousand quick nodes the ends say all."""
     over = {node for type, node, _ in events if type in ("Finished", "Failed")}
-    return [event for event in events if event[0] != "Started" or event[1] not in over]
+    return [(type, fields) for type, node, fields in events if type != "Started" or node not in over]

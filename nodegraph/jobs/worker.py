@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from ..calling import describe
 from ..codec import Unencodable
 from ..context import Cancelled, Folders
 from ..engine import Engine
-from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
+from ..events import Event, Failed, Finished, Progress, Saved, Warned
 from ..executor import Run, RunFailed
 from ..garbage import collect_rarely
 from ..pack import Pack, Registry
@@ -172,25 +173,18 @@ class Teller:
         self._shown: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
+        fields: Event | dict[str, Any] = event
         match event:
-            case Started():
-                facts: dict[str, Any] = {}
-            case Finished(_, seconds):
-                facts = {"seconds": seconds, "memory": resident()} if seconds >= WATCHED else {"seconds": seconds}
-            case Cached(_, tier):
-                facts = {"tier": tier}
             case Progress():
                 self._progress(event)
                 return
+            case Finished(node, seconds) if seconds >= WATCHED:
+                fields = {"node": node, "seconds": seconds, "memory": resident()}
             case Saved(node, path):
-                facts = self._saved(node, Path(path))
-            case Warned(_, message):
-                facts = {"message": self._public(message)}
-            case Failed(_, port, error):
-                facts = {"port": port, "error": self._public(error)}
-            case Skipped(_, because):
-                facts = {"because": because}
-        self._post.event(type(event).__name__, event.node, facts)
+                fields = {"node": node, **self._saved(node, Path(path))}
+            case Warned() | Failed():
+                fields = {name: self._public(text) if text else text for name, text in asdict(event).items()}
+        self._post.event(type(event).__name__, event.node, fields)
 
     def _saved(self, node: str, path: Path) -> dict[str, Any]:
         ordinal = self._saves[node]
