@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+PATIENCE = 100.0
+"""Seconds after which what was waited for will not come: only a failure takes that long, on any machine."""
 TOY = Path(__file__).parents[1] / "toy.py"
 T = TypeVar("T")
 
@@ -62,7 +64,7 @@ class Service:
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         """One request. A body that is not bytes goes as JSON."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=2 * PATIENCE)
         given = {"Accept-Encoding": "identity", **(headers or {})}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
@@ -83,7 +85,8 @@ class Service:
     def submit(self, nodes: dict[str, Any], *, wait: bool = True, outputs: Any = None, **rest: Any) -> dict[str, Any]:
         """Queue a job of toy nodes and, by default, wait for its end."""
         document = {"nodes": toys(nodes), **({"outputs": outputs} if outputs else {})}
-        answer = self.post(f"/api/jobs?wait={'true' if wait else 'false'}&timeout=50", {"document": document, **rest})
+        query = f"wait={'true' if wait else 'false'}&timeout={PATIENCE}"
+        answer = self.post(f"/api/jobs?{query}", {"document": document, **rest})
         assert answer.status == 201, answer.body
         made: dict[str, Any] = answer.json
         return made
@@ -92,7 +95,7 @@ class Service:
         made: dict[str, Any] = self.get(f"/api/jobs/{id}").json
         return made
 
-    def until(self, look: Callable[[], T | None], seconds: float = 30.0) -> T:
+    def until(self, look: Callable[[], T | None], seconds: float = PATIENCE) -> T:
         """What `look` finds, once it finds something."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -101,7 +104,7 @@ class Service:
             time.sleep(0.02)
         raise AssertionError(f"nothing within {seconds} s; the log: {self.log.read_text()[-2000:]}")
 
-    def until_state(self, id: str, *states: str, seconds: float = 30.0) -> dict[str, Any]:
+    def until_state(self, id: str, *states: str, seconds: float = PATIENCE) -> dict[str, Any]:
         def ended() -> dict[str, Any] | None:
             return found if (found := self.job(id))["state"] in states else None
 
