@@ -6,6 +6,8 @@ import gzip
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,8 +49,9 @@ def test_it_answers_before_a_worker_is_there(start: Callable[..., Service]) -> N
     began = time.monotonic()
     service = start()
     assert service.get("/healthz").json["status"] == "ok"
-    # The goal is one second on an idle machine; this one also carries the rest of the suite.
-    assert time.monotonic() - began < 4
+    took, began = time.monotonic() - began, time.monotonic()
+    subprocess.run([sys.executable, "-c", "import nodegraph.server.app"], check=True)
+    assert took < 1 + 3 * (time.monotonic() - began), "more than what it is made of took to load"
     job = service.submit(SAVED, wait=False)
     assert service.until_state(job["id"], "done")["results"]
 
