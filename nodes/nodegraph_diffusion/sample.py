@@ -186,7 +186,7 @@ def sample(
         blended = latent.mask is not None and latent.keeps and (comfyui or not inpainting)
         check_whole(model, (*prompts, *([negative] if negative else [])), bool(controls))
         if in_windows:
-            check_windows(model, positive, negative, hints)
+            check_windows(model, positive, negative)
         draw = Draw(seed, tuple(start.shape), whole_batch)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         if family.enlarges:

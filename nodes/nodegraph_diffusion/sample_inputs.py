@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from nodegraph import NodeError
 
 from .apply_control_net import CONTROL_NETS
-from .checkpoint.controls import T2I
 from .handles import Model
 from .layouts import Layout
 from .sizes import common_batch
@@ -42,9 +41,7 @@ def _check_references(model: Model, part: Conditioning, port: str) -> None:
         raise NodeError(f"{message}; encode it with the VAE of the same model", port)
 
 
-def check_windows(
-    model: Model, positive: Conditioning | Layout, negative: Conditioning | None, hints: Sequence[ControlHint]
-) -> None:
+def check_windows(model: Model, positive: Conditioning | Layout, negative: Conditioning | None) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
     windowed = prompts[1:] if isinstance(positive, Layout) else prompts
@@ -53,7 +50,6 @@ def check_windows(
     looking = {
         "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
         "an upscaling model looks at the whole small picture": model.family.enlarges,
-        "a T2I-Adapter looks at the whole picture": any(hint.checkpoint.denoiser.cls == T2I for hint in hints),
         "an IP-Adapter's mask lies over the whole picture": any(each.mask is not None for each in model.images),
         "guidance with momentum remembers the whole picture": model.guider is not None and model.guider.momentum,
         "boxes for GLIGEN lie over the whole picture": any(p.grounds for prompt in windowed for p in prompt.parts),

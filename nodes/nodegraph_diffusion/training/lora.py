@@ -16,7 +16,8 @@ from .loop import train
 from .scenes import Split
 from .trained import Trained, schedule_of
 
-TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]
+TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2", "conv_out"]
+"""Projections of the attention and kernels, as a look is as much in the small as in what is where."""
 
 
 def with_lora(denoiser: UNet2DConditionModel, rank: int, seed: int) -> UNet2DConditionModel:

@@ -78,12 +78,13 @@ class ControlRecipe(NoiseRecipe):
 
 @dataclass(frozen=True, slots=True)
 class LoraRecipe(NoiseRecipe):
-    """A LoRA of `rank` for the denoiser's attention."""
+    """A LoRA of `rank` for the denoiser's attention and kernels."""
 
     examples: int = 2000
     steps: int = 300
+    learning_rate: float = 0.01
     average: float = 0.98
-    rank: int = 8
+    rank: int = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,17 @@ from PIL import Image, ImageFilter, ImageOps
 
 from .scenes import EmojiScenes, Pixels, Split
 
-BLOCK: Final = 4
+BLOCK: Final = 8
 """Pixels to a side of what "blocks" makes one colour."""
 
 INK, PAPER = (30, 34, 80), (250, 246, 232)
 
 
 def blocks(picture: Pixels) -> Pixels:
-    """Squares of `BLOCK` pixels, each of one colour out of 216."""
+    """Squares of `BLOCK` pixels, each of one colour."""
     image = Image.fromarray(picture)
     small = image.resize((image.width // BLOCK, image.height // BLOCK), Image.Resampling.BOX)
-    few = small.point([round(value / 51) * 51 for value in range(256)] * 3)
-    return np.asarray(few.resize(image.size, Image.Resampling.NEAREST))
+    return np.asarray(small.resize(image.size, Image.Resampling.NEAREST))
 
 
 def drawing(picture: Pixels) -> Pixels:
