@@ -440,5 +440,6 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "CLIPTextEncodeSD3": ("clip_l", "clip_g", "t5xxl"),
     "CLIPTextEncodeSDXL": ("text_g", "text_l"),
     "CLIPTextEncodeSDXLRefiner": ("text",),
+    "GLIGENTextBoxApply": ("text",),
 }
 """Inputs of twins that are prompts, whose weights are written in another way here."""

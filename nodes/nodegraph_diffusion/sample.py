@@ -21,6 +21,7 @@ from .sample_inputs import (
     check_width,
     check_windows,
     controls_of,
+    gated,
     grounds_of,
     hole_of,
     low_res_of,
@@ -138,6 +139,7 @@ def sample(
     from .diffusion.solvers import SOLVERS
     from .diffusion.views import Looking
 
+    model = gated(model, (positive.background if isinstance(positive, Layout) else positive,))
     if isinstance(positive, Layout) and model.grounded:
         positive = positive.grounded()
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)

@@ -163,14 +163,14 @@ def test_it_runs(name: str, sizes: list[tuple[int, int]], tmp_path: Path) -> Non
 
 
 def test_it_says_what_stays_a_placeholder_and_why() -> None:
-    made = opened(ALL["gligen"])
+    made = opened(ALL["gligen"], BARE)
     assert {n.node: n.code for n in made.notes} == {
         "gligen_loader_10": "not_carried",
         "gligen_text_box_apply_21": "not_carried",
         "gligen_text_box_apply_27": "not_carried",
     }
     assert made.workflow.nodes["gligen_loader_10"].type == "comfyui/GLIGENLoader@1"
-    engine = Engine(REGISTRY)
+    engine = Engine(BARE)
     try:
         problems = engine.check(made.workflow, {"checkpoint_loader_simple_4.source": "demo"})
     finally:
