@@ -10,7 +10,7 @@ from nodegraph import NodeError
 
 from .apply_control_net import CONTROL_NETS
 from .apply_gligen import with_gates
-from .checkpoint.controls import T2I
+from .checkpoint.t2i_adapters import T2I
 from .handles import Model
 from .layouts import Layout
 from .sizes import common_batch
@@ -44,12 +44,12 @@ def _check_references(model: Model, part: Conditioning, port: str) -> None:
 
 
 def check_windows(
-    model: Model, positive: Conditioning | Layout, negative: Conditioning | None, hints: Sequence[ControlHint]
+    model: Model, positive: Conditioning | Layout, beside: Sequence[Conditioning], hints: Sequence[ControlHint]
 ) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
     windowed = prompts[1:] if isinstance(positive, Layout) else prompts
-    asked = [part for prompt in (*prompts, *([negative] if negative else [])) for part in prompt.parts]
+    asked = [part for prompt in (*prompts, *beside) for part in prompt.parts]
     whole = "set tile to 0 and link a plain prompt"
     looking = {
         "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
@@ -109,10 +109,10 @@ def _dealt(prompt: Conditioning, name: str, values: Sequence[Any]) -> Conditioni
 
 
 def controls_of(
-    model: Model, positive: Conditioning | Layout, negative: Conditioning | None
+    model: Model, positive: Conditioning | Layout, beside: Sequence[Conditioning]
 ) -> tuple[ControlHint, ...]:
     """All ControlNets of a run, each once: the model's, then those of prompts."""
-    prompts = [*(positive.prompts if isinstance(positive, Layout) else [positive]), *([negative] if negative else [])]
+    prompts = [*(positive.prompts if isinstance(positive, Layout) else [positive]), *beside]
     found = {id(hint): hint for prompt in prompts for part in prompt.parts for hint in part.controls}
     family = model.family
     for hint in found.values():

@@ -137,6 +137,15 @@ class NoiseLevels:
     values: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SamplerSettings:
+    """A sampler by its name, and settings of its own: `eta`, how much noise it adds on the way, 1 as much as was taken
+    away; `s_noise`, a factor of that; and others that solvers have."""
+
+    sampler: str
+    settings: tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ControlHint:
     """A ControlNet or T2I-Adapter and the picture, or its latent, that it holds to (1 or B, C, H, W).

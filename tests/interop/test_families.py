@@ -16,6 +16,7 @@ from families import models, originals
 from families.test_gligen import gates
 from families.test_lora import UNET, peft_layout
 from families.test_single_files import texts
+from families.test_t2i_adapter import as_their_authors
 from interop.wirings import ALL, Prompt, node
 from nodegraph import Engine, Folders, NodeError, Registry
 from nodegraph.interop import export, open_document
@@ -23,9 +24,11 @@ from nodegraph.interop.parts import model_of
 from nodegraph.interop.prompt import Wire, read_prompt
 from nodegraph.workflow import Link, Step
 from nodegraph_diffusion.apply_gligen import apply_gligen, ground_prompt
+from nodegraph_diffusion.apply_t2i_adapter import apply_t2i_adapter
 from nodegraph_diffusion.comfyui.prompts import CLIPTextEncodeFlux, CLIPTextEncodeSDXL, CLIPTextEncodeSDXLRefiner
 from nodegraph_diffusion.empty_latent import empty_latent
 from nodegraph_diffusion.encode_prompt import encode_prompt
+from nodegraph_diffusion.load_image import load_image
 from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.prompt_nodes import describe_size
 from nodegraph_diffusion.sample import sample
@@ -52,6 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file(peft_layout(models.sd1().components, layer), base / "lora.safetensors")
     foreign_file(base, "upscaler_x4.safetensors")
     save_file(gates(), base / "gates.safetensors")
+    save_file(as_their_authors(models.t2i_adapter("sd1")), base / "t2i.safetensors")
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([x * 4, y * 4, 255 - x * 2, 255 * ((x - 30) ** 2 + (y - 35) ** 2 > 300)], axis=-1)
     Pillow.fromarray(pixels.astype(np.uint8)).save(base / "picture.png")
@@ -192,6 +196,21 @@ def test_a_control_net_on_prompts_is_one_on_the_model(engine: Engine) -> None:
     one = advanced(prompt)
     one["3"]["inputs"]["negative"] = ["7", 0]
     assert np.abs(sampled(engine, one) - expected).max() > 0.001
+
+
+def test_a_t2i_adapter_goes_where_a_control_net_does(engine: Engine, folder: Path) -> None:
+    prompt = small("controlnet", "sd1")
+    prompt["3"]["inputs"] |= {"steps": 4, "scheduler": "karras"}
+    prompt["12"]["inputs"]["control_net_name"] = "t2i.safetensors"
+    model, texts, _ = load_model(str(folder / "sd1"))
+    image = load_image(folder / "picture.png").image
+    held = apply_t2i_adapter(model, image, str(folder / "t2i.safetensors"), 0.8999999999999999)
+    wanted = sample(
+        held, encode_prompt(texts, "a cat on a blue background"), empty_latent(64, 64, 2), encode_prompt(texts, ""),
+        seed=1002496614778823, steps=4, cfg=6.0, sampler="uni_pc", schedule="karras", whole_batch=True, comfyui=True,
+    )  # fmt: skip
+    assert wanted.latent.samples is not None
+    np.testing.assert_allclose(sampled(engine, prompt), wanted.latent.samples, atol=1e-5)
 
 
 def test_its_part_of_the_way_is_counted_in_noise(engine: Engine) -> None:

@@ -9,10 +9,10 @@ sound, solid shapes or services on the network are counted apart.
 
 from __future__ import annotations
 
-import collections
 import json
 import re
 import sys
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from nodegraph import Registry
@@ -24,8 +24,11 @@ ELSEWHERE = re.compile("films are not made|sound is not made|solid shapes are no
 
 def main(folder: Path) -> None:
     registry = Registry.installed()
-    whole, nodes, blocked = collections.Counter(), collections.Counter(), collections.Counter()
-    alone, why = collections.defaultdict(list), {}
+    whole: Counter[tuple[str, bool]] = Counter()
+    nodes: Counter[tuple[str, str]] = Counter()
+    blocked: Counter[str] = Counter()
+    alone: dict[str, list[str]] = defaultdict(list)
+    why: dict[str, str] = {}
     for path in sorted(folder.rglob("*.json")):
         data = path.read_bytes()
         if not is_canvas(json.loads(data)):

@@ -90,7 +90,8 @@ def features(network: Any, hint: Hint, size: tuple[int, int], batch: int) -> Fea
     step = network.downscale_factor
     given = _fitting(hint, network, batch, (-(-size[0] // step) * step, -(-size[1] // step) * step))
     if network.config["in_channels"] == 1:
-        weights = given.new_tensor([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow makes greys
+        # ITU-R BT.601, as Pillow makes greys; ComfyUI takes the mean
+        weights = given.new_tensor([1 / 3] * 3 if hint.centred else [0.299, 0.587, 0.114])
         given = (given * weights[:, None, None]).sum(1, keepdim=True)
     return Features(hint.start, hint.end, [each * hint.strength for each in network(given)])
 
