@@ -10,7 +10,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,15 @@ SAVED = {
     "keep": step("Keep@1", image=link("decode.image")),
     "also": step("Keep@1", image=link("decode.image")),
 }
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As the service's workers: how a sum is divided shows in its last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def slow(seed: int, steps: int = 40) -> dict[str, Any]:
@@ -76,6 +85,7 @@ def expected(document: dict[str, Any], folder: Path, engine: Engine) -> dict[str
     return made
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.timeout(120 + 90 * ROUNDS)
 def test_kills_lose_nothing_and_double_nothing(start: Callable[..., Service], tmp_path: Path) -> None:
     dice = random.Random(os.environ.get("NODEGRAPH_SEED", "1"))
@@ -172,6 +182,7 @@ def test_a_job_that_was_being_cancelled_is_not_begun_again(start: Callable[..., 
     assert service.until_state(job, "cancelled", "done")["state"] == "cancelled"
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.timeout(400)  # three processes load torch, one after the other
 def test_sampling_goes_on_from_its_last_step_in_another_worker(start: Callable[..., Service], tmp_path: Path) -> None:
     service = start("--checkpoint", "0")
@@ -191,11 +202,6 @@ def test_sampling_goes_on_from_its_last_step_in_another_worker(start: Callable[.
     assert steps == sorted(steps)
     ended = service.job(job)
     assert (ended["state"], ended["kills"]) == ("done", 1)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as the service's workers: how a sum is divided shows in its last bits
-    try:
-        with Engine() as engine:
-            (wanted,) = expected(ended["document"], tmp_path, engine).values()
-    finally:
-        torch.set_num_threads(threads)
+    with Engine() as engine:
+        (wanted,) = expected(ended["document"], tmp_path, engine).values()
     assert service.get(f"/api/results/{ended['results'][0]}/image").body == wanted
