@@ -15,7 +15,12 @@ export default defineConfig({
       output: {
         // what the page begins with packs smaller in one piece than in the many that its later parts share with it
         codeSplitting: {
-          groups: [{ name: "start", test: /node_modules\/(?!@dagrejs)|src\/(api|canvas|state|ui|widgets|text\/en)/ }],
+          groups: [
+            {
+              name: "start",
+              test: /node_modules\/(?!@dagrejs)|src\/(api|canvas\/(?!svg|graphPng|Compared)|state|ui|widgets|text\/en)/,
+            },
+          ],
         },
       },
     },

@@ -12,6 +12,8 @@ import nodegraph
 
 PICTURES = "pictures"
 THUMBNAILS = "thumbnails"
+FIRST = ("txt2img", "img2img", "inpaint", "outpaint", "upscale")
+"""What people look for first, in this order; an editor opens the first of all to those who are new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,9 @@ def folder() -> Path:
 
 
 def load(source: Path) -> dict[str, Template]:
-    """The documents in a folder, by the names of their files."""
+    """The documents in a folder, by the names of their files: those of `FIRST`, then in the order of the alphabet."""
     found = sorted(source.glob("*.json")) if source.is_dir() else []
+    found.sort(key=lambda path: FIRST.index(path.stem) if path.stem in FIRST else len(FIRST))
     return {path.stem: _template(path) for path in found}
 
 

@@ -112,7 +112,7 @@ def _listed(site: Site, latest: list[Any]) -> WorkflowList:
         found[stored.name] = _view(
             site, stored.name, json.loads(stored.document), stored.version, stored.created, False
         )
-    return WorkflowList(workflows=[found[name] for name in sorted(found)])
+    return WorkflowList(workflows=list(found.values()))
 
 
 def _view(site: Site, name: str, raw: Any, version: int, updated: float, template: bool) -> WorkflowView:

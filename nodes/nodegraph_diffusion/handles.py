@@ -157,7 +157,7 @@ class Model(_Handle):
                 network = leases.enter_context(ctx.lease(weights))
                 try:
                     if each.checkpoint.denoiser.cls == T2I:
-                        made.append(features(network, each, size, len(like)))
+                        made.append(features(network, each, size, like))
                     else:
                         assert family.control is not None
                         made.append(ready(family.control, network, each, size, like))

@@ -210,7 +210,7 @@ def sample(
         blended = latent.mask is not None and latent.keeps and (comfyui or not inpainting)
         check_whole(model, (*prompts, *beside), bool(controls))
         if in_windows:
-            check_windows(model, positive, beside, hints)
+            check_windows(model, positive, beside)
         draw = Draw(seed, tuple(start.shape), whole_batch, latent.first)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         if family.enlarges:

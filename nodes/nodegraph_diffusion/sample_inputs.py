@@ -10,7 +10,6 @@ from nodegraph import NodeError
 
 from .apply_control_net import CONTROL_NETS
 from .apply_gligen import with_gates
-from .checkpoint.t2i_adapters import T2I
 from .handles import Model
 from .layouts import Layout
 from .sizes import common_batch
@@ -43,9 +42,7 @@ def _check_references(model: Model, part: Conditioning, port: str) -> None:
         raise NodeError(f"{message}; encode it with the VAE of the same model", port)
 
 
-def check_windows(
-    model: Model, positive: Conditioning | Layout, beside: Sequence[Conditioning], hints: Sequence[ControlHint]
-) -> None:
+def check_windows(model: Model, positive: Conditioning | Layout, beside: Sequence[Conditioning]) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
     windowed = prompts[1:] if isinstance(positive, Layout) else prompts
@@ -54,7 +51,6 @@ def check_windows(
     looking = {
         "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
         "an upscaling model looks at the whole small picture": model.family.enlarges,
-        "a T2I-Adapter looks at the whole picture": any(hint.checkpoint.denoiser.cls == T2I for hint in hints),
         "an IP-Adapter's mask lies over the whole picture": any(each.mask is not None for each in model.images),
         "guidance with momentum remembers the whole picture": model.guider is not None and model.guider.momentum,
         "boxes for GLIGEN lie over the whole picture": any(p.grounds for prompt in windowed for p in prompt.parts),

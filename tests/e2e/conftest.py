@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from e2e.editor import Editor
 from e2e.serving import Server
@@ -19,6 +19,7 @@ FLAGS = [
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
     "--disable-features=LocalNetworkAccessChecks",  # pages that a test answers itself may open websockets
 ]  # fmt: skip
+expect.set_options(timeout=20_000)  # nothing is slow here, but machines are
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

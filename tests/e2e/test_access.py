@@ -159,20 +159,20 @@ def test_the_arrows_walk_from_node_to_node_and_shift_moves_them(editor: Editor) 
     editor.page.locator(".react-flow__pane").click(position={"x": 300, "y": 6})
     keys.press("ArrowRight")
     expect(editor.node("model")).to_be_focused()
-    for node in ("prompt", "decode", "save"):
+    for node in ("prompt", "sample", "enlarge"):
         keys.press("ArrowRight")
         expect(editor.node(node)).to_be_focused()
     keys.press("ArrowLeft")
-    expect(editor.node("decode")).to_be_focused()
+    expect(editor.node("sample")).to_be_focused()
     keys.press("ArrowDown")
-    expect(editor.node("enlarge")).to_be_focused()
-    before = editor.document()["layout"]["nodes"]["enlarge"]
+    expect(editor.node("decode")).to_be_focused()
+    before = editor.document()["layout"]["nodes"]["decode"]
     keys.press("Shift+ArrowDown")
     keys.press("Shift+ArrowDown")
-    after = editor.document()["layout"]["nodes"]["enlarge"]
+    after = editor.document()["layout"]["nodes"]["decode"]
     assert after == [before[0], before[1] + 24]
     keys.press("Control+z")
-    assert editor.document()["layout"]["nodes"]["enlarge"] == before
+    assert editor.document()["layout"]["nodes"]["decode"] == before
 
 
 def test_a_problem_is_reached_by_a_key_and_said(editor: Editor) -> None:

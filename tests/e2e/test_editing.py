@@ -153,21 +153,22 @@ def test_links_are_led_and_cut_and_copies_dragged(editor: Editor) -> None:
     x, y = editor.spot(editor.node("decode").locator(".node-title"))
     places = editor.document()["layout"]["nodes"]
     page.keyboard.down("Alt")
-    editor.drag((x, y), (x + 20, y + 260))
+    editor.drag((x, y), (x - 260, y + 80))
     page.keyboard.up("Alt")
     expect(editor.node("decode_2")).to_be_visible()
     document = editor.document()
     assert {id: at for id, at in document["layout"]["nodes"].items() if id in places} == places
     assert document["nodes"]["decode_2"]["inputs"] == document["nodes"]["decode"]["inputs"]
 
+    link = page.get_by_label("Link from decode.image to enlarge.image", exact=True).locator("path.link")
     x, y = link.evaluate(half)
     page.keyboard.down("Control")
     page.keyboard.down("Shift")
-    editor.drag((x, y - 60), (x, y + 60))
+    editor.drag((x - 20, y), (x + 20, y))
     page.keyboard.up("Shift")
     page.keyboard.up("Control")
     expect(link).to_have_count(0)
-    assert "enlarge.image > save.image" not in editor.links()
+    assert "decode.image > enlarge.image" not in editor.links()
     page.keyboard.press("Control+z")
     expect(link).to_have_count(1)
 
@@ -263,10 +264,10 @@ def test_a_dragged_copy_of_a_frame_has_what_lies_in_it(editor: Editor) -> None:
     editor.spot(frame)
     box = frame.bounding_box()
     assert box is not None
-    x, y = box["x"] + box["width"] - 5, box["y"] + 10
+    x, y = box["x"] + 8, box["y"] + box["height"] - 5  # no link lies there
     before = editor.document()
     page.keyboard.down("Alt")
-    editor.drag((x, y), (x + 30, y + 320))
+    editor.drag((x, y), (x - 290, y + 60))
     page.keyboard.up("Alt")
     expect(frame).to_have_count(2)
     document = editor.document()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from playwright.sync_api import Browser, expect
 
 from e2e.editor import Editor
@@ -56,16 +58,15 @@ def test_what_did_not_change_is_shown_as_cached_and_not_run_again(editor: Editor
 
 
 def test_what_grows_in_a_run_lies_over_nothing(editor: Editor) -> None:
-    editor.template("Text to image")
-    editor.run()
-    expect(editor.node("sample").locator(".node-picture img")).to_be_visible()
-    nodes = editor.page.locator(".react-flow__node .node")
-    boxes = [box for box in (node.bounding_box() for node in nodes.all()) if box is not None]
+    long_run(editor)
+    expect(editor.node("sample").locator(".node-picture img")).to_be_visible(timeout=60_000)
+    boxes = editor.page.locator(".react-flow__node .node").evaluate_all(
+        "nodes => nodes.map(n => n.getBoundingClientRect()).map(b => [b.left, b.top, b.right, b.bottom])"
+    )
+    editor.page.get_by_role("button", name="Stop").click()
     assert len(boxes) == 8
-    for number, one in enumerate(boxes):
-        for other in boxes[number + 1 :]:
-            beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
-            assert beside or one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
+    for one, other in itertools.combinations(boxes, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
 def test_what_a_node_gives_is_looked_at_on_the_node(editor: Editor) -> None:

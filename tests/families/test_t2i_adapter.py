@@ -32,7 +32,10 @@ from nodegraph_diffusion.apply_t2i_adapter import apply_t2i_adapter
 from nodegraph_diffusion.checkpoint import ModelError
 from nodegraph_diffusion.checkpoint.t2i_adapters import open_t2i_adapter
 from nodegraph_diffusion.diffusion.loading import load
+from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_model import load_model
+from nodegraph_diffusion.sample import sample
+from nodegraph_diffusion.values import Image, Latent, NoiseLevels
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -137,6 +140,25 @@ def test_several_are_summed(made: Engine, folder: Path) -> None:
     wanted = expected("sdxl", both, [list(shown()), list(shown())], adapter_conditioning_scale=[0.5, 1.0])
     used = [("sdxl-adapter", {"strength": 0.5}), ("sdxl-other", {})]
     close(run(made, adapted(folder, "sdxl", *used)), wanted)
+
+
+def test_each_window_sees_its_part_of_the_picture(folder: Path) -> None:
+    """Where one window alone looks, its answer is that of a run of that window with its part of the picture."""
+    model, texts, _ = load_model(str(folder / "sd1"))
+    says, x = encode_prompt(texts, PROMPT), noise(1, 4, 8, 16).numpy() * 3
+    hint = np.random.default_rng(3).random((1, 3, 64, 128), np.float32)
+
+    def seen(cells: slice, hint: np.ndarray[Any, Any], tile: int = 0) -> Any:
+        held = apply_t2i_adapter(model, Image(hint), str(folder / "sd1-adapter"), strength=3)
+        latent = Latent(hint.shape[-1], 64, 1, x[..., cells])
+        levels = NoiseLevels((3.0, 0.0))
+        return sample(held, says, latent, cfg=1.0, levels=levels, add_noise="never", tile=tile).steps.samples
+
+    made = seen(slice(0, 16), hint, tile=64)
+    left, right = seen(slice(0, 8), hint[..., :64]), seen(slice(8, 16), hint[..., 64:])
+    np.testing.assert_allclose(made[..., :3], left[..., :3], atol=3e-5)
+    np.testing.assert_allclose(made[..., -3:], right[..., -3:], atol=3e-5)
+    assert np.abs(seen(slice(0, 8), 1 - hint[..., :64]) - left).max() > 1e-3, "the adapter changes nothing"
 
 
 def test_without_it_the_model_is_the_same(made: Engine, folder: Path) -> None:

@@ -28,7 +28,7 @@ async function begin(): Promise<void> {
   await loadCatalogue();
   if (await keepTabs()) return;
   const { workflows } = await api.workflows();
-  const first = workflows.find((w) => w.name === "txt2img") ?? workflows.find((w) => w.template);
+  const first = workflows.find((w) => w.template);
   if (!first) return;
   await openDocument((await api.workflow(first.name)).document);
   if (localStorage.getItem("nodegraph.toured") === null) openDialog({ kind: "tour" });

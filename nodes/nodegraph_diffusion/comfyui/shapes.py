@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ def Morphology(
         return np.asarray(maximum_filter(pixels, size, mode="nearest"))
 
     given = image.pixels
-    made = {
+    made: Mapping[str, Callable[[], Floats]] = {
         "erode": lambda: erode(given),
         "dilate": lambda: dilate(given),
         "open": lambda: dilate(erode(given)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -56,44 +57,49 @@ class Control(Acting):
 
     def ask(self, x: Tensor, time: Tensor, prompt: Prompt, job: Job, part: Part | None = None) -> Residuals:
         """What it adds for latents `x`, of which the network sees the window `part` alone."""
-        hint = self.hint
-        if part is not None:
-            rows, columns = (slice(self.scale * span.start, self.scale * span.stop) for span in part)
-            hint = hint[..., rows, columns]
+        hint = self.hint if part is None else _window(self.hint, self.scale, part)
         hint = hint.repeat(len(x) // len(hint), 1, 1, 1)
         return self.kind.ask(self.network, hint, x, time, prompt, job, self.strength)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Features(Acting):
-    """What a T2I-Adapter found in its picture: features (1 or B, C, h, w) for each level of a UNet, the same on each
-    step."""
+    """A loaded T2I-Adapter with its picture, at the size of the run: `scale` pixels for each cell of the latent.
 
-    found: Sequence[Tensor]
+    What it finds is the same on each step: in the whole picture it looks once, in windows on each step anew, so that
+    no more than one window's features are held.
+    """
+
+    network: Any
+    hint: Tensor
+    strength: float
+    scale: int
+
+    @cached_property
+    def whole(self) -> Sequence[Tensor]:
+        return self._find(self.hint)
 
     def ask(self, x: Tensor, time: Tensor, prompt: Prompt, job: Job, part: Part | None = None) -> Residuals:
+        found = self.whole if part is None else self._find(_window(self.hint, self.scale, part))
         # A list of its own for each call: the UNet takes them out of it.
         return {
             "down_intrablock_additional_residuals": [
-                each.repeat(len(x) // len(each), 1, 1, 1).to(x.dtype) for each in self.found
+                each.repeat(len(x) // len(each), 1, 1, 1).to(x.dtype) for each in found
             ]
         }
 
+    def _find(self, picture: Tensor) -> Sequence[Tensor]:
+        """Features (1 or B, C, h, w) of a picture for each level of a UNet."""
+        step = self.network.downscale_factor
+        rows, columns = picture.shape[-2:]
+        given = _resized(picture, (-(-rows // step) * step, -(-columns // step) * step))
+        return [each * self.strength for each in self.network(given)]
 
-@torch.no_grad()
-def features(network: Any, hint: Hint, size: tuple[int, int], batch: int) -> Features:
-    """What a T2I-Adapter finds in its picture, brought to the size of the run, in pixels (height, width).
 
-    Raises:
-        ValueError: A batch of pictures that does not go with the run's.
-    """
-    step = network.downscale_factor
-    given = _fitting(hint, network, batch, (-(-size[0] // step) * step, -(-size[1] // step) * step))
-    if network.config["in_channels"] == 1:
-        # ITU-R BT.601, as Pillow makes greys; ComfyUI takes the mean
-        weights = given.new_tensor([1 / 3] * 3 if hint.centred else [0.299, 0.587, 0.114])
-        given = (given * weights[:, None, None]).sum(1, keepdim=True)
-    return Features(hint.start, hint.end, [each * hint.strength for each in network(given)])
+def _window(hint: Tensor, scale: int, part: Part) -> Tensor:
+    """What of a hint lies in a window of the latent."""
+    rows, columns = (slice(scale * span.start, scale * span.stop) for span in part)
+    return hint[..., rows, columns]
 
 
 def _fitting(hint: Hint, network: Any, batch: int, size: tuple[int, int] | None) -> Tensor:
@@ -101,21 +107,34 @@ def _fitting(hint: Hint, network: Any, batch: int, size: tuple[int, int] | None)
     given = torch.from_numpy(hint.hint.copy()).to(network.device, network.dtype)
     if len(given) not in (1, batch):
         raise ValueError(f"a batch of {batch} needs a control picture for all (1) or for each, got {len(given)}")
-    if size is not None and given.shape[-2:] != size:
-        if hint.centred:
-            given = functional.interpolate(_cut(given, size), size=size, mode="nearest-exact")
-        else:
-            given = functional.interpolate(given, size=size, mode="bilinear", antialias=True)
-    return given
+    if size is None or given.shape[-2:] == size:
+        return given
+    if hint.centred:
+        return functional.interpolate(_cut(given, size), size=size, mode="nearest-exact")
+    return _resized(given, size)
 
 
-def ready(
-    kind: Kind,
-    network: Any,
-    hint: Hint,
-    size: tuple[int, int],
-    like: Tensor,
-) -> Control:
+def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    if picture.shape[-2:] == size:
+        return picture
+    return functional.interpolate(picture, size=size, mode="bilinear", antialias=True)
+
+
+def features(network: Any, hint: Hint, size: tuple[int, int], like: Tensor) -> Features:
+    """A T2I-Adapter with its picture brought to the size of the run, in pixels (height, width), for latents `like`.
+
+    Raises:
+        ValueError: A batch of pictures that does not go with the run's.
+    """
+    given = _fitting(hint, network, len(like), size)
+    if network.config["in_channels"] == 1:
+        # ITU-R BT.601, as Pillow makes greys; ComfyUI takes the mean
+        weights = given.new_tensor([1 / 3] * 3 if hint.centred else [0.299, 0.587, 0.114])
+        given = (given * weights[:, None, None]).sum(1, keepdim=True)
+    return Features(hint.start, hint.end, network, given, hint.strength, size[1] // like.shape[-1])
+
+
+def ready(kind: Kind, network: Any, hint: Hint, size: tuple[int, int], like: Tensor) -> Control:
     """A ControlNet with its hint brought to the size of the run: pixels (height, width), or the cells of `like`.
 
     Raises:

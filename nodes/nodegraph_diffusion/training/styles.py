@@ -7,35 +7,33 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter
 
 from .scenes import EmojiScenes, Pixels, Split
 
-BLOCK: Final = 4
+BLOCK: Final = 8
 """Pixels to a side of what "blocks" makes one colour."""
 
-INK, PAPER = (30, 34, 80), (250, 246, 232)
+INK = (24, 26, 56)
 
 
 def blocks(picture: Pixels) -> Pixels:
-    """Squares of `BLOCK` pixels, each of one colour out of 216."""
+    """Squares of `BLOCK` pixels, each of one colour."""
     image = Image.fromarray(picture)
     small = image.resize((image.width // BLOCK, image.height // BLOCK), Image.Resampling.BOX)
-    few = small.point([round(value / 51) * 51 for value in range(256)] * 3)
-    return np.asarray(few.resize(image.size, Image.Resampling.NEAREST))
+    return np.asarray(small.resize(image.size, Image.Resampling.NEAREST))
 
 
-def drawing(picture: Pixels) -> Pixels:
-    """Lines of ink where colours meet, on paper."""
-    grey = ImageOps.grayscale(Image.fromarray(picture)).filter(ImageFilter.GaussianBlur(0.6))
-    values = np.asarray(grey, dtype=np.float32)
-    down, across = np.gradient(values)
-    ink = np.clip(np.hypot(down, across) / 24, 0, 1)[..., None]
-    found: Pixels = (np.array(PAPER) * (1 - ink) + np.array(INK) * ink).round().astype(np.uint8)
+def outlined(picture: Pixels) -> Pixels:
+    """Dark lines where colours meet."""
+    soft = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(1)), dtype=np.float32)
+    down, across = np.gradient(soft, axis=(0, 1))
+    ink = np.clip(np.hypot(down, across).max(2) / 32, 0, 1)[..., None]
+    found: Pixels = (picture * (1 - ink) + np.array(INK) * ink).round().astype(np.uint8)
     return found
 
 
-STYLES: Final[Mapping[str, Callable[[Pixels], Pixels]]] = {"blocks": blocks, "drawing": drawing}
+STYLES: Final[Mapping[str, Callable[[Pixels], Pixels]]] = {"blocks": blocks, "outlined": outlined}
 
 
 @dataclass(frozen=True, slots=True)

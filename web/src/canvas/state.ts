@@ -6,7 +6,7 @@ import type { Point } from "../core/document";
 import type { Guide } from "../core/snapping";
 import { around, type Box, boxes } from "../state/geometry";
 import { current, currentDocument, currentGraph, graphOf } from "../state/session";
-import type { Pull } from "../state/view";
+import { type Pull, useView } from "../state/view";
 import { isLive } from "./live";
 
 interface Now {
@@ -60,7 +60,7 @@ function viewOf(items: Iterable<Box>, width: number, height: number): Viewport |
 /** The view to begin with, before there is a canvas to ask for its size. */
 export function firstView(): Viewport {
   const whole = boxes(currentGraph(), currentDocument(), isLive).values();
-  return viewOf(whole, innerWidth - PANEL, innerHeight) ?? { x: 0, y: 0, zoom: 1 };
+  return viewOf(whole, innerWidth - (useView.getState().panel ? PANEL : 0), innerHeight) ?? { x: 0, y: 0, zoom: 1 };
 }
 
 /** Move the view so that these boxes are seen. */

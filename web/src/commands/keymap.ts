@@ -2,6 +2,7 @@
 
 import { byKey, type Custom } from "../core/keys";
 import { useView } from "../state/view";
+import { t } from "../text";
 import { useKeys } from "./keys";
 import { COMMANDS, type Command, walk } from "./registry";
 
@@ -10,13 +11,12 @@ const MAC = /Mac|iP(hone|ad)/.test(globalThis.navigator?.platform ?? "");
 /** How a key is written for people. */
 export function shown(key: string): string {
   const names: Record<string, string> = {
-    Mod: MAC ? "⌘" : "Ctrl",
+    ...t.keys,
+    ...(MAC && { Mod: "⌘" }),
     ArrowLeft: "←",
     ArrowRight: "→",
     ArrowUp: "↑",
     ArrowDown: "↓",
-    Delete: "Del",
-    Escape: "Esc",
   };
   return key
     .split(/\+(?=.)/)

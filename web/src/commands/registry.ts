@@ -326,10 +326,14 @@ function lead(): void {
 }
 
 function addNote(): void {
-  edit(
-    t.edits.note,
-    (graph) => edits.addNote(graph, canvas.graphPoint(canvas.pointer.inside ? canvas.pointer : undefined), "").graph,
-  );
+  const at = canvas.graphPoint(canvas.pointer.inside ? canvas.pointer : undefined);
+  let id = "";
+  edit(t.edits.note, (graph) => {
+    const added = edits.addNote(graph, at, "");
+    id = added.id;
+    return added.graph;
+  });
+  focusNode(noteNode(id), "textarea");
 }
 
 export async function arrange(): Promise<void> {

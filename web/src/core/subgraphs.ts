@@ -207,11 +207,12 @@ function dropUnused(document: Workflow, name: string | undefined): Workflow {
   return { ...document, definitions };
 }
 
+/** The one of some places that is nearest to the middle of all: what was gathered leaves room there. */
 function middle(points: readonly Point[]): Point {
-  if (points.length === 0) return [0, 0];
-  const x = points.reduce((sum, p) => sum + p[0], 0) / points.length;
-  const y = points.reduce((sum, p) => sum + p[1], 0) / points.length;
-  return [Math.round(x), Math.round(y)];
+  const mean = (axis: 0 | 1) => points.reduce((sum, p) => sum + p[axis], 0) / points.length;
+  const [x, y] = [mean(0), mean(1)];
+  const far = (p: Point) => Math.hypot(p[0] - x, p[1] - y);
+  return [...points].sort((a, b) => far(a) - far(b))[0] ?? [0, 0];
 }
 
 /** The ids, as a run names them, of the nodes that an instance stands for. */

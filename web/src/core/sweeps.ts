@@ -13,7 +13,8 @@ export interface Sweepable {
   readonly value: Value | undefined;
 }
 
-/** The inputs of the document's own nodes that hold a value. One that is exposed goes by that name, with all it feeds. */
+/** The inputs of the document's own nodes that hold a value, first those that are exposed: these go by that name,
+ * with all they feed. */
 export function sweepable(document: Workflow, known: Catalogue): Sweepable[] {
   const exposed = new Map<string, { name: string; title: string }>();
   for (const [name, { to, title }] of Object.entries(document.inputs ?? {})) {
@@ -21,7 +22,7 @@ export function sweepable(document: Workflow, known: Catalogue): Sweepable[] {
     if (first !== undefined) exposed.set(first, { name, title: title || name });
     for (const other of rest) exposed.set(other, { name: "", title: "" });
   }
-  return Object.entries(document.nodes).flatMap(([node, step]) => {
+  const found = Object.entries(document.nodes).flatMap(([node, step]) => {
     const type = typeOf(step, document, known);
     const title = document.layout?.looks?.[node]?.title || type.title;
     return type.inputs.flatMap((input): Sweepable[] => {
@@ -33,6 +34,8 @@ export function sweepable(document: Workflow, known: Catalogue): Sweepable[] {
       return [{ name, label, target: { node, port: input.name }, input, value: value ?? input.default }];
     });
   });
+  const own = new Set([...exposed.values()].map((e) => e.name));
+  return found.sort((a, b) => Number(own.has(b.name)) - Number(own.has(a.name)));
 }
 
 /** Values to begin with, as people write them: all of a few choices, some numbers from that of now on. */

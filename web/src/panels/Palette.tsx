@@ -27,7 +27,9 @@ const HEIGHT = 360;
 export function Palette({ at, screen, pull }: Props) {
   const find = useCallback(
     (query: string) => {
-      const types = [...known().values(), ...definitions()].filter((type) => port(type, pull) !== null);
+      const types = [...known().values(), ...definitions()]
+        .filter((type) => port(type, pull) !== null)
+        .sort((a, b) => foreign(a) - foreign(b));
       const found = search(types, query, (n) => [
         n.title,
         n.id,
@@ -39,7 +41,7 @@ export function Palette({ at, screen, pull }: Props) {
       const often = usedMost();
       return pull
         ? [...found].sort((a, b) => (often.get(b.id) ?? 0) - (often.get(a.id) ?? 0))
-        : [...found].sort((a, b) => a.category.localeCompare(b.category));
+        : [...found].sort((a, b) => foreign(a) - foreign(b) || a.category.localeCompare(b.category));
     },
     [pull],
   );
@@ -81,6 +83,11 @@ export function Palette({ at, screen, pull }: Props) {
       {...(left !== undefined && { style: { margin: 0, left, top } })}
     />
   );
+}
+
+/** 1 for types of other packs, whose ids begin with the pack: those of the standard one come first. */
+function foreign(type: NodeType): number {
+  return Number(type.id.includes("/"));
 }
 
 function definitions(): NodeType[] {

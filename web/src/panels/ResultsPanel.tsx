@@ -10,7 +10,7 @@ import { t } from "../text";
 const MOST = 60;
 
 /** The ids of the latest pictures, newest first, beginning with those of the shown run. */
-export function useLatest(): readonly string[] {
+function useLatest(): readonly string[] {
   const job = useTab((tab) => tab.job);
   const ids = useRuns(
     useShallow((s) => {
@@ -26,9 +26,7 @@ export function useLatest(): readonly string[] {
 }
 
 export function ResultsPanel() {
-  const [first, ...rest] = useLatest();
   const sweep = useSweeps((s) => s.last);
-  if (first === undefined && !sweep) return <p className="quiet hint">{t.panel.noResults}</p>;
   return (
     <div className="results">
       {sweep && (
@@ -36,18 +34,30 @@ export function ResultsPanel() {
           {t.sweep.label}: {sweep.axes.map((a) => a.name).join(" × ")}
         </button>
       )}
-      {first !== undefined && <Shown id={first} large />}
-      <div className="results-rest">
-        {rest.map((id) => (
-          <Shown key={id} id={id} />
-        ))}
-      </div>
+      <Latest />
     </div>
   );
 }
 
-export function Shown({ id, large = false }: { id: string; large?: boolean }) {
-  const alt = t.node.picture(id);
+/** The latest picture large, those before it small. */
+export function Latest() {
+  const [first, ...rest] = useLatest();
+  if (first === undefined) return <p className="quiet hint">{t.panel.noResults}</p>;
+  return (
+    <>
+      <Shown id={first} n={1} large />
+      <div className="results-rest">
+        {rest.map((id, i) => (
+          <Shown key={id} id={id} n={i + 2} />
+        ))}
+      </div>
+    </>
+  );
+}
+
+/** A picture; `n` counts them for those who hear them. */
+function Shown({ id, n, large = false }: { id: string; n: number; large?: boolean }) {
+  const alt = t.panel.picture(n);
   return (
     <button
       type="button"

@@ -7,14 +7,15 @@ import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 
 export default function SaveAs() {
-  const [name, setName] = useState(current().stored ?? currentDocument().name ?? "");
+  const proposed = current().stored ?? currentDocument().name ?? "";
+  const [name, setName] = useState(proposed);
   return (
     <Dialog label={t.menu.saveAs} className="small" headed onClose={closeDialog}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
           closeDialog();
-          if (!currentDocument().name) editDocument(t.edits.rename, (document) => ({ ...document, name }));
+          if (name !== proposed) editDocument(t.edits.rename, (document) => ({ ...document, name }));
           void saveAs(freeName(name, []));
         }}
       >

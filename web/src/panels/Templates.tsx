@@ -6,11 +6,12 @@ import { closeDialog, complain } from "../state/view";
 import { t } from "../text";
 import { Picker } from "../ui/Picker";
 
-/** What the server keeps: templates, and what was saved. */
+/** What the server keeps: what was saved, and templates. */
 export default function Templates() {
   const [items, setItems] = useState<readonly api.Stored[]>([]);
   useEffect(() => {
-    api.workflows().then(({ workflows }) => setItems(workflows), complain);
+    const own = (w: api.Stored) => Number(!w.template);
+    api.workflows().then(({ workflows }) => setItems([...workflows].sort((a, b) => own(b) - own(a))), complain);
   }, []);
   const find = useCallback(
     (query: string) => search(items, query, (w) => [w.title || w.name, w.name, w.description]),

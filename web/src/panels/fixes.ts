@@ -3,9 +3,9 @@
 import type { Problem } from "../api/client";
 import { graphPoint } from "../canvas/state";
 import { goTo } from "../commands/registry";
-import { withGraph } from "../core/document";
+import { type Graph, withGraph } from "../core/document";
 import { removeInput, setValue } from "../core/edits";
-import { typeOfStep } from "../state/catalogue";
+import { known, typeOfStep } from "../state/catalogue";
 import { currentDocument, edit, editDocument } from "../state/session";
 import { openDialog } from "../state/view";
 import { t } from "../text";
@@ -19,9 +19,15 @@ export interface Fix {
 export function fixOf({ code, node, port, message }: Problem): Fix | null {
   const document = currentDocument();
   const step = document.nodes[node];
-  if (!step || port === null) return null;
-  const input = typeOfStep(step, document).inputs.find((i) => i.name === port);
+  if (!step) return null;
   const near = /did you mean '([^']+)'/.exec(message)?.[1];
+  if (port === null) {
+    const type = code === "unknown_type" && near !== undefined && known().get(near);
+    if (!type) return null;
+    const turned = (g: Graph) => ({ ...g, nodes: { ...g.nodes, [node]: { ...step, type: type.id } } });
+    return { title: t.fixes.use(type.title), act: () => edit(t.edits.value, turned) };
+  }
+  const input = typeOfStep(step, document).inputs.find((i) => i.name === port);
   if (code === "bad_value" && near !== undefined) {
     return { title: t.fixes.use(near), act: () => edit(t.edits.value, (g) => setValue(g, { node, port }, near)) };
   }

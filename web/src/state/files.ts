@@ -4,10 +4,11 @@ import * as api from "../api/client";
 import { EMPTY, type Point, type Workflow } from "../core/document";
 import { addNode, place, setValue } from "../core/edits";
 import { arranged, placed } from "../core/layout";
+import { WIDTH } from "../core/sizes";
 import { t } from "../text";
 import { known } from "./catalogue";
-import { grownBoxes, overlaps } from "./geometry";
-import { change, current, currentDocument, edit, newTab, openTab } from "./session";
+import { around, boxes, grownBoxes, overlaps } from "./geometry";
+import { change, current, currentDocument, currentGraph, edit, newTab, openTab } from "./session";
 import { announce, complain, inform, openDialog, show } from "./view";
 
 /** Open a document in a tab of its own; one that was laid out for other node sizes is arranged. */
@@ -80,10 +81,11 @@ export async function openFile(file: File | undefined, at: Point | null): Promis
       return;
     }
     await takePicture(file, at);
+    inform(t.files.usePicture);
   }
 }
 
-/** Upload a picture and put it into the graph: into the selected picture field, or as a new node that loads it. */
+/** Upload a picture and put it into the graph. */
 export async function takePicture(file: Blob, at: Point | null): Promise<void> {
   try {
     const { name } = await api.upload(file);
@@ -93,6 +95,8 @@ export async function takePicture(file: Blob, at: Point | null): Promise<void> {
   }
 }
 
+/** Put an uploaded picture into the node that loads one, the selected or the only one; otherwise, or where a point
+ * is given, into a new one, by default to the left of all. */
 export function putPicture(name: string, at: Point | null): void {
   const loader = [...known().values()].find(
     (type) =>
@@ -101,12 +105,13 @@ export function putPicture(name: string, at: Point | null): void {
   );
   const port = loader?.inputs.find((i) => i.widget?.kind === "file" && i.widget.holds === "image")?.name;
   if (!loader || port === undefined) return;
-  const existing = Object.entries(currentDocument().nodes).filter(([, s]) => s.type === loader.id);
-  const [only] = existing;
-  if (at === null && only && existing.length === 1) {
-    edit(t.edits.value, (graph) => setValue(graph, { node: only[0], port }, name));
+  const existing = Object.entries(currentGraph().nodes).filter(([, s]) => s.type === loader.id);
+  const chosen = existing.find(([id]) => current().selection.includes(id)) ?? (existing.length === 1 && existing[0]);
+  if (at === null && chosen) {
+    edit(t.edits.value, (graph) => setValue(graph, { node: chosen[0], port }, name));
   } else {
-    edit(t.edits.add, (graph) => addNode(graph, loader, at ?? [0, 0], { [port]: name }).graph);
+    const left = around(boxes(currentGraph(), currentDocument()).values());
+    const free: Point = left ? [left.x - WIDTH - 64, left.y] : [0, 0];
+    edit(t.edits.add, (graph) => addNode(graph, loader, at ?? free, { [port]: name }).graph);
   }
-  inform(t.files.usePicture);
 }

@@ -49,6 +49,9 @@ interface Shown {
   readonly said: string;
 }
 
+/** The width up to which panels lie over the graph, as app.css says. */
+const NARROW = 900;
+
 function remembered<T extends string>(key: string, otherwise: T, allowed: readonly T[]): T {
   const value = globalThis.localStorage?.getItem(`nodegraph.${key}`) as T | null | undefined;
   return value && allowed.includes(value) ? value : otherwise;
@@ -56,7 +59,7 @@ function remembered<T extends string>(key: string, otherwise: T, allowed: readon
 
 export const useView = create<Shown>(() => ({
   view: "graph",
-  panel: "results",
+  panel: globalThis.innerWidth <= NARROW ? null : "results", // there it would lie over the graph
   dialog: null,
   theme: remembered("theme", "system", ["system", "dark", "light"]),
   minimap: remembered("minimap", "on", ["on", "off"]) === "on",

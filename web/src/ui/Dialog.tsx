@@ -18,6 +18,10 @@ export function Dialog({ label, className = "", onClose, children, headed = fals
   useEffect(() => {
     const before = document.activeElement;
     if (!ref.current?.open) ref.current?.showModal();
+    // the browser would begin with the button that closes
+    const first = ref.current?.querySelector<HTMLElement>("input, select, textarea, .primary");
+    first?.focus();
+    if (first instanceof HTMLInputElement) first.select();
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
     };

@@ -2,7 +2,7 @@ import { typeOf } from "../core/catalogue";
 import { end, type Json } from "../core/document";
 import { hide, orderExposed, setValue } from "../core/edits";
 import { ended } from "../core/runs";
-import { Shown, useLatest } from "../panels/ResultsPanel";
+import { Latest } from "../panels/ResultsPanel";
 import { known } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { useRuns } from "../state/runs";
@@ -115,20 +115,5 @@ function Live() {
       <progress max={total} value={step} aria-label={t.states.running} />
       <span className="quiet">{t.run.step(step, total)}</span>
     </div>
-  );
-}
-
-function Latest() {
-  const [first, ...rest] = useLatest();
-  if (first === undefined) return <p className="quiet hint">{t.panel.noResults}</p>;
-  return (
-    <>
-      <Shown id={first} large />
-      <div className="results-rest">
-        {rest.map((id) => (
-          <Shown key={id} id={id} />
-        ))}
-      </div>
-    </>
   );
 }

@@ -179,8 +179,8 @@ function Single({ result, onStar, onStep, onClose, onRemoved }: SingleProps) {
     try {
       const picture = await (await fetch(result.url)).blob();
       onClose();
-      show("graph");
       await takePicture(picture, null);
+      show("graph");
     } catch (error) {
       complain(error);
     }
