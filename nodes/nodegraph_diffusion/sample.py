@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 Sampler = Literal[
     "auto", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "dpmpp_2s_ancestral",
     "euler", "euler_ancestral", "heun", "heunpp2", "dpm_2", "dpm_2_ancestral",
-    "unipc", "uni_pc", "uni_pc_bh2", "deis", "lms", "ipndm", "res_multistep", "gradient_estimation",
-    "ddim", "ddpm", "lcm",
+    "unipc", "uni_pc", "uni_pc_bh2", "deis", "lms", "ipndm", "res_multistep", "res_multistep_ancestral", "er_sde",
+    "gradient_estimation", "ddim", "ddpm", "lcm",
 ]  # fmt: skip
 Schedule = Literal[
     "auto", "native", "karras", "normal", "exponential", "sgm_uniform", "simple", "beta", "ddim_uniform",

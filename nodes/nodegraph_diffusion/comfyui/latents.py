@@ -42,10 +42,7 @@ def SetLatentNoiseMask(samples: Latent, mask: Mask) -> Latent:
         samples: An encoded picture, or a sampled one.
         mask: 1 where to sample. Of any size.
     """
-    return Latent(
-        samples.width, samples.height, samples.batch, samples.samples,
-        _fitted(mask, samples.width, samples.height), samples.masked, samples.sigma,
-    )  # fmt: skip
+    return replace(samples, mask=_fitted(mask, samples.width, samples.height), keeps=True)
 
 
 @node(version=1, title="VAEEncodeForInpaint", lane="gpu", category=CATEGORY)
@@ -178,9 +175,7 @@ def LatentComposite(samples_to: Latent, samples_from: Latent, x: Side = 0, y: Si
             amount[:, :, :, width - 1 - step] *= share
     place = np.s_[:, :, top : top + height, left : left + width]
     made[place] = shown * amount + made[place] * (1 - amount)
-    return Latent(
-        samples_to.width, samples_to.height, len(made), made, samples_to.mask, samples_to.masked, samples_to.sigma
-    )
+    return replace(samples_to, batch=len(made), samples=made)
 
 
 @node(version=1, title="LatentBlend", category=CATEGORY)
@@ -234,10 +229,10 @@ def RepeatLatentBatch(samples: Latent, amount: Amount = 1) -> Latent:
     """
     check_size(samples.width, samples.height, samples.batch * amount, "amount")
     mask = samples.mask
-    return Latent(
-        samples.width, samples.height, samples.batch * amount, _repeated(samples.samples, amount),
-        mask if mask is None or len(mask) == 1 else _repeated(mask, amount), _repeated(samples.masked, amount),
-        samples.sigma, samples.keeps,
+    return replace(
+        samples, batch=samples.batch * amount, samples=_repeated(samples.samples, amount),
+        mask=mask if mask is None or len(mask) == 1 else _repeated(mask, amount),
+        masked=_repeated(samples.masked, amount),
     )  # fmt: skip
 
 
@@ -270,7 +265,7 @@ def _resized(latent: Latent, across: int, down: int, method: LatentMethod, crop:
     samples = None if latent.samples is None else scaled(latent.samples, across, down, method, crop)
     masked = None if latent.masked is None else scaled(latent.masked, across, down, method, crop)
     mask = None if latent.mask is None else scaled(latent.mask[:, None], width, height, "bilinear", crop)[:, 0]
-    return Latent(width, height, latent.batch, samples, mask, masked, latent.sigma, latent.keeps)
+    return replace(latent, width=width, height=height, samples=samples, mask=mask, masked=masked)
 
 
 def _fitted(mask: Mask, width: int, height: int) -> Floats:
