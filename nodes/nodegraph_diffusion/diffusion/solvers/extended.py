@@ -17,8 +17,8 @@ POINTS = 200
 def er_sde(
     denoise: Denoise, schedule: Schedule, state: State, noise: Noise, s_noise: float = 1.0, stages: int = 3
 ) -> State:
-    """ER-SDE-Solver with the noise scale `s (exp(s^0.3) + 10)`, by a line (two stages) or a parabola (three) through the
-    last estimates."""
+    """ER-SDE-Solver with the noise scale `s (exp(s^0.3) + 10)`, by a line (two stages) or a parabola (three) through
+    the last estimates."""
     i, sigmas = state.step, schedule.sigmas
     sigma, target = sigmas[i], sigmas[i + 1]
     x0 = denoise(state.x, schedule.point(i))
