@@ -136,7 +136,12 @@ def _preview(options: argparse.Namespace) -> int:
 
 
 def _previews() -> Previews:
-    return Previews(_database().parent / "previews")
+    return Previews(previews_folder())
+
+
+def previews_folder() -> Path:
+    """Where the pictures of models are kept."""
+    return _database().parent / "previews"
 
 
 def _database() -> Path:

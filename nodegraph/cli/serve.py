@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import fail
+from .models import previews_folder
 from .setup import common, model_folders, registry
 
 PORT = 8288
@@ -69,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
         tokens=Path(options.token_file).expanduser() if options.token_file else None,
         hosts=frozenset(name.lower() for name in options.allow_host),
         private_webhooks=options.private_webhooks,
+        previews=previews_folder(),
         settings=settings,
     )
     try:

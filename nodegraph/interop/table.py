@@ -268,6 +268,19 @@ CUSTOM: Mapping[str, How] = {
 ENTRIES: Mapping[str, Entry] = {
     # models
     "CheckpointLoaderSimple": Entry("LoadModel", {"source": "ckpt_name"}, ("model", "text_encoder", "vae")),
+    "CheckpointLoader": Entry(
+        "LoadModel",
+        {"source": "ckpt_name"},
+        ("model", "text_encoder", "vae"),
+        ignored={"config_name": "the file says what it is"},
+    ),
+    "DiffusersLoader": Entry("LoadModel", {"source": "model_path"}, ("model", "text_encoder", "vae")),
+    "PerturbedAttentionGuidance": Entry(
+        "ApplyGuidance",
+        {"model": "model", "scale": "scale"},
+        ("model",),
+        {"kind": "perturbed", "layers": "auto", "start": 0.0, "end": 1.0},
+    ),
     "LoraLoader": Entry(
         "ApplyLora",
         {

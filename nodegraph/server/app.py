@@ -12,6 +12,7 @@ from . import (
     catalogue,
     checks,
     health,
+    library,
     openapi,
     opening,
     outputs,
@@ -34,7 +35,10 @@ from .routing import Route, collect
 from .site import SITE, Site
 from .webhooks import Webhooks
 
-MODULES = (catalogue, checks, health, opening, openapi, outputs, queueing, results, stream, sweeps, uploads, workflows)
+MODULES = (
+    catalogue, checks, health, library, opening, openapi, outputs, queueing, results, stream, sweeps, uploads,
+    workflows,
+)  # fmt: skip
 
 
 def make_app(site: Site) -> web.Application:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import Field, JsonValue, model_validator
 
 from ..garbage import collector_paused
+from ..interop.canvas import is_canvas
+from ..interop.prompt import is_prompt
 from ..jobs import Job, State
 from ..jobs.queue import Submission
 from .documents import Queueable
@@ -41,6 +43,15 @@ class Submit(Closed):
     client: str = Field(default="", max_length=100)
     key: str | None = Field(default=None, min_length=1, max_length=200, description="The same key is the same job.")
     webhook: str | None = Field(default=None, max_length=2000, description="Sent the job when it has ended.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, given: Any) -> Any:
+        """A document by itself is one to run."""
+        if not isinstance(given, dict) or given.keys() & {"document", "workflow"}:
+            return given
+        bare = "format" in given or is_canvas(given) or is_prompt(given) or is_prompt(given.get("prompt"))
+        return {"document": given} if bare else given
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Submit:
@@ -179,13 +190,14 @@ async def ended(site: Site, job: Job, timeout: float) -> Job:
     return found(site, job.id)
 
 
-@post("/api/jobs", status=201, accepts=("image/png", "image/webp", "image/jpeg"), also=(200,))
+@post("/api/jobs", status=201, accepts=("image/png", "image/webp", "image/jpeg", "text/plain"), also=(200,))
 async def submit(
     site: Site, request: web.Request, body: Submit | None = None, wait: bool = False, timeout: Seconds = 3600.0
 ) -> Reply[JobView]:
     """Queue a job. With `wait` the answer comes when it has ended, or when `timeout` seconds are over.
 
-    The body may also be a picture that carries a workflow: ours, ComfyUI's or A1111's. It runs as it is there.
+    The body may also be a document by itself, ours or ComfyUI's, a picture that carries one, or A1111's lines. It runs
+    as it is there.
     """
     if body is None:
         picture = await asyncio.to_thread(opened, site, await received(site, request))

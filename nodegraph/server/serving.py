@@ -15,6 +15,7 @@ from ..context import Folders
 from ..engine import Engine
 from ..garbage import collect_rarely
 from ..jobs import Dispatcher, Settings, Store
+from ..library import Previews
 from ..pack import Registry
 from ..policy import safety_policy
 from .access import Access, Unprotected, is_loopback, tokens_from
@@ -33,6 +34,7 @@ class Options:
     Attributes:
         tokens: The file of tokens. By default the one in the data folder, which any address but loopback needs.
         hosts: Names by which the server may be called, beside localhost.
+        previews: The folder of the pictures that models made; by default one in the data folder.
     """
 
     data: Path
@@ -41,6 +43,7 @@ class Options:
     tokens: Path | None = None
     hosts: frozenset[str] = frozenset()
     private_webhooks: bool = False
+    previews: Path | None = None
     settings: Settings = field(default_factory=Settings)
     limits: Limits = field(default_factory=Limits)
 
@@ -62,7 +65,8 @@ def make_site(options: Options, registry: Registry) -> Site:
     engine = Engine(registry, folders=folders, cache=settings.cache or store.cache, disk=settings.disk)
     documents = Documents(engine, store.uploads, folder(), policy)
     return Site(
-        store, Dispatcher(store, settings), engine, documents, load(folder()), access, options.limits,
+        store, Dispatcher(store, settings), engine, documents, load(folder()), access,
+        Previews(options.previews or options.data / "previews"), options.limits,
         private_webhooks=options.private_webhooks,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from ..engine import Engine
 from ..jobs import Dispatcher, Store
+from ..library import Previews
 from .access import Access
 from .documents import Documents
 from .templates import Template
@@ -45,6 +46,7 @@ class Site:
     documents: Documents
     templates: dict[str, Template]
     access: Access
+    previews: Previews
     limits: Limits = field(default_factory=Limits)
     started: float = field(default_factory=time.time)
     private_webhooks: bool = False

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 Sampler = Literal[
     "auto", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "dpmpp_2s_ancestral",
     "euler", "euler_ancestral", "heun", "heunpp2", "dpm_2", "dpm_2_ancestral",
-    "unipc", "uni_pc", "uni_pc_bh2", "deis", "lms", "ipndm", "res_multistep", "gradient_estimation",
-    "ddim", "ddpm", "lcm",
+    "unipc", "uni_pc", "uni_pc_bh2", "deis", "lms", "ipndm", "res_multistep", "res_multistep_ancestral", "er_sde",
+    "gradient_estimation", "ddim", "ddpm", "lcm",
 ]  # fmt: skip
 Schedule = Literal[
     "auto", "native", "karras", "normal", "exponential", "sgm_uniform", "simple", "beta", "ddim_uniform",
@@ -211,7 +211,7 @@ def sample(
         check_whole(model, (*prompts, *beside), bool(controls))
         if in_windows:
             check_windows(model, positive, beside)
-        draw = Draw(seed, tuple(start.shape), whole_batch)
+        draw = Draw(seed, tuple(start.shape), whole_batch, latent.first)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         if family.enlarges:
             low_res, level = low_res_of(model, latent, draw)
@@ -318,7 +318,9 @@ def sample(
     noisy_kept = torch.cat(kept_noisy).numpy() if kept else final
     width, height = latent.width, latent.height
     return Sampled(
-        Latent(width, height, len(final), final, latent.mask, latent.masked, made.sigma, latent.keeps),
+        Latent(
+            width, height, len(final), final, latent.mask, latent.masked, made.sigma, latent.keeps, first=latent.first
+        ),
         Latent(
             width, height, len(steps_kept), steps_kept, None if kept else latent.mask, None if kept else latent.masked
         ),

@@ -101,8 +101,9 @@ class Latent:
     rounded up to what the denoiser asks for. `mask` is float32 (1 or B, height, width), 1 where to sample. `masked` has
     the shape of `samples`: the picture with its hole greyed, which inpainting models read. `sigma` is the noise left in
     `samples`, on the variance-exploding scale; 0 is clean. Unless it `keeps` what is around the mask, the mask is only
-    shown to inpainting models. `low_res` is float32 (B, 3, h, w), 0..1: the small picture that upscaling models read, a
-    pixel for each cell of the latent, and `noise_level` the noise they hide it under.
+    shown to inpainting models. `first` is which of a larger batch it begins with, whose noise it has. `low_res` is
+    float32 (B, 3, h, w), 0..1: the small picture that upscaling models read, a pixel for each cell of the latent, and
+    `noise_level` the noise they hide it under.
     """
 
     width: int
@@ -115,6 +116,7 @@ class Latent:
     keeps: bool = True
     low_res: Floats | None = None
     noise_level: int = 0
+    first: int | None = None
 
     def __post_init__(self) -> None:
         if self.samples is not None:

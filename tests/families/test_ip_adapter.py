@@ -190,6 +190,9 @@ def test_what_is_none(folder: Path) -> None:
     save_file(state, folder / "face.safetensors")
     with pytest.raises(ModelError, match="such as FaceID"):
         open_ip_adapter(folder / "face.safetensors")
+    save_file({**state, "ip_adapter.0.norm_ip.linear.weight": torch.zeros(2, 2)}, folder / "sd3.safetensors")
+    with pytest.raises(ModelError, match="is an IP-Adapter for Stable Diffusion 3, which is not supported"):
+        open_ip_adapter(folder / "sd3.safetensors")
     with pytest.raises(ModelError, match="is CLIPTextModel, needed CLIPVisionModelWithProjection"):
         open_image_encoder(folder / "sd1" / "text_encoder", "sd1")
     with pytest.raises(ModelError, match=r"config\.json: not there\. Name the folder of an image encoder"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,16 @@ from nodegraph import NodeError
 from nodegraph.interop.classes import known_classes
 from nodegraph.interop.parts import ALONE, MODEL
 from nodegraph_diffusion.comfyui import pack
+from nodegraph_diffusion.comfyui.arithmetic import (
+    LatentAdd,
+    LatentBatch,
+    LatentCompositeMasked,
+    LatentCrop,
+    LatentFromBatch,
+    LatentInterpolate,
+    LatentMultiply,
+    LatentSubtract,
+)
 from nodegraph_diffusion.comfyui.latents import (
     LatentBlend,
     LatentComposite,
@@ -39,6 +50,16 @@ from nodegraph_diffusion.comfyui.pictures import (
     ImageScaleToTotalPixels,
     ImageSharpen,
 )
+from nodegraph_diffusion.comfyui.shapes import Morphology, ResizeAndPadImage
+from nodegraph_diffusion.comfyui.texts import (
+    CaseConverter,
+    StringCompare,
+    StringConcatenate,
+    StringContains,
+    StringSubstring,
+    StringTrim,
+)
+from nodegraph_diffusion.diffusion.noise import Draw
 from nodegraph_diffusion.values import Image, Latent, Mask
 from samples import flat, noise
 
@@ -266,3 +287,59 @@ def test_a_picture_is_cut_to_multiples_of_eight() -> None:
     image, mask = _cropped(noise(21, 35), np.zeros((1, 21, 35), np.float32))
     assert image.pixels.shape == (1, 3, 16, 32)
     assert mask.shape == (1, 16, 32)
+
+
+def test_latents_are_added_mixed_and_cut() -> None:
+    values = np.random.default_rng(3).standard_normal((3, 4, 12, 16)).astype(np.float32)
+    batch = Latent(128, 96, 3, values)
+    one = replace(batch, batch=1, samples=values[:1])
+    np.testing.assert_array_equal(made_of(LatentAdd(one, one)), made_of(LatentMultiply(one, 2.0)))
+    assert not made_of(LatentSubtract(one, one)).any()
+    right = np.zeros((1, 2, 8, 8), np.float32)
+    across, up = right.copy(), right.copy()
+    across[:, 0], up[:, 1] = 2, 4
+    mixed = made_of(LatentInterpolate(Latent(64, 64, 1, across), Latent(64, 64, 1, up), 0.5))
+    np.testing.assert_allclose(mixed, np.full_like(mixed, 3 / 2**0.5), rtol=1e-6)
+    assert made_of(LatentBatch(one, batch)).shape == (4, 4, 12, 16)
+    cut = LatentCrop(one, 64, 40, 24, 16)
+    np.testing.assert_array_equal(made_of(cut), values[:1, :, 2:7, 3:11])
+    assert (cut.width, cut.height) == (64, 40)
+    half = Mask(np.full((1, 5, 8), 0.5, np.float32))
+    laid = made_of(LatentCompositeMasked(one, cut, 64, 56, mask=half))
+    expected = values[:1].copy()
+    expected[:, :, 7:12, 8:16] = (values[:1, :, 2:7, 3:11] + expected[:, :, 7:12, 8:16]) / 2
+    np.testing.assert_allclose(laid, expected, rtol=1e-6, atol=1e-7)
+
+
+def made_of(latent: Latent) -> np.ndarray[Any, Any]:
+    assert latent.samples is not None
+    return latent.samples
+
+
+def test_latents_of_a_batch_keep_their_noise() -> None:
+    taken = LatentFromBatch(Latent(64, 64, 4, None), 2, 5)
+    assert (taken.batch, taken.first) == (2, 2)
+    assert LatentFromBatch(taken, 1).first == 3
+    whole = Draw(9, (4, 4, 8, 8), whole_batch=True).start()
+    torch.testing.assert_close(Draw(9, (2, 4, 8, 8), True, 2).start(), whole[2:])
+    torch.testing.assert_close(Draw(9, (2, 4, 8, 8), False, 2).start(), Draw(11, (2, 4, 8, 8)).start())
+
+
+def test_pictures_are_padded_and_grown() -> None:
+    tall = ResizeAndPadImage(flat(40, 20, 0.25), 40, 40)
+    assert (tall.pixels[..., 10:30] == 0.25).all()
+    assert (tall.pixels[..., :10] == 1).all()
+    dot = np.zeros((1, 3, 9, 9), np.float32)
+    dot[..., 4, 4] = 1
+    assert Morphology(Image(dot), "dilate").pixels.sum() == 27
+    assert Morphology(Image(dot), "top_hat").pixels.sum() == 3
+    assert not Morphology(Image(dot), "open").pixels.any()
+
+
+def test_texts_are_changed() -> None:
+    assert StringConcatenate("a", "b", ", ") == "a, b"
+    assert StringSubstring("a red fox", 2, -4) == "red"
+    assert StringTrim(" fox ", "Left") == "fox "
+    assert StringContains("A red fox", "RED", case_sensitive=False)
+    assert not StringCompare("fox", "Fox", "Equal")
+    assert CaseConverter("a red fox", "Title Case") == "A Red Fox"

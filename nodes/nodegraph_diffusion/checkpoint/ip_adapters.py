@@ -60,6 +60,9 @@ def open_ip_adapter(path: Path) -> IpAdapter:
     if not layers:
         what = f"none of its {len(header.tensors)} tensors is named ...{' or ...'.join(LAYERS.values())}"
         raise ModelError(f"{path}: is no IP-Adapter: {what}. Get one for Stable Diffusion 1, XL or Flux")
+    if any(".norm_ip." in name for name in header.tensors):
+        raise ModelError(f"{path}: is an IP-Adapter for Stable Diffusion 3, which is not supported. Get one for Stable "
+                         "Diffusion 1, XL or Flux")  # fmt: skip
     kind, reads = _kind(path, header)
     return IpAdapter(
         path=str(path),

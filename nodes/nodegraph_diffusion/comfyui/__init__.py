@@ -6,8 +6,37 @@ the same, that one is used instead.
 
 from nodegraph import Pack
 
-from . import control, editing, gligen, latents, levels, loaders, masks, models, pictures, prompts, samplers
+from . import (
+    arithmetic,
+    control,
+    editing,
+    gligen,
+    latents,
+    levels,
+    loaders,
+    masks,
+    models,
+    pictures,
+    prompts,
+    samplers,
+    shapes,
+    texts,
+)
 
 pack = Pack.of(
-    "comfyui", control, editing, gligen, latents, levels, loaders, masks, models, pictures, prompts, samplers
+    "comfyui",
+    arithmetic,
+    control,
+    editing,
+    gligen,
+    latents,
+    levels,
+    loaders,
+    masks,
+    models,
+    pictures,
+    prompts,
+    samplers,
+    shapes,
+    texts,
 )

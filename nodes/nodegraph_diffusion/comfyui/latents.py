@@ -42,10 +42,7 @@ def SetLatentNoiseMask(samples: Latent, mask: Mask) -> Latent:
         samples: An encoded picture, or a sampled one.
         mask: 1 where to sample. Of any size.
     """
-    return Latent(
-        samples.width, samples.height, samples.batch, samples.samples,
-        _fitted(mask, samples.width, samples.height), samples.masked, samples.sigma,
-    )  # fmt: skip
+    return replace(samples, mask=_fitted(mask, samples.width, samples.height), keeps=True)
 
 
 @node(version=1, title="VAEEncodeForInpaint", lane="gpu", category=CATEGORY)
@@ -127,7 +124,7 @@ def LatentUpscale(
         return samples
     across = width or max(64, round(samples.width * height / samples.height))
     down = height or max(64, round(samples.height * width / samples.width))
-    scale = 1 if samples.samples is None else _scale(samples)
+    scale = 1 if samples.samples is None else scale_of(samples)
     return _resized(samples, max(across // scale, 1), max(down // scale, 1), upscale_method, crop)
 
 
@@ -139,7 +136,7 @@ def LatentUpscaleBy(samples: Latent, upscale_method: LatentMethod = "nearest-exa
         upscale_method: How its values are averaged.
         scale_by: How many times wider and higher.
     """
-    scale = _scale(samples)
+    scale = scale_of(samples)
     across = max(round(samples.width / scale * scale_by), 1)
     return _resized(samples, across, max(round(samples.height / scale * scale_by), 1), upscale_method, "disabled")
 
@@ -158,7 +155,7 @@ def LatentComposite(samples_to: Latent, samples_from: Latent, x: Side = 0, y: Si
     below, above = samples_to.samples, samples_from.samples
     if below is None or above is None:
         raise NodeError("needs latents with something in them, and one is empty", "samples_from")
-    scale = _scale(samples_to)
+    scale = scale_of(samples_to)
     left, top, fade = x // scale, y // scale, feather // scale
     made = below.copy()
     height, width = min(above.shape[2], made.shape[2] - top), min(above.shape[3], made.shape[3] - left)
@@ -178,9 +175,7 @@ def LatentComposite(samples_to: Latent, samples_from: Latent, x: Side = 0, y: Si
             amount[:, :, :, width - 1 - step] *= share
     place = np.s_[:, :, top : top + height, left : left + width]
     made[place] = shown * amount + made[place] * (1 - amount)
-    return Latent(
-        samples_to.width, samples_to.height, len(made), made, samples_to.mask, samples_to.masked, samples_to.sigma
-    )
+    return replace(samples_to, batch=len(made), samples=made)
 
 
 @node(version=1, title="LatentBlend", category=CATEGORY)
@@ -192,11 +187,11 @@ def LatentBlend(samples1: Latent, samples2: Latent, blend_factor: Unit = 0.5) ->
         samples2: What it is mixed with.
         blend_factor: How much the first counts.
     """
-    one, other = _values(samples1, "samples1"), _values(samples2, "samples2")
+    one, other = values_of(samples1, "samples1"), values_of(samples2, "samples2")
     common_batch(("samples1", len(one)), ("samples2", len(other)))
     if one.shape[2:] != other.shape[2:]:
         other = scaled(other, one.shape[3], one.shape[2], "bicubic", "center")
-    return _with(samples1, one * np.float32(blend_factor) + other * np.float32(1 - blend_factor))
+    return with_values(samples1, one * np.float32(blend_factor) + other * np.float32(1 - blend_factor))
 
 
 @node(version=1, title="LatentFlip", category=CATEGORY)
@@ -208,7 +203,7 @@ def LatentFlip(
     Args:
         flip_method: At which axis.
     """
-    return _with(samples, np.flip(_values(samples, "samples"), 2 if flip_method.startswith("x") else 3))
+    return with_values(samples, np.flip(values_of(samples, "samples"), 2 if flip_method.startswith("x") else 3))
 
 
 @node(version=1, title="LatentRotate", category=CATEGORY)
@@ -221,7 +216,7 @@ def LatentRotate(
         rotation: Clockwise.
     """
     turns = 0 if rotation == "none" else int(rotation.split()[0]) // 90
-    turned = _with(samples, np.rot90(_values(samples, "samples"), -turns, (2, 3)))
+    turned = with_values(samples, np.rot90(values_of(samples, "samples"), -turns, (2, 3)))
     return replace(turned, width=samples.height, height=samples.width) if turns % 2 else turned
 
 
@@ -234,20 +229,21 @@ def RepeatLatentBatch(samples: Latent, amount: Amount = 1) -> Latent:
     """
     check_size(samples.width, samples.height, samples.batch * amount, "amount")
     mask = samples.mask
-    return Latent(
-        samples.width, samples.height, samples.batch * amount, _repeated(samples.samples, amount),
-        mask if mask is None or len(mask) == 1 else _repeated(mask, amount), _repeated(samples.masked, amount),
-        samples.sigma, samples.keeps,
+    return replace(
+        samples, batch=samples.batch * amount, samples=_repeated(samples.samples, amount),
+        mask=mask if mask is None or len(mask) == 1 else _repeated(mask, amount),
+        masked=_repeated(samples.masked, amount),
     )  # fmt: skip
 
 
-def _values(latent: Latent, port: str) -> Floats:
+def values_of(latent: Latent, port: str) -> Floats:
+    """What is in a latent. Raises `NodeError` at `port` where there is nothing."""
     if latent.samples is None:
         raise NodeError("needs a latent with something in it, and this one is empty", port)
     return latent.samples
 
 
-def _with(latent: Latent, samples: Floats) -> Latent:
+def with_values(latent: Latent, samples: Floats) -> Latent:
     """The latent with other values; what was masked of the old ones is not theirs."""
     return replace(latent, samples=samples, batch=len(samples), masked=None)
 
@@ -256,20 +252,20 @@ def _repeated(values: Floats | None, amount: int) -> Floats | None:
     return None if values is None else np.concatenate([values] * amount)
 
 
-def _scale(latent: Latent) -> int:
+def scale_of(latent: Latent) -> int:
     """How many pixels wide a cell is; 8 for an empty one, which has none yet."""
     return MULTIPLE if latent.samples is None else -(-latent.width // latent.samples.shape[3])
 
 
 def _resized(latent: Latent, across: int, down: int, method: LatentMethod, crop: Crop) -> Latent:
     """The latent with this number of cells, or pixels where it is empty."""
-    scale = 1 if latent.samples is None else _scale(latent)
+    scale = 1 if latent.samples is None else scale_of(latent)
     width, height = across * scale, down * scale
     check_size(width, height, latent.batch, "samples")
     samples = None if latent.samples is None else scaled(latent.samples, across, down, method, crop)
     masked = None if latent.masked is None else scaled(latent.masked, across, down, method, crop)
     mask = None if latent.mask is None else scaled(latent.mask[:, None], width, height, "bilinear", crop)[:, 0]
-    return Latent(width, height, latent.batch, samples, mask, masked, latent.sigma, latent.keeps)
+    return replace(latent, width=width, height=height, samples=samples, mask=mask, masked=masked)
 
 
 def _fitted(mask: Mask, width: int, height: int) -> Floats:

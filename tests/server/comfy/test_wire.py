@@ -336,4 +336,10 @@ def test_the_native_routes_take_their_files_too(service: Service) -> None:
     assert [note.partition(":")[0] for note in opened.json["notes"]] == ["made_up_loader_30"]
     job = service.post("/api/jobs?wait=true", {"document": seeded(12)}).json
     assert (job["state"], job["nodes"]["save_image_9"]["state"]) == ("done", "done")
+    for bare in (seeded(12), {"prompt": seeded(12), "client_id": "x"}):
+        again = service.post("/api/jobs?wait=true", bare).json
+        assert (again["state"], again["nodes"]["save_image_9"]["state"]) == ("done", "done")
+    lines = b"a cat\nSteps: 2, Sampler: Euler, CFG scale: 3, Seed: 7, Size: 128x128, Model: demo"
+    told = service.ask("POST", "/api/jobs?wait=true", lines, {"Content-Type": "text/plain"}).json
+    assert told["state"] == "done"
     assert service.get("/api/queue").json["paused"] is False

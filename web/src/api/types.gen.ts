@@ -115,6 +115,19 @@ export type JobWithDocument = {
   readonly document: Json;
 };
 
+export type ModelList = {
+  readonly models: readonly ModelView[];
+};
+
+export type ModelView = {
+  readonly source: string;
+  readonly kind: string;
+  readonly what: string;
+  readonly bytes: number;
+  /** Where its picture is, if `nodegraph models preview` has made one. */
+  readonly preview: string | null;
+};
+
 export type NodeView = {
   readonly state: string;
   readonly seconds?: number | null;

@@ -13,7 +13,9 @@ from .exponential import (
     dpmpp_3m_sde,
     dpmpp_sde,
     res_multistep,
+    res_multistep_ancestral,
 )
+from .extended import er_sde
 from .onestep import dpm_2, dpm_2_ancestral, euler, euler_ancestral, heun, heunpp2, lcm
 from .step import Noise, Solver, State, Step
 from .unipc import unipc
@@ -40,6 +42,15 @@ SOLVERS: Mapping[str, Solver] = {
     "res_multistep": Solver(
         "RES multistep", "Zhang et al. 2023, arXiv:2308.02157", res_multistep, grid="lambda", times="walk"
     ),
+    "res_multistep_ancestral": Solver(
+        "RES multistep ancestral",
+        "Zhang et al. 2023, arXiv:2308.02157",
+        res_multistep_ancestral,
+        "fresh",
+        "lambda",
+        times="walk",
+    ),
+    "er_sde": Solver("ER-SDE 3", "Cui et al. 2023, arXiv:2309.06169", er_sde, "fresh", "lambda"),
     "lms": Solver("LMS", CROWSON, lms, times="walk"),
     "ipndm": Solver("iPNDM", PNDM, ipndm, times="walk"),
     "deis": Solver("DEIS", PNDM, deis, grid="lambda", times="walk"),

@@ -136,10 +136,21 @@ def _phi_2(h: float) -> float:
 def res_multistep(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
     """The second-order multistep method of the refined exponential solver (Zhang et al. 2023, arXiv:2308.02157): a
     line through the last two estimates, integrated exactly."""
+    return res_multistep_ancestral(denoise, schedule, state, noise, eta=0.0)
+
+
+def res_multistep_ancestral(
+    denoise: Denoise, schedule: Schedule, state: State, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
+) -> State:
+    """The same to below the target, and noise up to it."""
     i, sigmas = state.step, schedule.sigmas
     x0 = denoise(state.x, schedule.point(i))
-    x = toward(state.x, x0, sigmas[i], sigmas[i + 1])
-    if state.history and sigmas[i + 1] > 0:
-        h, h_before = step_size(sigmas[i], sigmas[i + 1]), step_size(sigmas[i - 1], sigmas[i])
+    down, up = ancestral(sigmas[i], sigmas[i + 1], eta)
+    x = toward(state.x, x0, sigmas[i], down)
+    if state.history and down > 0:
+        h = step_size(sigmas[i], down)
+        h_before = step_size(sigmas[i - 1], ancestral(sigmas[i - 1], sigmas[i], eta)[0])
         x = x.add_(x0 - state.history[0], alpha=_phi_2(h) * h / h_before)
+    if up:
+        x = x.add_(noise(i, sigmas[i], sigmas[i + 1]), alpha=up * s_noise)
     return state.next(x, x0, (x0,))

@@ -1,0 +1,31 @@
+"""The models of a server, and the small pictures that they made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nodegraph import Folders, Registry
+from nodegraph.library import Previews, entries
+from server.service import Service
+
+
+def test_models_are_listed_with_their_pictures(
+    start: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    demo = next(entry for entry in entries(Registry.installed(), Folders()) if entry.source == "demo")
+    Image.new("RGB", (300, 300), "red").save(tmp_path / "made.png")
+    Previews(tmp_path / "cache" / "nodegraph" / "previews").keep(demo, tmp_path / "made.png")
+    service = start()
+    listed = {model["source"]: model for model in service.get("/api/library").json["models"]}
+    assert (listed["demo"]["kind"], listed["demo"]["bytes"]) == ("model", demo.bytes)
+    picture = service.get(listed["demo"]["preview"])
+    assert (picture.status, picture.headers["Content-Type"]) == (200, "image/webp")
+    assert service.get("/api/library/preview?source=nothing").status == 404
+    strict = start("--safety", "blur")  # a picture that nobody has looked at does not leave
+    assert {model["preview"] for model in strict.get("/api/library").json["models"]} == {None}
+    assert strict.get(listed["demo"]["preview"]).status == 404
