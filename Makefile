@@ -51,7 +51,7 @@ serve: setup web ## serve the editor, jobs and gallery at http://127.0.0.1:8288
 
 test: setup check web browser ## everything: style, types, layers, tests
 	$(NPM) test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 slow: setup ## what takes minutes: 10,000 unmarked pictures, a picture of 4096 x 4096
 	for file in tests/slow/unmarked.py tests/slow/large.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -80,13 +80,13 @@ def apply(call: Call, kwargs: dict[str, Any]) -> Outputs:
     return {port: [item[port] for item in items] for port in call.outputs}
 
 
-def persist(call: Call, kwargs: dict[str, Any], context: RunContext) -> Outputs:
+def persist(call: Call, kwargs: dict[str, Any], pool: Pool, emit: Callable[[Event], None]) -> Outputs:
     """`apply`, and where memory runs out again: without what nobody uses, and then with a context that is `tight`.
 
     Raises:
         MemoryError: It ran out at the last too.
     """
-    own, pool = call.node.context, context.pool
+    own = call.node.context
     try:
         return apply(call, kwargs)
     except Exception as error:
@@ -94,16 +94,16 @@ def persist(call: Call, kwargs: dict[str, Any], context: RunContext) -> Outputs:
             raise
     # Outside of the handler: an error that is being handled keeps what its frames hold.
     dropped = pool.drop_unleased()
-    context.warn(f"out of memory; dropped {', '.join(dropped) or 'nothing'} and tries once more")
+    emit(Warned(call.id, f"out of memory; dropped {', '.join(dropped) or 'nothing'} and tries once more"))
     try:
         return apply(call, kwargs)
     except Exception as error:
         if not out_of_memory(error) or own is None:
             raise
     pool.drop_unleased()
-    context.warn("out of memory again; tries in parts")
+    emit(Warned(call.id, "out of memory again; tries in parts"))
     try:
-        return apply(call, kwargs | {own: replace(context, tight=True)})
+        return apply(call, kwargs | {own: replace(kwargs[own], tight=True)})
     except Exception as error:
         if not out_of_memory(error) or isinstance(error, OutOfSpace):
             raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -71,15 +71,15 @@ class _State:
     pending: bool = False
     missing: int = 0
     """Eager inputs that are still pending."""
-    holds: bool = False
-    """Whether it counts among the uses of its inputs. What is read from disk does not."""
+    held: Collection[str] = ()
+    """The calls whose outputs it will read. What is read from disk needs none."""
     uses: int = 0
     """Consumers, and the caller for a target, that will still read the outputs."""
     consumers: list[str] = field(default_factory=list)
     outputs: Outputs | None = None
     because: str | None = None
     """The failed node that makes this one impossible; itself, where it failed."""
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    waiters: tuple[asyncio.Future[None], ...] = ()
 
 
 @dataclass(slots=True)
@@ -115,6 +115,7 @@ class Run:
         self._failures: list[Failed] = []
         self._errors: dict[str, BaseException] = {}
         self._stream: Stream[Event] = Stream()
+        self._emit = self._stream.put
         self._async: set[asyncio.Task[None]] = set()
         with self._lock:
             for target in plan.targets:
@@ -168,9 +169,6 @@ class Run:
 
     # Everything below that touches `_states` holds the lock.
 
-    def _emit(self, event: Event) -> None:
-        self._stream.put(event)
-
     def _state(self, id: str) -> _State:
         found = self._states.get(id)
         if found is None:
@@ -218,11 +216,10 @@ class Run:
     def _expect(self, call: Call) -> list[Ticket]:
         """Make `call` wait for its eager inputs, which are wanted already; a ticket if it need not wait."""
         state = self._state(call.id)
-        state.holds = True
-        for id in call.sources:
+        state.held = call.sources
+        for id in state.held:
             self._state(id).uses += 1
-        sources = set(self._eager(call))
-        for id in sources:
+        for id in set(self._eager(call)):
             source = self._states[id]
             if source.because:
                 return self._settle(call.id, None, source.because)
@@ -254,15 +251,14 @@ class Run:
             self._open -= 1
             if outputs is None and id != because:
                 self._emit(Skipped(id, because or "cancelled"))
-            if state.holds:
-                state.holds = False
-                for source in self.plan.calls[id].sources:
-                    self._release(source)
+            for source in state.held:
+                self._release(source)
+            state.held = ()
             if not state.uses:
                 state.outputs = None
             for waiter in state.waiters:
                 waiter.get_loop().call_soon_threadsafe(_wake, waiter)
-            state.waiters.clear()
+            state.waiters = ()
             consumers, state.consumers = state.consumers, []
             for consumer in consumers:
                 waiting = self._states[consumer]
@@ -321,18 +317,16 @@ class Run:
         began = time.perf_counter()
         with self._lock:
             kwargs = dict(call.literals) | {name: self._gather(call, name) for name in call.edges}
-        context = self._context(call)
-        if call.node.context:
-            kwargs[call.node.context] = context
-        outputs = persist(call, kwargs, context)
+        context = self._context(call, kwargs)
+        outputs = persist(call, kwargs, self._machinery.pool, self._emit)
         self._keep(call, context, outputs, time.perf_counter() - began)
         return outputs
 
-    def _keep(self, call: Call, context: RunContext, outputs: Outputs, seconds: float) -> None:
+    def _keep(self, call: Call, context: RunContext | None, outputs: Outputs, seconds: float) -> None:
         self._emit(Finished(call.id, seconds))
         key, disk = self.keys[call.id], self._machinery.disk
         if self._recorded:
-            self._machinery.ledger.put(key, record(outputs, context.notes))
+            self._machinery.ledger.put(key, record(outputs, {} if context is None else context.notes))
         if not call.node.pure:
             return
         self._machinery.memory.put(key, outputs)
@@ -345,15 +339,20 @@ class Run:
                 pass  # a value of a third party that only lives in memory
             except OSError as error:
                 self._emit(Warned(call.id, f"its result could not be kept on disk: {error}"))
-        if context.resumption is not None:
+        if context is not None and context.resumption is not None:
             context.resumption.clear()  # after the outputs were kept, so that a death between costs nothing
 
-    def _context(self, call: Call) -> RunContext:
+    def _context(self, call: Call, kwargs: dict[str, Any]) -> RunContext | None:
+        """The context of a call, put among its arguments; None where its node takes none."""
+        if call.node.context is None:
+            return None
         machinery, resumption = self._machinery, None
         if machinery.disk is not None and call.node.pure:
             resumption = Resumption(machinery.disk, self.keys[call.id], machinery.checkpoint, self._stop)
         document = partial(self._told, call.id)
-        return RunContext(call.id, self.folders, document, self._emit, self._stop, machinery.pool, resumption)
+        made = RunContext(call.id, self.folders, document, self._emit, self._stop, machinery.pool, resumption)
+        kwargs[call.node.context] = made
+        return made
 
     def _told(self, id: str) -> str:
         """The document with the receipt of what the node `id` is given."""
@@ -421,9 +420,7 @@ class Run:
                 else:
                     with self._lock:
                         kwargs[name] = self._gather(call, name)
-            context = self._context(call)
-            if call.node.context:
-                kwargs[call.node.context] = context
+            context = self._context(call, kwargs)
             outputs = named(call, await call.node.fn(**kwargs))
             self._keep(call, context, outputs, time.perf_counter() - began)
         except (CancelledError, Cancelled):
@@ -448,7 +445,7 @@ class Run:
                 state = self._states[id]
                 if state.pending:
                     waits.append(get_running_loop().create_future())
-                    state.waiters.append(waits[-1])
+                    state.waiters += (waits[-1],)
         self._machinery.lanes.push(tickets)
         for wait in waits:
             await wait

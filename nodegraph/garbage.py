@@ -6,6 +6,15 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+RARELY = 100_000
+"""Objects after which a process of ours looks for garbage. After Python's 700 it would look during every document."""
+
+
+def collect_rarely() -> None:
+    """For a process that is ours: what is loaded now stays, and the search for garbage begins behind it, and rarely."""
+    gc.freeze()
+    gc.set_threshold(RARELY)
+
 
 @contextmanager
 def collector_paused() -> Iterator[None]:

@@ -21,6 +21,8 @@ from .problems import InvalidWorkflow, Problem
 from .types import SAME, Coercions, Fit, PortType
 from .workflow import FOREIGN, Ref, Workflow
 
+NO_FACTS: Mapping[str, Facts] = {}
+
 
 class Edge(NamedTuple):
     """A checked link into a port."""
@@ -250,6 +252,7 @@ class Check:
     ) -> None:
         self.coercions, self.folders, self.steps, self.problems = coercions, folders, steps, problems
         self.calls: dict[str, Call] = {}
+        self._outputs: dict[str, Mapping[str, PortType]] = {}
 
     def call(self, id: str, node: Node[..., Any], step: FlatStep, rank: int) -> None:
         known, given, ports = len(self.problems), step.inputs, node.inputs
@@ -285,11 +288,15 @@ class Check:
                 self.problems.append(Problem("missing_input", id, name, f"needs {port.type}; {how}"))
             else:
                 literals[name] = port.default if value is port else None
-        outputs = {n: o.type if o.type.var is None else _bind(o.type, bound) for n, o in node.outputs.items()}
-        if mapped:
-            outputs = {n: t.listed() for n, t in outputs.items()}
+        if bound or mapped:
+            types = {n: _bind(o.type, bound) for n, o in node.outputs.items()}
+            outputs: Mapping[str, PortType] = {n: t.listed() for n, t in types.items()} if mapped else types
+        elif (same := self._outputs.get(step.type)) is not None:
+            outputs = same
+        else:
+            outputs = self._outputs[step.type] = {n: o.type for n, o in node.outputs.items()}
         outside = "" if node.fingerprint_fn is None or len(self.problems) > known else self._outside(id, node, literals)
-        facts: Mapping[str, Facts] = {}
+        facts = NO_FACTS
         activations = 0
         if node.facts_fn is not None and len(self.problems) == known:
             facts, activations = self._facts(id, node, literals, edges)

@@ -11,14 +11,13 @@ import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 LITERALS: tuple[type, ...] = (bool, int, float, str, Path)
 """Classes whose values a document can hold. Everything else can only come through a link."""
 
 
-@dataclass(frozen=True, slots=True)
-class PortType:
+class PortType(NamedTuple):
     """What a link may carry: one of a set of classes, once or as a list."""
 
     members: tuple[type, ...]

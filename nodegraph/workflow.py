@@ -17,6 +17,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 TYPE = r"^(([a-z][a-z0-9_]*/)?[A-Z][A-Za-z0-9]*@[1-9][0-9]{0,5}|#[a-z][a-z0-9_]*)$"
 FOREIGN = "comfyui"
 """The pack of nodes that stand for ComfyUI's. One that is not installed is a placeholder: documents keep it."""
+PLAIN = frozenset((str, int, float, bool, type(None)))
 PORT = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
 
 
@@ -52,9 +53,11 @@ def _flat(value: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, list | tuple) and value:
-        return "links" if all(_kind(v) == "link" for v in value) else "literal"
-    return "link" if isinstance(value, Link) or (isinstance(value, dict) and "$from" in value) else "literal"
+    if isinstance(value, dict):
+        return "link" if "$from" in value else "literal"
+    if isinstance(value, list | tuple):
+        return "links" if value and all(_kind(v) == "link" for v in value) else "literal"
+    return "link" if isinstance(value, Link) else "literal"
 
 
 Value = Annotated[
@@ -167,6 +170,8 @@ def _node(step: Step) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) in PLAIN:
+        return value
     if isinstance(value, Link):
         return {"$from": value.source}
     if isinstance(value, tuple | list):

@@ -36,6 +36,7 @@ class Disk:
 
     def __init__(self, folder: Path, codec: Codec, limit: int = 20 * 2**30, worth: float = 0.02) -> None:
         self.folder, self.codec, self.limit, self.worth = folder, codec, limit, worth
+        self._place = f"{folder}/"
         self._lock = threading.Lock()
         self._unseen = limit  # bytes written since the folder was last counted; others may have written as well
 
@@ -43,7 +44,7 @@ class Disk:
         return self.folder / key[:2] / key
 
     def __contains__(self, key: str) -> bool:
-        return os.path.exists(os.path.join(self.folder, key[:2], key))
+        return os.path.exists(f"{self._place}{key[:2]}/{key}")  # asked for every node of a run
 
     def get(self, key: str) -> Outputs | None:
         """The outputs, or None for a miss. A damaged entry is removed."""

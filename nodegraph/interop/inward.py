@@ -37,7 +37,8 @@ from .wording import from_comfyui, to_comfyui
 
 Offered = Callable[[str], Collection[str] | None]
 """Lists the choices of a name; None where they are not known."""
-KINDS = {"models": "model", "loras": "LoRA", "controlnets": "ControlNet", "words": "textual inversion"}
+KINDS = {"models": "model", "loras": "LoRA", "controls": "ControlNet", "words": "textual inversion",
+         "gligens": "GLIGEN"}  # fmt: skip
 
 
 def nothing(name: str) -> None:

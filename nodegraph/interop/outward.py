@@ -13,10 +13,10 @@ from ..problems import Problem
 from ..workflow import FOREIGN, Ref, Workflow
 from . import embeddings
 from .classes import known_classes
-from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id
+from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id, twin_type
 from .parts import ALONE, MODEL
 from .prompt import Item, Wire, write_prompt
-from .table import AUTO, ENTRIES, HERE_ALONE, MAX_STEP, SHOWN, TEXTS, Entry, Take, upscales
+from .table import AUTO, ENTRIES, HERE_ALONE, MAX_STEP, NESTED, SHOWN, TEXTS, Entry, Take, upscales
 from .wording import only_here, to_comfyui
 
 MASKED = "SetLatentNoiseMask"
@@ -27,7 +27,20 @@ CUSTOM = {slug(name): name for name in ("SamplerCustom", "SamplerCustomAdvanced"
 
 WRITTEN = {
     "EncodeImage": ("mask",),
-    "Sample": ("rescale", "guidance", "add_noise", "leftover_noise", "levels", "start_step", "end_step", "strength"),
+    "Sample": (
+        "rescale",
+        "guidance",
+        "add_noise",
+        "leftover_noise",
+        "levels",
+        "start_step",
+        "end_step",
+        "strength",
+        "settings",
+        "middle",
+        "middle_cfg",
+        "nested",
+    ),
 }
 """Inputs that are written, or spoken of, beside what the entry says."""
 
@@ -66,6 +79,7 @@ class _Export:
         self.ids: dict[str, str] = {}
         self.taken: set[str] = set()
         self.classes: dict[str, str] = {}
+        self.twins = {twin_type(name): name for name in known_classes()}
 
     def run(self) -> None:
         shown = [name for name, ref in self.shown.items() if ref.node in self.steps and not self._saved(ref)]
@@ -111,7 +125,7 @@ class _Export:
         type_id = step.type.partition("@")[0]
         if type_id.startswith(f"{FOREIGN}/"):
             given = step.inputs.get(CLASS_TYPE)
-            return given if isinstance(given, str) else type_id.partition("/")[2]
+            return given if isinstance(given, str) else self.twins.get(type_id, type_id.partition("/")[2])
         fitting = [
             name
             for name, entry in ENTRIES.items()
@@ -233,12 +247,14 @@ class _Export:
     def _apart(self, name: str, sampler: Mapping[str, Any], step: FlatStep) -> dict[str, Any]:
         """The inputs of a KSampler as those of a class that has its parts in nodes of their own."""
         seed, steps = sampler["seed"], {n: sampler[n] for n in ("scheduler", "steps", "denoise")}
-        levels = step.inputs.get("levels")
+        levels, settings = step.inputs.get("levels"), step.inputs.get("settings")
         adds = self._adds(step)
         walk = {n: sampler[n] for n in ("cfg", "positive", "negative") if n in sampler}
         model = {n: sampler[n] for n in ("model",) if n in sampler}
         made = {
-            "sampler": self._part("KSamplerSelect", {"sampler_name": sampler["sampler_name"]}),
+            "sampler": self._wire(settings, "")
+            if isinstance(settings, Ref)
+            else self._part("KSamplerSelect", {"sampler_name": sampler["sampler_name"]}),
             "sigmas": self._wire(levels, "")
             if isinstance(levels, Ref)
             else self._part("BasicScheduler", {**steps, **model}),
@@ -248,7 +264,19 @@ class _Export:
             return {**made, **model, **walk, "add_noise": adds, "noise_seed": seed}
         alone = walk["cfg"] == 1 and walk.get("negative") == walk.get("positive")
         one = {"conditioning": walk["positive"]} if "positive" in walk else {}
-        guider = self._part("BasicGuider", {**model, **one}) if alone else self._part("CFGGuider", {**model, **walk})
+        between = step.inputs.get("middle")
+        if isinstance(between, Ref) and (wire := self._wire(between, "")) is not None:
+            ends = {"cond1": walk.get("positive"), "cond2": wire, "negative": walk.get("negative")}
+            how = {
+                "cfg_conds": walk["cfg"],
+                "cfg_cond2_negative": step.inputs.get("middle_cfg", 1.5),
+                "style": NESTED.there(step.inputs.get("nested", False)),
+            }
+            guider = self._part("DualCFGGuider", {**model, **ends, **how})
+        elif alone:
+            guider = self._part("BasicGuider", {**model, **one})
+        else:
+            guider = self._part("CFGGuider", {**model, **walk})
         noise = self._part("RandomNoise", {"noise_seed": seed}) if adds else self._part("DisableNoise", {})
         return {**made, "noise": noise, "guider": guider}
 
@@ -284,7 +312,11 @@ class _Export:
         end = given.get("end_step", MAX_STEP)
         part = given.get("start_step", 0) != 0 or (isinstance(end, int) and end < MAX_STEP)
         shorter = given.get("strength", 1.0) != 1.0 and not given.get("comfyui")
-        if given.get("levels") is not None or (stem(id) in CUSTOM and not (part or shorter)):
+        if given.get("middle") is not None:
+            return "SamplerCustomAdvanced"
+        if any(given.get(name) is not None for name in ("levels", "settings")) or (
+            stem(id) in CUSTOM and not (part or shorter)
+        ):
             return CUSTOM.get(stem(id), "SamplerCustom")
         part = part or stem(id) == slug("KSamplerAdvanced")
         return "KSamplerAdvanced" if part or shorter or not self._adds(step) else "KSampler"

@@ -6,7 +6,6 @@ import re
 
 REASONS: tuple[tuple[str, str], ...] = (
     (r"Lora|Hypernetwork", "this kind of change of a model is not carried yet; put ApplyLora in its place"),
-    (r"GLIGEN", "its boxes are not carried yet; put ApplyGligen and GroundPrompt, or Layout, in its place"),
     (r"IPAdapter", "it is not carried yet; put ApplyIpAdapter in its place"),
     (r"ControlNet|StyleModel|T2I|PhotoMaker|ModelPatch",
      "this kind of control by pictures or boxes has no node here yet"),

@@ -254,6 +254,7 @@ WALK: Mapping[str, How] = {
     "schedule": "scheduler", "model": "model", "positive": "positive", "negative": "negative",
     "guidance": "positive.guidance",
 }  # fmt: skip
+NESTED = Take("style", lambda v: v == "nested", lambda v: "nested" if v else "regular")
 ADDS = Take("add_noise", *_words(enable="always", disable="never"))
 LEAVES = Take("return_with_leftover_noise", lambda v: v == "enable", lambda v: "enable" if v else "disable")
 CUSTOM: Mapping[str, How] = {
@@ -261,6 +262,7 @@ CUSTOM: Mapping[str, How] = {
     "model": "guider.model", "positive": "guider.positive", "negative": "guider.negative", "cfg": "guider.cfg",
     "seed": "noise.seed", "latent": "latent_image", "sampler": "sampler.sampler", "schedule": "sigmas.schedule",
     "steps": "sigmas.steps", "strength": "sigmas.strength", "levels": "sigmas", "add_noise": "noise.add_noise",
+    "settings": "sampler",
 }  # fmt: skip
 
 ENTRIES: Mapping[str, Entry] = {
@@ -352,7 +354,12 @@ ENTRIES: Mapping[str, Entry] = {
         AS_THERE,
         refuse=_noise_given,
     ),
-    "SamplerCustomAdvanced": Entry("Sample", CUSTOM, ("latent", "steps"), AS_THERE),
+    "SamplerCustomAdvanced": Entry(
+        "Sample",
+        {**CUSTOM, "middle": "guider.middle", "middle_cfg": "guider.middle_cfg", "nested": "guider.nested"},
+        ("latent", "steps"),
+        AS_THERE,
+    ),
     # pictures
     "LoadImage": Entry("LoadImage", {"file": Take("image", _file)}, ("image", "mask")),
     "LoadImageOutput": Entry("LoadImage", {"file": Take("image", _file)}, ("image", "mask")),
@@ -424,6 +431,17 @@ PARTS: Mapping[str, Part] = {
     "RandomNoise": Part({"seed": "noise_seed", "add_noise": Fixed("always")}),
     "BasicGuider": Part({"model": "model", "positive": "conditioning", "negative": Fixed(None), "cfg": Fixed(1.0)}),
     "CFGGuider": Part({"model": "model", "positive": "positive", "negative": "negative", "cfg": "cfg"}),
+    "DualCFGGuider": Part(
+        {
+            "model": "model",
+            "positive": "cond1",
+            "middle": "cond2",
+            "negative": "negative",
+            "cfg": "cfg_conds",
+            "middle_cfg": "cfg_cond2_negative",
+            "nested": NESTED,
+        }
+    ),
     "UpscaleModelLoader": Part({"file": "model_name", "factor": Take("model_name", upscales)}, refuse=_upscaler),
 }
 
@@ -440,5 +458,6 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "CLIPTextEncodeSD3": ("clip_l", "clip_g", "t5xxl"),
     "CLIPTextEncodeSDXL": ("text_g", "text_l"),
     "CLIPTextEncodeSDXLRefiner": ("text",),
+    "GLIGENTextBoxApply": ("text",),
 }
 """Inputs of twins that are prompts, whose weights are written in another way here."""

@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from .post import Message, Post
 from .process import ALLOCATOR
 from .worker import Worker
@@ -42,7 +44,7 @@ class Remote:
         if not Path(setup["results"]).is_dir():
             raise NotShared(f"the data folder is not there on {host!r}; share it under the path that the server has")
         self._said: queue.SimpleQueue[list[Message]] = queue.SimpleQueue()
-        self._worker = Worker(dict(setup), Post(self._said.put))
+        self._worker = Worker(dict(setup), Post(lambda messages: self._said.put(to_jsonable_python(messages))))
         node = ray.get_runtime_context().get_node_id()
         self._said.put([{"ready": os.getpid(), "host": host, "node": node}])
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_json
 
@@ -366,9 +366,7 @@ class Dispatcher:
                         doubles.append(self.store.results / fields["file"])
                         continue
                 elif (state := NODE_STATES.get(type)) is not None:
-                    states[fields["node"]] = NodeState(
-                        state, fields.get("seconds"), fields.get("memory"), fields.get("error"), fields.get("port")
-                    )
+                    states[fields["node"]] = cast("NodeState", {"state": state, **fields})
                 events.append((type, to_json({"job": job.id, "time": now, **fields}).decode()))
             self.store.queue.record(job.id, states)
             numbered = self.store.journal.add(events)

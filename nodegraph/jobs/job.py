@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Required, TypedDict
 
 State = Literal["pending", "running", "done", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset(("done", "failed", "cancelled"))
 
 
-@dataclass(frozen=True, slots=True)
-class NodeState:
-    """What became of one node of a job: "running", "done", "cached", "failed" or "skipped".
+class NodeState(TypedDict, total=False):
+    """What became of one node of a job: "running", "done", "cached", "failed" or "skipped"; and what its event said.
 
     Attributes:
         memory: Bytes the worker held when the node was done.
         port: The input at fault, where the node failed because of one.
     """
 
-    state: str
-    seconds: float | None = None
-    memory: int | None = None
-    error: str | None = None
-    port: str | None = None
+    state: Required[str]
+    seconds: float | None
+    memory: int | None
+    error: str | None
+    port: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +92,7 @@ class Result:
     hash: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(NamedTuple):
     """An event that is kept. `data` is JSON."""
 
     number: int

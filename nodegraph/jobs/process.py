@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import re
 import signal
@@ -12,6 +11,8 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Self
+
+from pydantic_core import from_json, to_json
 
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
@@ -75,14 +76,14 @@ class Process:
     def send(self, message: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
         if not self._process.stdin.is_closing():
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.write(to_json(message) + b"\n")
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
             if not line.endswith(b"\n"):
                 return  # killed while it wrote
-            yield json.loads(line)
+            yield from_json(line)
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json, to_json
+
 from .database import Database, Row
 from .job import ENDED, Job, NodeState, State
 
@@ -33,10 +35,11 @@ class Submission(NamedTuple):
 
 
 class Queue:
-    """Jobs in the database."""
+    """Jobs in the database. What becomes of their nodes is written there when they end: before it is worth nothing."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._running: dict[str, dict[str, NodeState]] = {}
 
     def add(self, asked: Submission) -> tuple[Job, bool]:
         """Put a job at the end of the line. A key that was given before returns that job and False."""
@@ -113,16 +116,19 @@ class Queue:
     def end(self, id: str, state: State, error: str | None = None) -> bool:
         """Record how a job ended, once. Returns whether it had not ended before."""
         assert state in ENDED, state
-        sql = "UPDATE jobs SET state = ?, error = ?, ended = ? WHERE id = ? AND state IN ('pending', 'running')"
-        return self._database.run(sql, (state, error, time.time(), id)).rowcount == 1
+        nodes = to_json(self._running.pop(id, {})).decode()
+        return self._database.run(
+            "UPDATE jobs SET state = ?, error = ?, ended = ?, nodes = ? "
+            "WHERE id = ? AND state IN ('pending', 'running')",
+            (state, error, time.time(), nodes, id),
+        ).rowcount == 1  # fmt: skip
 
     def put_back(self, id: str, killed: bool = False) -> Job:
         """Return a running job to its place in the line, and bare. `killed` counts a worker that died of it."""
-        with self._database.transaction():
-            self._database.run(
-                "UPDATE jobs SET state = 'pending', kills = kills + ? WHERE id = ? AND state = 'running'", (killed, id)
-            )
-            self._database.run("DELETE FROM nodes WHERE job = ?", (id,))
+        self._running.pop(id, None)
+        self._database.run(
+            "UPDATE jobs SET state = 'pending', kills = kills + ? WHERE id = ? AND state = 'running'", (killed, id)
+        )
         job = self.bare(id)
         assert job is not None
         return job
@@ -170,20 +176,19 @@ class Queue:
         self._database.run("UPDATE jobs SET notified = 1 WHERE id = ?", (id,))
 
     def record(self, id: str, states: Mapping[str, NodeState]) -> None:
-        """What became of some nodes of a job."""
-        self._database.run_many(
-            "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(id, node, s.state, s.seconds, s.memory, s.error, s.port) for node, s in states.items()],
-        )
+        """What became of some nodes of a job that runs."""
+        self._running.setdefault(id, {}).update(states)
 
     def _row(self, id: str) -> Row | None:
         return self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
 
     def _whole(self, row: Row) -> Job:
-        sql = "SELECT node, state, seconds, memory, error, port FROM nodes WHERE job = ?"
-        states = {node: NodeState(*rest) for node, *rest in self._database.rows(sql, (row["id"],))}
+        nodes = self._running.get(row["id"])
+        if nodes is None:
+            stored = self._database.row("SELECT nodes FROM jobs WHERE id = ?", (row["id"],))
+            nodes = {} if stored is None else from_json(stored[0])
         results = self._database.rows("SELECT id FROM results WHERE job = ? ORDER BY number", (row["id"],))
-        return self._bare(row, states, tuple(r["id"] for r in results))
+        return self._bare(row, nodes, tuple(r["id"] for r in results))
 
     @staticmethod
     def _bare(row: Row, nodes: Mapping[str, NodeState] | None = None, results: tuple[str, ...] = ()) -> Job:

@@ -143,5 +143,18 @@ STEPS: tuple[str, ...] = (
     """
     ALTER TABLE jobs ADD COLUMN models TEXT NOT NULL DEFAULT '[]';
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN nodes TEXT NOT NULL DEFAULT '{}';
+    UPDATE jobs SET nodes = (
+        SELECT json_group_object(node, json_object(
+            'state', n.state, 'seconds', seconds, 'memory', memory, 'error', n.error, 'port', port
+        )) FROM nodes n WHERE job = jobs.id
+    );
+    DROP TABLE nodes;
+    CREATE TABLE told (last INTEGER PRIMARY KEY AUTOINCREMENT, first INTEGER NOT NULL, lines TEXT NOT NULL);
+    INSERT INTO told SELECT number, number, type || ' ' || data FROM events;
+    DROP TABLE events;
+    ALTER TABLE told RENAME TO events;
+    """,
 )
 """Never edit one that was released: add another. `STEPS[n]` takes a database of version n to n + 1."""

@@ -1,13 +1,16 @@
 """A plan on its way to a worker process of this server: what was checked here need not be read and checked again there.
 
 It is pickled, since both ends are one program on one machine; nothing that came from elsewhere is ever read like this.
+Node types and coercions go by name: they are found where packs are, not in their modules.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import pickle
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from ..garbage import collector_paused
@@ -15,57 +18,65 @@ from ..pack import Registry
 from ..plan import Call, Edge, Plan
 from ..types import SAME, Fit
 
-Sent = tuple[str | None, str, bool, bool]
-"""A `Fit`, its function by name: a declared coercion is found where packs are, not in its module."""
+_fields = attrgetter("id", "type", *[name for name in Call.__slots__ if name not in ("id", "type", "node")])
 
 
 def pack(plan: Plan) -> str | None:
     """`plan` as text; None where it holds classes that another process could not find by name."""
-    calls = [
-        (
-            c.id, c.type, c.literals,
-            {name: [(e.source, e.port, _sent(e.fit)) for e in into] for name, into in c.edges.items()},
-            c.outputs, c.outside, c.rank, c.facts, c.activations,
-        )
-        for c in plan.calls.values()
-    ]  # fmt: skip
+    data = io.BytesIO()
     try:
-        data = pickle.dumps((calls, plan.targets, plan.outputs, plan.problems, plan.still), protocol=5)
+        _Packer(data, protocol=5).dump((plan.calls, plan.targets, plan.outputs, plan.problems, plan.still))
     except (pickle.PicklingError, AttributeError, TypeError):
         return None
-    return base64.b64encode(data).decode()
+    return base64.b64encode(data.getbuffer()).decode()
 
 
 @collector_paused()
 def unpack(text: str, registry: Registry) -> Plan:
     """The plan in `text`. Raises `LookupError` if a node or a coercion of it is not installed."""
-    functions = {_place(fn): fn for fn in registry.coercions.functions()}
-    listed, targets, outputs, problems, still = pickle.loads(base64.b64decode(text))  # noqa: S301  # from our server
-    calls = {}
-    for id, type, literals, edges, *rest in listed:
-        node = registry.get(type.partition("@")[0])
+    return Plan(*_Unpacker(base64.b64decode(text), registry).load())
+
+
+class _Unpacker(pickle.Unpickler):
+    def __init__(self, data: bytes, registry: Registry) -> None:
+        super().__init__(io.BytesIO(data))
+        self._registry = registry
+        self._functions = {_place(fn): fn for fn in registry.coercions.functions()}
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What the data calls: of this class, the methods of this one, which knows the registry."""
+        owner, _, method = name.partition(".")
+        return getattr(self, method) if owner == type(self).__name__ else super().find_class(module, name)
+
+    def call(self, id: str, type: str, *rest: Any) -> Call:
+        node = self._registry.get(type.partition("@")[0])
         if node is None:
             raise LookupError(type)
-        links = {
-            name: tuple([Edge(source, port, _received(fit, functions)) for source, port, fit in into])
-            for name, into in edges.items()
-        }
-        calls[id] = Call(id, type, node, literals, links, *rest)
-    return Plan(calls, targets, outputs, problems, still)
+        return Call(id, type, node, *rest)
+
+    def fit(self, place: str | None, name: str, mapped: bool, lifted: bool) -> Fit:
+        return Fit(None if place is None else self._functions[place], name, mapped, lifted)
+
+    @staticmethod
+    def edge(*fields: Any) -> Edge:
+        return tuple.__new__(Edge, fields)
+
+    @staticmethod
+    def same() -> Fit:
+        return SAME
+
+
+class _Packer(pickle.Pickler):
+    dispatch_table: Mapping[type, Callable[[Any], Any]] = {
+        Call: lambda call: (_Unpacker.call, _fields(call)),
+        Edge: lambda edge: (_Unpacker.edge, tuple(edge)),
+        Fit: lambda fit: (_Unpacker.same, ()) if fit is SAME else (_Unpacker.fit, _sent(fit)),
+    }
+
+
+def _sent(fit: Fit) -> tuple[str | None, str, bool, bool]:
+    return None if fit.coerce is None else _place(fit.coerce), fit.name, fit.mapped, fit.lifted
 
 
 def _place(fn: Callable[[Any], Any]) -> str:
     return f"{fn.__module__}.{fn.__qualname__}"
-
-
-def _sent(fit: Fit) -> Sent | None:
-    if fit is SAME:
-        return None
-    return None if fit.coerce is None else _place(fit.coerce), fit.name, fit.mapped, fit.lifted
-
-
-def _received(sent: Sent | None, functions: Mapping[str, Callable[[Any], Any]]) -> Fit:
-    if sent is None:
-        return SAME
-    place, name, mapped, lifted = sent
-    return Fit(None if place is None else functions[place], name, mapped, lifted)

@@ -9,22 +9,25 @@ from __future__ import annotations
 import base64
 import gc
 import io
-import json
 import os
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from ..calling import describe
 from ..codec import Unencodable
 from ..context import Cancelled, Folders
 from ..engine import Engine
-from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
+from ..events import Event, Failed, Finished, Progress, Saved, Warned
 from ..executor import Run, RunFailed
+from ..garbage import collect_rarely
 from ..pack import Pack, Registry
 from ..policy import safety_policy
 from ..ports import rebase
@@ -89,7 +92,7 @@ class Worker:
 
     def _keep(self, message: dict[str, Any]) -> None:
         try:
-            workflow = self._engine.read(json.loads(message["document"]))
+            workflow = self._engine.read(from_json(message["document"]))
             found = self._engine.recall(workflow, message["node"], persist=True) is not None
         except (InvalidWorkflow, Unencodable, OSError):
             found = False
@@ -114,6 +117,7 @@ class Worker:
             self._job, self._run = "", None
         holds = self._holds(message["models"], before)
         self._post.end(state, None if error is None else self._public(error), holds)
+        gc.collect(1)  # an error holds what its frames held: pictures, weights
 
     def _holds(self, models: list[str], before: frozenset[Hashable]) -> list[str]:
         """Of the models that jobs named, those of which weights are loaded."""
@@ -134,12 +138,13 @@ class Worker:
         for event in run:
             tell(event)
         run.outputs()
+        self._post.flush()  # what was said is written down meanwhile
         run.persist()
         return "done", None
 
     def _start(self, message: dict[str, Any], folders: Folders) -> Run:
         def read() -> Workflow:
-            return self._engine.read(json.loads(message["document"]))
+            return self._engine.read(from_json(message["document"]))
 
         if self._policy is None and message.get("plan"):
             base = self._folders.base
@@ -168,24 +173,18 @@ class Teller:
         self._shown: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
+        fields: Event | dict[str, Any] = event
         match event:
             case Progress():
                 self._progress(event)
-            case Started(node):
-                self._post.event("Started", {"node": node})
-            case Finished(node, seconds):
-                memory = {"memory": resident()} if seconds >= WATCHED else {}
-                self._post.event("Finished", {"node": node, "seconds": seconds, **memory})
-            case Cached(node, tier):
-                self._post.event("Cached", {"node": node, "tier": tier})
+                return
+            case Finished(node, seconds) if seconds >= WATCHED:
+                fields = {"node": node, "seconds": seconds, "memory": resident()}
             case Saved(node, path):
-                self._post.event("Saved", {"node": node, **self._saved(node, Path(path))})
-            case Warned(node, message):
-                self._post.event("Warned", {"node": node, "message": self._public(message)})
-            case Failed(node, port, error):
-                self._post.event("Failed", {"node": node, "port": port, "error": self._public(error)})
-            case Skipped(node, because):
-                self._post.event("Skipped", {"node": node, "because": because})
+                fields = {"node": node, **self._saved(node, Path(path))}
+            case Warned() | Failed():
+                fields = {name: self._public(text) if text else text for name, text in asdict(event).items()}
+        self._post.event(type(event).__name__, event.node, fields)
 
     def _saved(self, node: str, path: Path) -> dict[str, Any]:
         ordinal = self._saves[node]
@@ -198,7 +197,8 @@ class Teller:
         return facts
 
     def _progress(self, event: Progress) -> None:
-        fields: dict[str, Any] = {"node": event.node, "step": event.step, "total": event.total, "what": event.what}
+        fields: dict[str, Any] = {"node": event.node, "step": event.step, "total": event.total}
+        fields["what"] = self._public(event.what)
         now = time.monotonic()
         if self._previews and event.preview is not None and now - self._shown.get(event.node, 0.0) >= 0.2:
             self._shown[event.node] = now
@@ -237,13 +237,13 @@ def main() -> None:
     os.dup2(2, 1)
     post = Post(lines(out))
     try:
-        worker = Worker(json.loads(sys.stdin.buffer.readline()), post)
+        worker = Worker(from_json(sys.stdin.buffer.readline()), post)
     except ValueError:  # the server had gone before it said anything
         os._exit(0)
-    gc.freeze()  # what is loaded now stays: no search for garbage goes through it again
+    collect_rarely()
     post.other({"ready": os.getpid()})
     for line in sys.stdin.buffer:
-        worker.order(json.loads(line))
+        worker.order(from_json(line))
     os._exit(0)  # not sys.exit: that would wait for a node
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,8 +119,6 @@ class Documents:
         """`workflow` with the files that it may name under the names of uploads."""
 
         def moved(step: Step) -> Step:
-            if step.type[0] != "#" and not self._guards(step.type):
-                return step
             files = {
                 name: adopted
                 for name, text in step.inputs.items()
@@ -132,7 +130,9 @@ class Documents:
             return step.with_inputs({**step.inputs, **files}) if files else step
 
         def graph(item: Graph) -> dict[str, Step]:
-            return {id: moved(step) for id, step in item.nodes.items()}
+            types = {step.type for step in item.nodes.values()}
+            able = {type for type in types if type[0] == "#"} | self._guards(types).keys()
+            return {id: moved(step) if step.type in able else step for id, step in item.nodes.items()}
 
         definitions = {k: d.model_copy(update={"nodes": graph(d)}) for k, d in workflow.definitions.items()}
         return workflow.model_copy(update={"nodes": graph(workflow), "definitions": definitions})
@@ -147,21 +147,24 @@ class Documents:
                 return keep_picture(shipped.read_bytes(), self.uploads).name
         return text
 
-    def _guards(self, type: str) -> tuple[Input, ...]:
-        """The inputs of a node type that name files, or one of a list of choices."""
-        name = type.partition("@")[0]
-        node = self.engine.registry.get(name)
-        if node is None:
-            return ()
-        if name not in self._guarded:
-            inputs = node.inputs.values()
-            self._guarded[name] = tuple(i for i in inputs if Path in i.type.members or _choice(i) is not None)
-        return self._guarded[name]
+    def _guards(self, types: Iterable[str]) -> dict[str, tuple[Input, ...]]:
+        """The inputs that name files, or one of a list of choices, of those node types that have any."""
+        found = {}
+        for type in types:
+            name = type.partition("@")[0]
+            node = self.engine.registry.get(name)
+            if node is not None and name not in self._guarded:
+                inputs = node.inputs.values()
+                self._guarded[name] = tuple(i for i in inputs if Path in i.type.members or _choice(i) is not None)
+            if node is not None and self._guarded[name]:
+                found[type] = self._guarded[name]
+        return found
 
     def _outside(self, steps: Mapping[str, FlatStep]) -> Iterator[Problem]:
         """Literals that name something on this machine which is not the client's to name."""
+        guards = self._guards({step.type for step in steps.values()})
         for id, step in steps.items():
-            for known in self._guards(step.type):
+            for known in guards.get(step.type, ()):
                 name, value = known.name, step.inputs.get(known.name)
                 if value is None or value == known.default:  # a default is the pack's own word
                     continue
@@ -172,8 +175,9 @@ class Documents:
 
     def _models(self, plan: Plan) -> tuple[str, ...]:
         found: dict[str, None] = {}
+        guards = self._guards({call.type for call in plan.calls.values()})
         for call in plan.calls.values():
-            for known in self._guards(call.type):
+            for known in guards.get(call.type, ()):
                 choice, value = _choice(known), call.literals.get(known.name)
                 if choice is not None and choice.name in KINDS and isinstance(value, str):
                     found[value] = None
@@ -229,15 +233,11 @@ def _count(workflow: Workflow) -> int:
         if depth > DEPTH:
             message = f"its definitions lie more than {DEPTH} deep in each other, or contain themselves"
             raise InvalidWorkflow([Problem("cycle", "", None, f"{message}; make them flatter")])
-        total = 0
-        for step in graph.nodes.values():
-            name = step.type[1:] if step.type[0] == "#" else ""
-            if name in workflow.definitions:
-                if name not in counts:
-                    counts[name] = of(workflow.definitions[name], depth + 1)
-                total += counts[name]
-            else:
-                total += 1
-        return total
+        used = [step.type[1:] for step in graph.nodes.values() if step.type[0] == "#"]
+        known = [name for name in used if name in workflow.definitions]
+        for name in known:
+            if name not in counts:
+                counts[name] = of(workflow.definitions[name], depth + 1)
+        return len(graph.nodes) - len(known) + sum(counts[name] for name in known)
 
     return of(workflow, 0)

@@ -118,15 +118,11 @@ def view(job: Job) -> JobView:
 
 
 def _fields(job: Job) -> dict[str, object]:
-    nodes = {
-        id: {"state": n.state, "seconds": n.seconds, "memory": n.memory, "error": n.error, "port": n.port}
-        for id, n in job.nodes.items()
-    }
     return {
         "id": job.id, "number": job.number, "state": job.state, "name": job.name, "workflow": job.workflow,
         "priority": job.priority, "client": job.client, "created": job.created, "started": job.started,
         "ended": job.ended, "error": job.error, "attempts": job.attempts,
-        "kills": job.kills, "nodes": nodes, "results": job.results,
+        "kills": job.kills, "nodes": job.nodes, "results": job.results,
         "inputs": job.inputs, "targets": job.targets,
     }  # fmt: skip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from aiohttp import web
 
 from ..context import Folders
 from ..engine import Engine
+from ..garbage import collect_rarely
 from ..jobs import Dispatcher, Settings, Store
 from ..pack import Registry
 from ..policy import safety_policy
@@ -77,7 +77,7 @@ async def serve(site: Site, options: Options, ready: Callable[[str], None]) -> N
         port = runner.addresses[0][1]
         shown = f"[{options.host}]" if ":" in options.host else options.host
         ready(f"http://{shown}:{port}")
-        gc.freeze()  # what is loaded now stays: no search for garbage goes through it again
+        collect_rarely()
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

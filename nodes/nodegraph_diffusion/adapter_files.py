@@ -9,7 +9,10 @@ from typing import Generic, Protocol, TypeVar
 
 from nodegraph import Folders, NodeError
 
-from .checkpoint import ModelError, find_file, list_files
+from .checkpoint import ASSETS, ModelError, find_file, list_files
+
+SHIPPED = ASSETS / "adapters"
+"""Searched after the folders of models: what was trained for the demo model."""
 
 
 class Read(Protocol):
@@ -43,7 +46,7 @@ class AdapterFiles(Generic[A]):
     def open(self, source: str, folders: Folders, port: str = "source") -> A:
         """The one that `source` names. Raises `NodeError` at `port`."""
         try:
-            return self.read(self.find(source, folders.models))
+            return self.read(self.find(source, _searched(folders)))
         except ModelError as error:
             raise NodeError(str(error), port) from error
 
@@ -53,11 +56,15 @@ class AdapterFiles(Generic[A]):
         return f"{found.path}\0{found.revision}"
 
     def listed(self, folders: Folders) -> dict[str, str]:
-        """Those in the folders of models, each with what it is for."""
+        """Those that are found by name, each with what it is for."""
         made: dict[str, str] = {}
-        for source in self.names(folders.models):
+        for source in self.names(_searched(folders)):
             try:
-                made[source] = self.says(self.read(self.find(source, folders.models)))
+                made[source] = self.says(self.read(self.find(source, _searched(folders))))
             except ModelError:
                 continue
         return made
+
+
+def _searched(folders: Folders) -> Sequence[Path]:
+    return (*folders.models, SHIPPED)

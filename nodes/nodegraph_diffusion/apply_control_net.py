@@ -55,8 +55,7 @@ def apply_control_net(
 def hint_of(ctx: Context, found: Checkpoint, image: Image, vae: Vae | None) -> Floats:
     """What a ControlNet reads: the picture, or its latent."""
     family = FAMILIES[found.family]
-    assert family.control is not None
-    if not family.control.latent(found.denoiser.config):
+    if family.control is None or not family.control.latent(found.denoiser.config):
         return image.pixels
     if vae is None:
         raise NodeError(f"{found.name} reads latents; link the model's VAE", "vae")

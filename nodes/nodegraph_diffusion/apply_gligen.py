@@ -20,6 +20,8 @@ GLIGENS: AdapterFiles[Gligen] = AdapterFiles(
     open_gligen, lambda found: f"for {FAMILIES['sd1'].title}, {found.bytes / 1e6:,.0f} MB"
 )
 
+NO_GLIGEN = "GLIGEN is for Stable Diffusion 1.x, but the text encoder is of {}; {}"
+
 
 @node(version=1, title="Apply GLIGEN", lane="io", category="model")
 def apply_gligen(ctx: Context, model: Model, source: Annotated[str, Choices("gligens")]) -> Model:
@@ -31,11 +33,7 @@ def apply_gligen(ctx: Context, model: Model, source: Annotated[str, Choices("gli
         source: A GLIGEN for text boxes in the folders of models: a `.safetensors` file with the gates alone, such as
             `gligen_sd14_textbox_pruned.safetensors`.
     """
-    found = GLIGENS.open(source, ctx.folders)
-    family = model.family
-    if reason := _unfit(found, family.name, family.width(model.checkpoint.denoiser.config), model.grounded):
-        raise NodeError(reason, "source")
-    return replace(model, gligen=found)
+    return with_gates(model, GLIGENS.open(source, ctx.folders), "source")
 
 
 @node(version=1, lane="gpu", category="prompt")
@@ -70,10 +68,17 @@ def ground_prompt(
         raise NodeError(f"{place}, but a box lies within 0 and 1 and has a width and a height; change it", "width")
     found = phrase(ctx, text_encoder, text)
     if found is None:
-        title = text_encoder.family.title
-        raise NodeError(f"GLIGEN is for Stable Diffusion 1.x, but the text encoder is of {title}; use Layout", "text")
+        raise NodeError(NO_GLIGEN.format(text_encoder.family.title, "use Layout"), "text")
     ground = Ground(found, x, y, width, height, end)
     return prompt.each(lambda part: replace(part, grounds=(*part.grounds, ground)))
+
+
+def with_gates(model: Model, found: Gligen, port: str) -> Model:
+    """`model` with the gates of `found`. Raises `NodeError` at `port` where they do not go together."""
+    family = model.family
+    if reason := _unfit(found, family.name, family.width(model.checkpoint.denoiser.config), model.grounded):
+        raise NodeError(reason, port)
+    return replace(model, gligen=found)
 
 
 def _unfit(found: Gligen, family: str, width: int, has_one: bool) -> str:

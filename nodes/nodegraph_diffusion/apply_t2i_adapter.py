@@ -8,14 +8,16 @@ from typing import Annotated
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
 
-from .checkpoint import find, list_parts
-from .checkpoint.controls import open_t2i_adapter
+from .checkpoint import find, list_files, list_parts
+from .checkpoint.t2i_adapters import open_t2i_adapter
 from .control_files import ControlFiles, says
 from .handles import Model
 from .params import Hold, Unit
 from .values import ControlHint, Image
 
-T2I_ADAPTERS = ControlFiles(open_t2i_adapter, says, find, list_parts, what="T2I-Adapter")
+T2I_ADAPTERS = ControlFiles(
+    open_t2i_adapter, says, find, lambda folders: [*list_files(folders), *list_parts(folders)], what="T2I-Adapter"
+)
 
 
 @node(version=1, title="Apply T2I-Adapter", lane="io", category="model")
@@ -36,7 +38,7 @@ def apply_t2i_adapter(
     Args:
         image: What the adapter was trained to read, such as the edges that Canny finds. It is brought to the size of
             the picture that is made.
-        source: A T2I-Adapter in the folders of models: a diffusers folder.
+        source: A T2I-Adapter in the folders of models: a diffusers folder, or a `.safetensors` file.
         strength: How strictly it is followed.
         start: From which part of the steps on it acts.
         end: Up to which part of the steps it acts.

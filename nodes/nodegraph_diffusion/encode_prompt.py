@@ -13,7 +13,7 @@ from nodegraph import Context, Facts, Known, NodeError, Widget, node
 from .families import Encoded
 from .handles import TextEncoder
 from .params import Text
-from .values import Conditioning, Floats
+from .values import Conditioning, Floats, Image
 
 Layer = Annotated[int, Field(ge=0, le=64), Widget("number", step=1)]
 
@@ -62,6 +62,20 @@ def encoded(ctx: Context, text_encoder: TextEncoder, texts: Sequence[str], layer
     whole = family.joined(made, family.width(text_encoder.checkpoint.denoiser.config))
     assert whole.tokens is not None
     return Conditioning(whole.tokens.numpy(), None if whole.pooled is None else whole.pooled.numpy())
+
+
+def looked(
+    ctx: Context, text_encoder: TextEncoder, text: str, pictures: Sequence[Image], counted: bool
+) -> Conditioning:
+    """What a text encoder that sees makes of a text about pictures; `counted` calls them Picture 1, 2, ..."""
+    look = text_encoder.family.look
+    if look is None:
+        title = text_encoder.family.title
+        raise NodeError(f"its text encoder, of {title}, sees no pictures; use that of Qwen-Image Edit", "clip")
+    with text_encoder.leased(ctx, text_encoder.encoder) as encoder:
+        made = look(encoder, text, [each.to_bytes()[0] for each in pictures], counted)
+    assert made.tokens is not None
+    return Conditioning(made.tokens.numpy())
 
 
 def phrase(ctx: Context, text_encoder: TextEncoder, text: str) -> Floats | None:

@@ -11,9 +11,9 @@ from nodegraph import Context, NodeError
 
 from .adapters import ImagePrompt, Lora, Taught
 from .checkpoint import Checkpoint, Component, ModelError
-from .checkpoint.controls import T2I
 from .checkpoint.gligen import Gligen
 from .checkpoint.spaces import STABLE_DIFFUSION, Space
+from .checkpoint.t2i_adapters import T2I
 from .families import FAMILIES, Family
 from .guides import Guider, Weakening
 from .leases import AS_IT_COMES, AdapterWeights, Options, Weights
@@ -91,6 +91,7 @@ class Model(_Handle):
         guider: How outputs are combined; None leaves it to the family.
         weakening: What worse version of itself it is guided away from, if any.
         predicts: What the network gives, where it is not what its checkpoint says.
+        held: Holds guided estimates to their length without guidance, see `GuidedDenoiser`.
         differential: How far a mask is made hard, at each step at another level; see `sampling.sample`.
         noise: Of the noise that it was trained on, what is not as its checkpoint says, see `NoiseTable.from_config` and
             `FlowTable`.
@@ -105,6 +106,7 @@ class Model(_Handle):
     guider: Guider | None = None
     weakening: Weakening | None = None
     predicts: Literal["epsilon", "v_prediction", "sample", "lcm"] | None = None
+    held: float | None = None
     differential: float = 0.0
     noise: Mapping[str, Any] = field(default_factory=dict, hash=False)
 

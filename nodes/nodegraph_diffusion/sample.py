@@ -21,6 +21,7 @@ from .sample_inputs import (
     check_width,
     check_windows,
     controls_of,
+    gated,
     grounds_of,
     hole_of,
     low_res_of,
@@ -31,7 +32,7 @@ from .sample_inputs import (
     timed,
 )
 from .sampling_state import plain, resumed
-from .values import Conditioning, Image, Latent, NoiseLevels
+from .values import Conditioning, Image, Latent, NoiseLevels, SamplerSettings
 from .windows import windows
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ def sample(
     add_noise: Literal["auto", "always", "never"] = "auto",
     leftover_noise: bool = True,
     levels: NoiseLevels | None = None,
+    settings: SamplerSettings | None = None,
+    middle: Conditioning | None = None,
+    middle_cfg: Guidance = 1.5,
+    nested: bool = False,
 ) -> Sampled:
     """Denoise a latent towards a prompt.
 
@@ -121,6 +126,13 @@ def sample(
             takes any as it is, for the noise of the first step.
         leftover_noise: Leave the noise at end_step in the latent. Otherwise the last step takes all of it away at once.
         levels: The noise levels to visit; steps, schedule, strength, start_step and end_step are not read then.
+        settings: A sampler with settings of its own; sampler is not read then.
+        middle: A prompt between negative and positive: what it says against the negative counts middle_cfg times, and
+            what the positive says against it cfg times. A model that makes one picture of another, such as
+            InstructPix2Pix, is asked about the negative without that picture then, so middle_cfg is how closely the
+            picture is kept: link the negative prompt to both.
+        middle_cfg: How strictly to follow the middle prompt.
+        nested: Let middle_cfg count for what the positive adds to the middle prompt too.
     Returns:
         latent: The result.
         steps: What the model took the picture to be at the last step; with keep_steps at each, as a batch.
@@ -130,7 +142,7 @@ def sample(
 
     from .diffusion import sampling
     from .diffusion.control import together
-    from .diffusion.denoiser import GuidedDenoiser
+    from .diffusion.denoiser import GuidedDenoiser, Middle
     from .diffusion.noise import Draw
     from .diffusion.preview import preview
     from .diffusion.running import forget_steps, remembering
@@ -138,13 +150,17 @@ def sample(
     from .diffusion.solvers import SOLVERS
     from .diffusion.views import Looking
 
+    model = gated(model, (positive.background if isinstance(positive, Layout) else positive,))
     if isinstance(positive, Layout) and model.grounded:
         positive = positive.grounded()
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
     for prompt in prompts:
         check_width(model, prompt, "positive")
-    if negative is not None:
-        check_width(model, negative, "negative")
+    for each, port in ((negative, "negative"), (middle, "middle")):
+        if each is not None:
+            check_width(model, each, port)
+    if middle is not None and negative is None:
+        raise NodeError("stands between negative and positive prompt, and there is no negative; link one", "middle")
     checkpoint, family = model.checkpoint, model.family
     if levels is None and not comfyui and latent.samples is None and (strength < 1 or start_step > 0):
         which = "strength" if strength < 1 else "start_step"
@@ -167,12 +183,20 @@ def sample(
         ctx.checkpoint(lambda: plain(state, kept, kept_noisy, memory))
         ctx.progress(done, total, preview=lambda: Image.from_bytes(preview(x0, model.space.scaling)))
 
-    solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
+    if settings is not None:
+        solver = SOLVERS[settings.sampler].set(**dict(settings.settings))
+    else:
+        solver = SOLVERS[family.sampler if sampler == "auto" else sampler]
+    times = solver.times if comfyui and model.prediction == "flow" else "sigma"
+    if times == "descent":
+        solver = solver.set(in_time=True)
     start = start_of(model, latent)
     size = (start.shape[-2] * model.space.cell, start.shape[-1] * model.space.cell)
     positive, negative = shared(positive, negative)
-    hints = controls_of(model, positive, negative)
-    grounds = grounds_of(model, (*prompts, *([negative] if negative else [])))
+    _, middle = shared(positive, middle)
+    beside = [each for each in (negative, middle) if each is not None]
+    hints = controls_of(model, positive, beside)
+    grounds = grounds_of(model, (*prompts, *beside))
     with (
         model.leased(ctx) as network,
         replace(model, controls=hints).controlled(ctx, size, start) as controls,
@@ -184,9 +208,9 @@ def sample(
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
         inpainting = family.inpaints(checkpoint.denoiser.config)
         blended = latent.mask is not None and latent.keeps and (comfyui or not inpainting)
-        check_whole(model, (*prompts, *([negative] if negative else [])), bool(controls))
+        check_whole(model, (*prompts, *beside), bool(controls))
         if in_windows:
-            check_windows(model, positive, negative)
+            check_windows(model, positive, beside)
         draw = Draw(seed, tuple(start.shape), whole_batch)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         if family.enlarges:
@@ -222,6 +246,8 @@ def sample(
                 walked = whole.walked(float(time))
                 acting = [c for n, c in enumerate(controls) if n in prompt.controls and c.acts(*walked)]
                 told = job if prompt.guidance is None else replace(job, guidance=prompt.guidance)
+                if prompt.blind:
+                    told = replace(told, hole=torch.zeros_like(job.hole))
                 residuals = together([control.ask(x, time, prompt, told, looking.part) for control in acting])
                 with (
                     remembering(network, f"prompt {name}"),
@@ -233,16 +259,24 @@ def sample(
             def asked(prompt: Conditioning, score: float, negative: bool = False) -> list[Prompt]:
                 return network_prompts(prompt, score, start, whole, model, comfyui, hints, negative)
 
+            against = None if negative is None else asked(negative, 2.5, negative=True)
+            if against and middle is not None and family.edits(checkpoint.denoiser.config):
+                against = [replace(each, blind=True) for each in against]
+            between = None if middle is None else Middle(asked(middle, 2.5, negative=True), middle_cfg, nested)
+            usual = None if comfyui else family.combine  # which ComfyUI has in nodes of their own
+
             def build(prompt: Conditioning) -> GuidedDenoiser:
                 return GuidedDenoiser(
                     ask,
                     asked(prompt, 6.0),
-                    None if negative is None else asked(negative, 2.5, negative=True),
+                    against,
                     prediction=model.prediction,
                     cfg=cfg,
                     rescale=rescale,
                     together="never" if ctx.tight else family.together,
-                    combine=model.guider.combine(memory) if model.guider else family.combine,
+                    combine=model.guider.combine(memory) if model.guider else usual,
+                    middle=between,
+                    held=model.held,
                     dtype=network.dtype,
                     weakened=weakened,
                     walked=whole.walked,
@@ -272,6 +306,7 @@ def sample(
                 add_noise=add_noise,
                 leftover_noise=leftover_noise,
                 differential=model.differential,
+                in_time=times == "walk",
                 on_step=report,
                 resume=resumed(ctx, start, kept, kept_noisy, memory),
             )
@@ -295,7 +330,7 @@ def sample(
 def _facts(known: Known) -> dict[str, Facts]:
     model, latent = known["model"], known["latent"]
     same = "encode it with the text encoder of the same model"
-    known.agree("prompt", "model", "positive", "negative", hint=same)
+    known.agree("prompt", "model", "positive", "negative", "middle", hint=same)
     known.agree("latent space", "model", "latent", hint="encode the picture with the VAE of the same model")
     content = latent.get("content")
     begins = content == "nothing" and known.value("comfyui") is False and "levels" not in known

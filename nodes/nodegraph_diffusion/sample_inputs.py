@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nodegraph import NodeError
 
 from .apply_control_net import CONTROL_NETS
+from .apply_gligen import with_gates
 from .handles import Model
 from .layouts import Layout
 from .sizes import common_batch
@@ -41,11 +42,11 @@ def _check_references(model: Model, part: Conditioning, port: str) -> None:
         raise NodeError(f"{message}; encode it with the VAE of the same model", port)
 
 
-def check_windows(model: Model, positive: Conditioning | Layout, negative: Conditioning | None) -> None:
+def check_windows(model: Model, positive: Conditioning | Layout, beside: Sequence[Conditioning]) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
     windowed = prompts[1:] if isinstance(positive, Layout) else prompts
-    asked = [part for prompt in (*prompts, *([negative] if negative else [])) for part in prompt.parts]
+    asked = [part for prompt in (*prompts, *beside) for part in prompt.parts]
     whole = "set tile to 0 and link a plain prompt"
     looking = {
         "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
@@ -78,31 +79,36 @@ def check_whole(model: Model, prompts: Iterable[Conditioning], controlled: bool)
 def shared(
     positive: Conditioning | Layout, negative: Conditioning | None
 ) -> tuple[Conditioning | Layout, Conditioning | None]:
-    """The prompts, the negative with the ControlNets of the positive that are shared, if it has none of its own.
+    """The prompts, the negative with the ControlNets and boxes of the positive that are shared, if it has none of its
+    own.
 
     The parts of the positive that have some are dealt out to those of the negative, which are repeated where they are
     fewer.
     """
-    if isinstance(positive, Layout) or negative is None or any(part.controls for part in negative.parts):
+    if isinstance(positive, Layout) or negative is None:
         return positive, negative
-    given = [part.controls for part in positive.parts if any(hint.shared for hint in part.controls)]
-    if not given:
-        return positive, negative
-    parts = list(negative.parts)
-    for number, controls in enumerate(given):
-        told = replace(negative.parts[number % len(negative.parts)], controls=controls)
-        if number < len(negative.parts):
-            parts[number] = told
-        else:
-            parts.append(told)
-    return positive, replace(parts[0], also=tuple(parts[1:]))
+    if not any(part.controls for part in negative.parts):
+        held = [part.controls for part in positive.parts if any(hint.shared for hint in part.controls)]
+        negative = _dealt(negative, "controls", held)
+    if not any(part.grounds for part in negative.parts):
+        boxes = [part.grounds for part in positive.parts if any(ground.gligen for ground in part.grounds)]
+        negative = _dealt(negative, "grounds", boxes)
+    return positive, negative
+
+
+def _dealt(prompt: Conditioning, name: str, values: Sequence[Any]) -> Conditioning:
+    """A prompt with each value given to one of its parts, which are repeated where they are fewer."""
+    own = prompt.parts
+    made = [replace(own[number % len(own)], **{name: value}) for number, value in enumerate(values)]
+    first, *others = [*made, *own[len(made) :]]
+    return replace(first, also=tuple(others))
 
 
 def controls_of(
-    model: Model, positive: Conditioning | Layout, negative: Conditioning | None
+    model: Model, positive: Conditioning | Layout, beside: Sequence[Conditioning]
 ) -> tuple[ControlHint, ...]:
     """All ControlNets of a run, each once: the model's, then those of prompts."""
-    prompts = [*(positive.prompts if isinstance(positive, Layout) else [positive]), *([negative] if negative else [])]
+    prompts = [*(positive.prompts if isinstance(positive, Layout) else [positive]), *beside]
     found = {id(hint): hint for prompt in prompts for part in prompt.parts for hint in part.controls}
     family = model.family
     for hint in found.values():
@@ -149,7 +155,8 @@ def network_prompts(
                 size=like.shape[-2:],
                 mode="bilinear" if middle else "area",
             )
-        prompt = network_prompt(part, score)
+        size = (like.shape[-1] * model.space.cell, like.shape[-2] * model.space.cell)
+        prompt = replace(network_prompt(part, score), grounds=_grounds(part, *size))
         start, end = way.within(part.start, part.end) if part.by_noise else (part.start, part.end)
         window = None if part.window is None else _cells(part.window, like.shape[-2], like.shape[-1], model.space.cell)
         if part.bounded and mask is not None:
@@ -205,22 +212,37 @@ def network_prompt(given: Conditioning, score: float) -> Prompt:
     sizes = None if given.sizes is None else torch.from_numpy(given.sizes.copy())
     told = score if given.score is None else given.score
     tokens = torch.from_numpy(given.tokens.copy())
-    return Prompt(tokens, pooled, sizes, told, guidance=given.guidance, grounds=_grounds(given))
+    return Prompt(tokens, pooled, sizes, told, guidance=given.guidance)
 
 
-def _grounds(given: Conditioning) -> tuple[Ground, ...]:
+def _grounds(given: Conditioning, width: int, height: int) -> tuple[Ground, ...]:
+    """What a prompt is held to by GLIGEN in a picture of that size."""
     import torch
 
     from .diffusion.denoiser import Ground
 
-    return tuple(
-        Ground(torch.from_numpy(g.phrase.copy()), (g.x, g.y, g.x + g.width, g.y + g.height), g.end)
-        for g in given.grounds
-    )
+    made = []
+    for each in given.grounds:
+        box = [each.x, each.y, each.x + each.width, each.y + each.height]
+        if each.gligen is not None:  # in pixels, of which ComfyUI counts whole eights alone
+            left, top, across, down = (int(v) // 8 * 8 for v in (each.x, each.y, each.width, each.height))
+            box = [left / width, top / height, (left + across) / width, (top + down) / height]
+        made.append(Ground(torch.from_numpy(each.phrase.copy()), (box[0], box[1], box[2], box[3]), each.end))
+    return tuple(made)
+
+
+def gated(model: Model, prompts: Iterable[Conditioning]) -> Model:
+    """`model` with the GLIGEN that its prompts bring, if they bring one."""
+    brought = {ground.gligen for prompt in prompts for part in prompt.parts for ground in part.grounds} - {None}
+    if len(brought) > 1:
+        names = " and ".join(sorted(found.name for found in brought if found))
+        raise NodeError(f"the boxes of its prompts are for {names}; use one GLIGEN for all", "positive")
+    found = next(iter(brought), None)
+    return model if found in (None, model.gligen) else with_gates(model, found, "positive")
 
 
 def grounds_of(model: Model, prompts: Iterable[Conditioning]) -> list[Ground]:
-    """All that a run's prompts are held to by GLIGEN."""
+    """All that a run's prompts are held to by GLIGEN, of which the boxes do not count."""
     from .diffusion.gligen import MOST
 
     parts = [part for prompt in prompts for part in prompt.parts if part.grounds]
@@ -234,7 +256,7 @@ def grounds_of(model: Model, prompts: Iterable[Conditioning]) -> list[Ground]:
         if any(ground.phrase.shape[1] != wanted for ground in part.grounds):
             raise NodeError(f"boxes for GLIGEN need phrases of width {wanted}; say them with the text encoder of the "
                             "same model", "positive")  # fmt: skip
-    return [ground for part in parts for ground in _grounds(part)]
+    return [ground for part in parts for ground in _grounds(part, 1, 1)]
 
 
 def start_of(model: Model, latent: Latent) -> Tensor:

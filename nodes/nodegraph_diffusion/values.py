@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .checkpoint.gligen import Gligen
 from .checkpoint.value import Checkpoint
 
 Floats = NDArray[np.float32]
@@ -136,6 +137,15 @@ class NoiseLevels:
     values: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SamplerSettings:
+    """A sampler by its name, and settings of its own: `eta`, how much noise it adds on the way, 1 as much as was taken
+    away; `s_noise`, a factor of that; and others that solvers have."""
+
+    sampler: str
+    settings: tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ControlHint:
     """A ControlNet or T2I-Adapter and the picture, or its latent, that it holds to (1 or B, C, H, W).
@@ -168,6 +178,8 @@ class Ground:
     Args:
         phrase: (1, D): the thing, as the text encoder says a whole text in one vector.
         end: Up to which part of the steps.
+        gligen: The gates, where the prompt brings them as in ComfyUI: the box is in pixels then, and acts on the
+            negative prompt too where that has none.
     """
 
     phrase: Floats
@@ -176,6 +188,7 @@ class Ground:
     width: float
     height: float
     end: float
+    gligen: Gligen | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phrase", frozen(self.phrase, 2, "Ground.phrase (1, width)"))

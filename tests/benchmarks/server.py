@@ -1,9 +1,8 @@
 """The service's own cost, over HTTP, with every job durable. `make bench` runs it.
 
-Start to first answer; the catalogue; a document of 1,000 trivial nodes, all of whose events a client has read, against
-the engine in process; a small workflow
-sent again unchanged; 200 small jobs at once; idle followers of the events, and how fast `/api/jobs` answers while a
-job samples and they listen.
+Start to first answer; the catalogue; documents of 1,000 trivial nodes, from their submission until a client has read
+all of their events, against the engine in process; a small workflow sent again unchanged; 200 small jobs at once; idle
+followers of the events, and how fast `/api/jobs` answers while a job samples and they listen.
 """
 
 from __future__ import annotations
@@ -26,23 +25,38 @@ from typing import Any
 from nodegraph import Engine
 
 READERS = 1000
+ROUNDS = 15
 
 
-def tree(size: int, leaf: int = 0) -> dict[str, Any]:
-    """A binary tree of sums with one output: node i takes nodes 2i+1 and 2i+2."""
+def text(content: str) -> dict[str, Any]:
+    return {"type": "Text@1", "inputs": {"text": content}}
+
+
+def joined(*sources: int) -> dict[str, Any]:
+    parts = [{"$from": f"n{i}.str"} for i in sources]
+    return {"type": "JoinText@1", "inputs": {"texts": parts, "separator": "+"}}
+
+
+def tree(size: int, number: int = 0, leaf: int = 0) -> dict[str, Any]:
+    """A binary tree with one output: node i joins nodes 2i+1 and 2i+2. Every text differs from another number's."""
     nodes = {}
     for i in range(size):
-        parts = [{"$from": f"n{k}.str"} for k in (2 * i + 1, 2 * i + 2) if k < size]
-        text = {"type": "Text@1", "inputs": {"text": str(leaf if i == size - 1 else i)}}
-        nodes[f"n{i}"] = {"type": "JoinText@1", "inputs": {"texts": parts, "separator": "+"}} if parts else text
+        parts = [k for k in (2 * i + 1, 2 * i + 2) if k < size]
+        nodes[f"n{i}"] = joined(*parts) if parts else text(f"{leaf if i == size - 1 else i}/{number}")
     return {"nodes": nodes, "outputs": {"all": {"$from": "n0.str"}}}
+
+
+def chains(size: int, number: int = 0, count: int = 10) -> dict[str, Any]:
+    """Chains side by side, each with an output."""
+    nodes = {f"n{i}": joined(i - count) if i >= count else text(f"{i}/{number}") for i in range(size)}
+    return {"nodes": nodes, "outputs": {f"o{i}": {"$from": f"n{size - count + i}.str"} for i in range(count)}}
 
 
 class Server:
     """A connection that is kept, as an editor keeps it."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self.port = host, port
+    def __init__(self, host: str, port: int, process: int) -> None:
+        self.host, self.port, self.process = host, port, process
         self._connection = http.client.HTTPConnection(host, port, timeout=120)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> bytes:
@@ -104,7 +118,7 @@ def serving(data: Path) -> Iterator[tuple[Server, float]]:
         assert process.stdout is not None
         found = re.fullmatch(r"http://(.*):(\d+)\n", process.stdout.readline())
         assert found
-        server = Server(found[1], int(found[2]))
+        server = Server(found[1], int(found[2]), process.pid)
         server.ask("GET", "/api/jobs")
         yield server, time.perf_counter() - began
     finally:
@@ -133,49 +147,39 @@ def timed(action: Any, count: int) -> list[float]:
     return times
 
 
-def large(server: Server) -> None:
+def against_engine(server: Server, what: str, document: Callable[[int], Any]) -> None:
+    """A document's time in the service, all its events read, over that of another like it in the engine in process.
+
+    Both check it, keep results on disk, and take turns. Processor time is that of server and worker over the engine's.
+    """
+    (worker,) = (w["process"] for w in server.get("/api/workers")["workers"])
+    elapsed, processor, inside, outside = [], [], [], []
     with tempfile.TemporaryDirectory() as folder, Engine(cache=Path(folder)) as engine, server.following() as told:
-        engine.run(engine.read(tree(1000, -1)))
-        inside, outside = [], []
-        for leaf in range(10_000, 10_005):
-            began = time.perf_counter()
-            engine.run(engine.read(tree(1000, leaf * 2)))
+        engine.run(engine.read(document(0)))
+        server.submit(document(0), wait=False)
+        told()
+        for number in range(1, 2 * ROUNDS, 2):
+            one, other = document(number), document(number + 1)
+            began, used = time.perf_counter(), time.process_time()
+            engine.run(engine.read(one))
             inside.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            job = server.submit(tree(1000, leaf * 2 + 1))
+            own = time.process_time() - used
+            began, used = time.perf_counter(), seconds(server.process, worker)
+            server.submit(other, wait=False)
             told()
             outside.append(time.perf_counter() - began)
-            assert job["state"] == "done"
-    report("mostly cached", inside, outside)
+            elapsed.append(outside[-1] / inside[-1])
+            processor.append((seconds(server.process, worker) - used) / own)
+    print(
+        f"1,000 nodes, {what}: {statistics.median(elapsed):.2f} times the engine's time "
+        f"({statistics.median(processor):.2f} times its processor time); "
+        f"engine {statistics.median(inside) * 1e3:.0f} ms, service {statistics.median(outside) * 1e3:.0f} ms"
+    )
 
 
-def cold(server: Server) -> None:
-    """Every node anew: each text differs."""
-
-    def fresh(number: int) -> dict[str, Any]:
-        document = tree(1000)
-        for node in document["nodes"].values():
-            if "text" in node["inputs"]:
-                node["inputs"]["text"] += f"/{number}"
-        return document
-
-    with tempfile.TemporaryDirectory() as folder, Engine(cache=Path(folder)) as engine, server.following() as told:
-        inside, outside = [], []
-        for number in range(5):
-            began = time.perf_counter()
-            engine.run(engine.read(fresh(2 * number)))
-            inside.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            server.submit(fresh(2 * number + 1))
-            told()
-            outside.append(time.perf_counter() - began)
-    report("none cached", inside, outside)
-
-
-def report(what: str, inside: list[float], outside: list[float]) -> None:
-    ratio = statistics.median(o / i for i, o in zip(inside, outside, strict=True))
-    engine, service = min(inside) * 1e3, min(outside) * 1e3
-    print(f"1,000 nodes, {what}: engine {engine:.0f} ms, service {service:.0f} ms, {ratio:.2f} times")
+def seconds(*processes: int) -> float:
+    """Processor time that processes have taken."""
+    return sum(time.clock_gettime((~process << 3) | 2) for process in processes)
 
 
 def main() -> None:
@@ -185,8 +189,9 @@ def main() -> None:
         times = timed(lambda: server.ask("GET", "/api/nodes", **{"Accept-Encoding": "gzip"}), 100)
         print(f"/api/nodes: {len(raw):,} bytes, {milliseconds(times)}")
         server.submit(tree(10))  # the worker is ready from here on
-        cold(server)
-        large(server)
+        against_engine(server, "a tree", lambda number: tree(1000, number))
+        against_engine(server, "ten chains", lambda number: chains(1000, number))
+        against_engine(server, "a tree with a leaf changed", lambda number: tree(1000, 0, number))
         small = tree(10)
         print(f"a small workflow again: {milliseconds(timed(lambda: server.submit(small), 100))}")
         began = time.perf_counter()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diffusion import tiny
-from nodegraph_diffusion.diffusion.denoiser import Prediction
+from nodegraph_diffusion.diffusion.denoiser import GuidedDenoiser, Middle, Prediction, Prompt
 from nodegraph_diffusion.diffusion.schedules import Point
 
 POINT = Point(2.0, 600)
@@ -114,3 +114,25 @@ def test_what_does_not_fit_is_said() -> None:
         tiny.denoiser(Recorder(), tiny.tokens(1), torch.zeros(1, 7, 32), cfg=2.0)
     with pytest.raises(ValueError, match=r"batch of 3 needs a prompt for all \(1\) or for each \(3\), got 2"):
         tiny.denoiser(Recorder(), tiny.tokens(1, batch=2))(tiny.noise(1, 3), POINT)
+
+
+def test_a_third_prompt_and_estimates_held_to_their_length() -> None:
+    """Formulas of InstructPix2Pix and of ComfyUI's guidance and norm, on a network that gives back its prompt."""
+    torch.manual_seed(0)
+    x = torch.randn(1, 2, 2, 2)
+    negative, middle, positive = (Prompt(torch.full((1, 1, 2), value)) for value in (0.5, -1.0, 2.0))
+
+    def network(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
+        return x * prompt.tokens[:, 0, :, None, None]
+
+    def asked(**how: Any) -> Tensor:
+        made = GuidedDenoiser(network, positive, negative, prediction="sample", cfg=3.0, **how)
+        return made(x, Point(1.0, 0.0))
+
+    seen = x / 2**0.5
+    regular, nested = (asked(middle=Middle([middle], 1.5, each)) for each in (False, True))
+    torch.testing.assert_close(regular, seen * (0.5 + 1.5 * (-1 - 0.5) + 3 * (2 + 1)))
+    torch.testing.assert_close(nested, seen * (0.5 + 1.5 * (-1 + 3 * (2 + 1) - 0.5)))
+    torch.testing.assert_close(asked(held=0.9), seen * 2 * 0.9)  # 5 times as long is brought back to twice
+    alone = GuidedDenoiser(network, positive, prediction="sample", held=0.9)
+    torch.testing.assert_close(alone(x, Point(1.0, 0.0)), seen * 2 * 0.9)

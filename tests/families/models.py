@@ -299,14 +299,14 @@ def flux_ip_adapter(transformer: Any) -> dict[str, torch.Tensor]:
     return state
 
 
-def t2i_adapter(family: str, seed: int = 17, channels: int = 3, kind: str = "") -> Any:
+def t2i_adapter(family: str, seed: int = 17, channels: int = 3, kind: str = "", inner: int = 1) -> Any:
     """A T2I-Adapter that changes what its UNet gives."""
     kinds = {"sd1": ("full_adapter", [32, 64, 64, 64], 8), "sdxl": ("full_adapter_xl", [64, 64, 128, 128], 16)}
     usual, widths, factor = kinds[family]
     with seeded(seed):
         return ready(
             diffusers.T2IAdapter(
-                in_channels=channels, channels=widths[:3] if kind else widths, num_res_blocks=1,
+                in_channels=channels, channels=widths[:3] if kind else widths, num_res_blocks=inner,
                 downscale_factor=factor, adapter_type=kind or usual,
             )
         )  # fmt: skip
@@ -391,14 +391,17 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
 )
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
 
 
 def qwen_tokenizer() -> Any:
     """Bytes alone, with the marks of a conversation."""
     letters = sorted(ByteLevel.alphabet())
     vocabulary = {letter: index for index, letter in enumerate([*letters, *SPECIAL])}
-    made = Qwen2Tokenizer(vocab=vocabulary, merges=[], pad_token=SPECIAL[0], eos_token=SPECIAL[2])
+    made = Qwen2Tokenizer(
+        vocab=vocabulary, merges=[], pad_token=SPECIAL[0], eos_token=SPECIAL[2],
+        extra_special_tokens=SPECIAL[3:],
+    )  # fmt: skip
     made.chat_template = TEMPLATE
     return made
 
@@ -549,8 +552,9 @@ def qwen_image() -> Any:
     rope = {"rope_type": "default", "type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
     text = Qwen2_5_VLConfig(
         text_config=QWEN | {"num_hidden_layers": 2, "rope_parameters": rope, "tie_word_embeddings": False},
-        vision_config=vision,
-    )
+        vision_config=vision, vision_start_token_id=259, vision_end_token_id=260, image_token_id=261,
+        video_token_id=299,
+    )  # fmt: skip
     with seeded(10):
         encoder = ready(Qwen2_5_VLForConditionalGeneration(text))
         transformer = ready(

@@ -9,12 +9,18 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
+from transformers import BatchFeature
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from families import models
 from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, picture, run, save, theirs
 from families.test_parity import mean
 from harness import link, step
 from nodegraph import RunFailed
+from nodegraph_diffusion.comfyui import editing
+from nodegraph_diffusion.load_model import load_model
+from nodegraph_diffusion.values import Image
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -99,8 +105,82 @@ def test_instruct_pix2pix_changes_a_picture_as_told(tmp_path: Path, monkeypatch:
         image=shown(), num_inference_steps=4, guidance_scale=5.0, image_guidance_scale=1.0,
         latents=noise(1, 4, 8, 8),
     )  # fmt: skip
+    kept = theirs(
+        models.quiet(cls(**parts, requires_safety_checker=False)), prompt=PROMPT, negative_prompt=NEGATIVE,
+        image=shown(), num_inference_steps=4, guidance_scale=5.0, image_guidance_scale=1.7,
+        latents=noise(1, 4, 8, 8),
+    )  # fmt: skip
     with engine(tmp_path) as made:
-        close(run(made, edited("edit", tmp_path, schedule="leading")), expected)
+        nodes = edited("edit", tmp_path, schedule="leading")
+        close(run(made, nodes), expected)
+        nodes["sample"]["inputs"] |= {"middle": link("negative.conditioning"), "middle_cfg": 1.7}
+        close(run(made, nodes), kept)
+        del nodes["sample"]["inputs"]["negative"]
+        with pytest.raises(RunFailed, match="there is no negative; link one"):
+            run(made, nodes)
+
+
+class Processor:
+    """What comes with Qwen-Image Edit and needs torchvision, of parts that do not."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.pictures = Qwen2VLImageProcessorPil(size={"shortest_edge": 3136, "longest_edge": 12_845_056})
+
+    def __call__(self, text: list[str], images: Any, padding: bool, return_tensors: str) -> Any:
+        seen = self.pictures(images=images, return_tensors="pt")
+        parts = text[0].split("<|image_pad|>")
+        counts = [int(grid.prod()) // 4 for grid in seen["image_grid_thw"]]
+        whole = "".join(part + "<|image_pad|>" * n for part, n in zip(parts, [*counts, 0], strict=True))
+        return BatchFeature({**self.tokenizer([whole], return_tensors="pt"), **seen})
+
+
+def seeing(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The pipeline, whose text encoder is told which of its tokens are of a picture, which diffusers forgets."""
+    encoder = pipeline.text_encoder
+    plain = encoder.forward
+
+    def forward(input_ids: Any = None, **given: Any) -> Any:
+        return plain(input_ids=input_ids, mm_token_type_ids=(input_ids == 261).int(), **given)
+
+    monkeypatch.setattr(encoder, "forward", forward)
+    return pipeline
+
+
+def test_qwen_makes_one_of_several_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = models.qwen_image()
+    base.save_pretrained(tmp_path / "edit")
+    module = diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus
+    for owner, names in ((module, ("VAE_IMAGE_SIZE", "CONDITION_IMAGE_SIZE")), (editing, ("WHOLE", "SMALL"))):
+        for name in names:
+            monkeypatch.setattr(owner, name, 64 * 64)
+    pipeline = models.quiet(module.QwenImageEditPlusPipeline(**base.components, processor=Processor(base.tokenizer)))
+    turned = Image(picture().pixels[:, ::-1].copy())
+    shown_to_it = [Pillow.fromarray(each.to_bytes()[0]) for each in (picture(), turned)]
+    nodes = document("edit")
+    for port, image in (("image1", picture()), ("image2", turned)):
+        nodes[port] = step("LoadImage@1", file=save(image, tmp_path / f"{port}.png"))
+    images = {port: link(f"{port}.image") for port in ("image1", "image2")}
+    for name, text in (("prompt", PROMPT), ("negative", NEGATIVE)):
+        nodes[name] = step(
+            "comfyui/TextEncodeQwenImageEditPlus@1", clip=link("model.text_encoder"), prompt=text,
+            vae=link("model.vae"), **images,
+        )  # fmt: skip
+    with engine(tmp_path) as made:
+        found = run(made, nodes)
+        nodes["prompt"]["inputs"].pop("image2")
+        assert np.abs(run(made, nodes) - found).max() > 1e-3
+        texts = load_model(str(tmp_path / "edit")).text_encoder
+        one = editing.TextEncodeQwenImageEdit(texts, PROMPT, image=picture()).tokens
+    expected = theirs(
+        seeing(pipeline, monkeypatch), image=shown_to_it, prompt=PROMPT, negative_prompt=NEGATIVE, true_cfg_scale=5.0,
+        num_inference_steps=4, height=64, width=64, latents=_packed(noise(1, 16, 8, 8)),
+    )  # fmt: skip
+    close(found, expected)
+    edit = diffusers.QwenImageEditPipeline(**base.components, processor=Processor(base.tokenizer))
+    with torch.no_grad():
+        wanted, _ = edit._get_qwen_prompt_embeds(PROMPT, [shown_to_it[0]])
+    np.testing.assert_allclose(one, wanted.numpy(), atol=1e-4)
 
 
 def test_what_looks_at_nothing_refuses_references(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from families.parity import (
 from nodegraph import Engine, NodeError
 from nodegraph_diffusion.apply_t2i_adapter import apply_t2i_adapter
 from nodegraph_diffusion.checkpoint import ModelError
-from nodegraph_diffusion.checkpoint.controls import open_t2i_adapter
+from nodegraph_diffusion.checkpoint.t2i_adapters import open_t2i_adapter
+from nodegraph_diffusion.diffusion.loading import load
 from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.sample import sample
@@ -40,6 +41,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
+ADAPTER = ("adapter_type", "in_channels", "channels", "num_res_blocks", "downscale_factor")
 PIPELINES = {"sd1": "StableDiffusionAdapterPipeline", "sdxl": "StableDiffusionXLAdapterPipeline"}
 
 
@@ -96,6 +98,43 @@ def test_one_that_reads_greys(made: Engine, folder: Path) -> None:
     close(run(made, adapted(folder, "sd1", ("sd1-grey", {}))), wanted)
 
 
+def as_their_authors(adapter: Any) -> dict[str, torch.Tensor]:
+    """The tensors by the names of Tencent's code: blocks are counted through, and have no levels but in light ones."""
+    made, inner = {}, adapter.config.num_res_blocks
+    for name, value in adapter.state_dict().items():
+        parts = name.removeprefix("adapter.").split(".")
+        if adapter.config.adapter_type == "light_adapter":
+            parts = ["body" if part == "resnets" else part for part in parts]
+        elif parts[0] == "body":
+            first = int(parts[1]) * inner
+            parts = ["body", str(first + int(parts[3])), *parts[4:]] if parts[2] == "resnets" else [
+                "body", str(first), *parts[2:]]  # fmt: skip
+        made[".".join(parts)] = value.clone()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "inner"),
+    [("sd1", {}, 2), ("sdxl", {}, 1), ("sd1", {"channels": 1, "kind": "light_adapter"}, 2)],
+    ids=["full", "full_xl", "light"],
+)
+def test_files_of_their_authors(name: str, how: dict[str, Any], inner: int, tmp_path: Path) -> None:
+    adapter = models.t2i_adapter(name, 21, inner=inner, **how)
+    save_file(as_their_authors(adapter), tmp_path / "original.safetensors")
+    save_file(dict(adapter.state_dict()), tmp_path / "named.safetensors")
+    adapter.save_pretrained(tmp_path / "folder")
+    folder = open_t2i_adapter(tmp_path / "folder")
+    for file in ("original", "named"):
+        found = open_t2i_adapter(tmp_path / f"{file}.safetensors")
+        assert found.family == name
+        read = load(found, found.denoiser, torch.float32, torch.device("cpu"))
+        assert {key: value for key, value in read.config.items() if key in ADAPTER} == {
+            key: value for key, value in folder.denoiser.config.items() if key in ADAPTER
+        }
+        for key, value in adapter.state_dict().items():
+            assert torch.equal(read.state_dict()[key], value)
+
+
 def test_several_are_summed(made: Engine, folder: Path) -> None:
     both = diffusers.MultiAdapter([models.t2i_adapter("sdxl"), models.t2i_adapter("sdxl", 19)])
     wanted = expected("sdxl", both, [list(shown()), list(shown())], adapter_conditioning_scale=[0.5, 1.0])
@@ -141,5 +180,9 @@ def test_what_does_not_fit_is_refused(made: Engine, folder: Path) -> None:
     with pytest.raises(ModelError, match="is AutoencoderKL, needed a T2I-Adapter"):
         open_t2i_adapter(folder / "sd1" / "vae")
     save_file({"body.0.block1.weight": torch.zeros(2, 2)}, folder / "file.safetensors")
-    with pytest.raises(ModelError, match="needed the folder of a T2I-Adapter"):
+    with pytest.raises(ModelError, match=r"is no T2I-Adapter: needed 'body.0[.]{3}' with 'conv_in.weight'"):
+        open_t2i_adapter(folder / "file.safetensors")
+    torn = as_their_authors(models.t2i_adapter("sd1"))
+    save_file({k: v for k, v in torn.items() if not k.startswith("body.2")}, folder / "file.safetensors")
+    with pytest.raises(ModelError, match=r"has no tensor 'body.2.block2.weight', so the T2I-Adapter is not whole"):
         open_t2i_adapter(folder / "file.safetensors")

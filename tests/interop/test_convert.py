@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from interop.test_wirings import plain
-from interop.wirings import GLIGEN, IMG2IMG, Prompt
+from interop.wirings import GLIGEN, IMG2IMG, Prompt, node
 
 
 class Cli:
@@ -61,11 +61,11 @@ def test_what_has_no_counterpart_is_said_and_nothing_is_written(cli: Cli) -> Non
 
 
 def test_check_takes_their_files(cli: Cli) -> None:
-    made = cli("check", cli.write(GLIGEN), "--json")
+    made = cli("check", cli.write(GLIGEN | {"30": node("ImageMadeUp", image_="8.0")}), "--json")
     codes = {p["node"]: p["code"] for p in json.loads(made.stdout)["problems"]}
-    assert codes["gligen_loader_10"] == "placeholder"
-    assert codes["checkpoint_loader_simple_4"] == "unusable"
-    assert "note: gligen_loader_10: GLIGENLoader is kept as a placeholder" in made.stderr
+    assert codes["image_made_up_30"] == "placeholder"
+    assert codes["gligen_loader_10"] == codes["checkpoint_loader_simple_4"] == "unusable"
+    assert "note: image_made_up_30: ImageMadeUp is kept as a placeholder" in made.stderr
 
 
 def test_a_file_that_is_none_is_named(cli: Cli) -> None:

@@ -13,18 +13,25 @@ from PIL import Image as Pillow
 from safetensors.torch import save_file
 
 from families import models, originals
+from families.test_gligen import gates
 from families.test_lora import UNET, peft_layout
 from families.test_single_files import texts
+from families.test_t2i_adapter import as_their_authors
 from interop.wirings import ALL, Prompt, node
 from nodegraph import Engine, Folders, NodeError, Registry
 from nodegraph.interop import export, open_document
 from nodegraph.interop.parts import model_of
 from nodegraph.interop.prompt import Wire, read_prompt
 from nodegraph.workflow import Link, Step
+from nodegraph_diffusion.apply_gligen import apply_gligen, ground_prompt
+from nodegraph_diffusion.apply_t2i_adapter import apply_t2i_adapter
 from nodegraph_diffusion.comfyui.prompts import CLIPTextEncodeFlux, CLIPTextEncodeSDXL, CLIPTextEncodeSDXLRefiner
+from nodegraph_diffusion.empty_latent import empty_latent
 from nodegraph_diffusion.encode_prompt import encode_prompt
+from nodegraph_diffusion.load_image import load_image
 from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.prompt_nodes import describe_size
+from nodegraph_diffusion.sample import sample
 from pack.test_upscale import SPANDREL, foreign_file
 
 pytestmark = [
@@ -47,6 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layer = {"unet": ["down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"], "text_encoder": [text]}
     save_file(peft_layout(models.sd1().components, layer), base / "lora.safetensors")
     foreign_file(base, "upscaler_x4.safetensors")
+    save_file(gates(), base / "gates.safetensors")
+    save_file(as_their_authors(models.t2i_adapter("sd1")), base / "t2i.safetensors")
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([x * 4, y * 4, 255 - x * 2, 255 * ((x - 30) ** 2 + (y - 35) ** 2 > 300)], axis=-1)
     Pillow.fromarray(pixels.astype(np.uint8)).save(base / "picture.png")
@@ -62,6 +71,7 @@ def engine(folder: Path) -> Iterator[Engine]:
 NAMES = {
     "image": "picture.png", "width": 64, "height": 64, "steps": 3, "model_name": "upscaler_x4.safetensors",
     "control_scribble.safetensors": "scribble", "control_openpose.safetensors": "openpose", "batch_size": 2,
+    "gligen_sd14_textbox_pruned.safetensors": "gates.safetensors", "x": 0, "y": 16,
 }  # fmt: skip
 
 
@@ -101,6 +111,7 @@ def sampled(engine: Engine, prompt: Prompt, id: str = "3") -> Floats:
         ("lcm", "sdxl", (64, 64)),
         ("flux", "flux_dev", (64, 64)),
         ("flux_fill", "flux_fill", (64, 64)),
+        ("gligen", "sd1", (64, 64)),
     ],
 )
 def test_it_runs(name: str, model: str, sizes: tuple[int, int], engine: Engine) -> None:
@@ -116,6 +127,26 @@ def test_it_runs(name: str, model: str, sizes: tuple[int, int], engine: Engine) 
     (first, *_) = engine.run(made.workflow).files
     with Pillow.open(first) as picture:
         assert picture.size == sizes
+
+
+def test_boxes_are_those_of_ground_prompt(engine: Engine, folder: Path) -> None:
+    """On every step, on the negative prompt too, in whole cells."""
+    prompt = small("gligen", "sd1")
+    prompt["21"]["inputs"] |= {"width": 24, "height": 39}
+    prompt["27"]["inputs"] |= {"width": 40, "height": 16, "x": 20, "y": 0}
+    model, texts, _ = load_model(str(folder / "sd1"))
+    held = apply_gligen(model, str(folder / "gates.safetensors"))
+
+    def boxed(text: str) -> Any:
+        first = ground_prompt(encode_prompt(texts, text), texts, "a cat", 0, 0.25, 0.375, 0.5, end=1.0)
+        return ground_prompt(first, texts, "an apple", 0.25, 0, 0.625, 0.25, end=1.0)
+
+    expected = sample(
+        held, boxed("a cat and an apple"), empty_latent(64, 64, 2), boxed(""), seed=1023216319780679, steps=3, cfg=8.0,
+        sampler="uni_pc_bh2", schedule="normal", whole_batch=True, comfyui=True,
+    )  # fmt: skip
+    assert expected.latent.samples is not None
+    np.testing.assert_allclose(sampled(engine, prompt), expected.latent.samples, atol=1e-5)
 
 
 def advanced(prompt: Prompt, **percent: float) -> Prompt:
@@ -165,6 +196,21 @@ def test_a_control_net_on_prompts_is_one_on_the_model(engine: Engine) -> None:
     one = advanced(prompt)
     one["3"]["inputs"]["negative"] = ["7", 0]
     assert np.abs(sampled(engine, one) - expected).max() > 0.001
+
+
+def test_a_t2i_adapter_goes_where_a_control_net_does(engine: Engine, folder: Path) -> None:
+    prompt = small("controlnet", "sd1")
+    prompt["3"]["inputs"] |= {"steps": 4, "scheduler": "karras"}
+    prompt["12"]["inputs"]["control_net_name"] = "t2i.safetensors"
+    model, texts, _ = load_model(str(folder / "sd1"))
+    image = load_image(folder / "picture.png").image
+    held = apply_t2i_adapter(model, image, str(folder / "t2i.safetensors"), 0.8999999999999999)
+    wanted = sample(
+        held, encode_prompt(texts, "a cat on a blue background"), empty_latent(64, 64, 2), encode_prompt(texts, ""),
+        seed=1002496614778823, steps=4, cfg=6.0, sampler="uni_pc", schedule="karras", whole_batch=True, comfyui=True,
+    )  # fmt: skip
+    assert wanted.latent.samples is not None
+    np.testing.assert_allclose(sampled(engine, prompt), wanted.latent.samples, atol=1e-5)
 
 
 def test_its_part_of_the_way_is_counted_in_noise(engine: Engine) -> None:

@@ -76,12 +76,14 @@ def test_every_part_of_a_way_comes_back(add: str, leave: str, first: int, last: 
     assert plain(export(made.workflow, REGISTRY).prompt) == plain(prompt)
 
 
-def customised(noise: dict[str, Any], sampler: str, sigmas: dict[str, dict[str, Any]], last: str) -> Prompt:
+def customised(
+    noise: dict[str, Any], sampler: str | dict[str, Any], sigmas: dict[str, dict[str, Any]], last: str
+) -> Prompt:
     made = {id: each for id, each in json.loads(json.dumps(ALL["lora"])).items() if id not in ("10", "11", "3")}
     for id in ("6", "7"):
         made[id]["inputs"]["clip"] = ["4", 1]
     return made | {
-        "20": node("KSamplerSelect", sampler_name=sampler),
+        "20": node("KSamplerSelect", sampler_name=sampler) if isinstance(sampler, str) else sampler,
         "21": noise,
         "22": node("CFGGuider", model_="4.0", positive_="6.0", negative_="7.0", cfg=7.0),
         "3": node(
@@ -96,20 +98,32 @@ SPLIT = {**BASIC, "31": node("SplitSigmas", sigmas_="30.0", step=4)}
 RANDOM, NONE = node("RandomNoise", noise_seed=7), node("DisableNoise")
 
 
+def guided_twice() -> Prompt:
+    made = customised(RANDOM, "euler", BASIC, "30.0")
+    made["22"] = node(
+        "DualCFGGuider", model_="4.0", cond1_="6.0", cond2_="7.0", negative_="23.0", cfg_conds=5.0,
+        cfg_cond2_negative=2.0, style="nested",
+    )  # fmt: skip
+    made["23"] = node("CLIPTextEncode", clip_="4.1", text="a dog")
+    return made
+
+
 @pytest.mark.parametrize(
     "prompt",
     [
+        guided_twice(),
         customised(RANDOM, "euler", BASIC, "30.0"),
         customised(NONE, "euler", BASIC, "30.0"),
         customised(RANDOM, "dpm_2", BASIC, "30.0"),
         customised(RANDOM, "uni_pc", SPLIT, "31.1"),
         customised(NONE, "dpmpp_2m", SPLIT, "31.0"),
+        customised(RANDOM, node("SamplerDPMPP_SDE", eta=0.5, s_noise=1.1, r=0.4, noise_device="cpu"), BASIC, "30.0"),
         customised(RANDOM, "lcm", {"30": node("SDTurboScheduler", model_="4.0", steps=2, denoise=1.0)}, "30.0"),
         customised(
             RANDOM, "euler", {"30": node("KarrasScheduler", steps=9, sigma_max=9.0, sigma_min=0.1, rho=5.0)}, "30.0"
         ),
     ],
-    ids=["plain", "no noise", "all levels", "low", "high", "turbo", "own ends"],
+    ids=["guided twice", "plain", "no noise", "all levels", "low", "high", "settings", "turbo", "own ends"],
 )
 def test_custom_sampling_comes_back(prompt: Prompt) -> None:
     made = opened(prompt)
@@ -163,14 +177,14 @@ def test_it_runs(name: str, sizes: list[tuple[int, int]], tmp_path: Path) -> Non
 
 
 def test_it_says_what_stays_a_placeholder_and_why() -> None:
-    made = opened(ALL["gligen"])
+    made = opened(ALL["gligen"], BARE)
     assert {n.node: n.code for n in made.notes} == {
         "gligen_loader_10": "not_carried",
         "gligen_text_box_apply_21": "not_carried",
         "gligen_text_box_apply_27": "not_carried",
     }
     assert made.workflow.nodes["gligen_loader_10"].type == "comfyui/GLIGENLoader@1"
-    engine = Engine(REGISTRY)
+    engine = Engine(BARE)
     try:
         problems = engine.check(made.workflow, {"checkpoint_loader_simple_4.source": "demo"})
     finally:

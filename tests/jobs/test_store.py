@@ -57,7 +57,7 @@ def test_what_ran_at_a_death_waits_again_and_what_was_cancelled_does_not(store: 
     jobs = [queue.add(asked(name))[0] for name in "abc"]
     for _ in range(2):
         queue.take()
-    queue.record(jobs[0].id, {"n": NodeState("running")})
+    queue.record(jobs[0].id, {"n": NodeState(state="running")})
     queue.ask_to_cancel(jobs[1].id)
     assert [j.id for j in queue.recover()] == [jobs[0].id]
     states = [(found.state, dict(found.nodes)) for j in jobs if (found := queue.get(j.id))]
@@ -133,6 +133,46 @@ def test_events_are_numbered_on_and_the_oldest_go(tmp_path: Path) -> None:
     assert [e.number for e in journal.after(0)] == list(range(4, 14))
     assert [e.number for e in Journal(database, 10).add([("a", "{}")])] == [14]
     database.close()
+
+
+def test_events_that_were_told_together_are_found_from_any_of_them(tmp_path: Path) -> None:
+    database = Database(tmp_path / "x.db")
+    journal = Journal(database)
+    for count in (1, 3, 2):
+        journal.add([("a", '{"text": "\\n b"}')] * count)
+    for number in range(7):
+        found = journal.after(number)
+        assert [e.number for e in found] == list(range(number + 1, 7))
+        assert {(e.type, e.data) for e in found} <= {("a", '{"text": "\\n b"}')}
+    assert [e.number for e in journal.after(0, limit=2)] == [1, 2, 3, 4]
+    database.close()
+
+
+def test_a_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "nodegraph.db")
+    for step in STEPS[:5]:
+        old.executescript(step)
+    old.executescript(
+        "PRAGMA user_version = 5;"
+        "INSERT INTO jobs (id, state, name, workflow, priority, client, document, inputs, targets, created) VALUES"
+        " ('a', 'failed', '', '', 0, '', '{}', '{}', '[]', 0), ('b', 'running', '', '', 0, '', '{}', '{}', '[]', 0);"
+        "INSERT INTO nodes VALUES ('a', 'm', 'done', 0.5, 7, NULL, NULL), ('a', 'n', 'failed', NULL, NULL, 'no', 'x');"
+        "INSERT INTO events (type, data) VALUES ('job', '{}'), ('Finished', '{\"node\": \"m\"}');"
+    )
+    old.close()
+    store = Store(tmp_path)
+    (job,) = (job for job in store.queue.page() if job.id == "a")
+    empty = {"memory": None, "error": None, "port": None}
+    assert job.nodes == {
+        "m": {"state": "done", "seconds": 0.5, **empty, "memory": 7},
+        "n": {"state": "failed", "seconds": None, **empty, "error": "no", "port": "x"},
+    }
+    assert [job.id for job in store.queue.recover()] == ["b"]
+    assert store.journal.add([("b", "{}")])[0].number == 3
+    assert [(e.type, e.data) for e in store.journal.after(0)] == [
+        ("job", "{}"), ("Finished", '{"node": "m"}'), ("b", "{}"),
+    ]  # fmt: skip
+    store.close()
 
 
 def test_numbers_are_not_used_again_when_all_events_are_gone(tmp_path: Path) -> None:

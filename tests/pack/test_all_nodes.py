@@ -18,7 +18,9 @@ from nodegraph.types import PortType
 from nodegraph_diffusion import values
 from nodegraph_diffusion.checkpoint import ASSETS
 from nodegraph_diffusion.checkpoint.controls import open_control
+from nodegraph_diffusion.checkpoint.gligen import open_gligen
 from nodegraph_diffusion.comfyui.control import ControlNet
+from nodegraph_diffusion.comfyui.gligen import Gates
 from nodegraph_diffusion.layouts import Layout
 from nodegraph_diffusion.regions import Region
 from onnx_files import write_network
@@ -66,6 +68,7 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
         type(text_encoder): text_encoder,
         type(vae): vae,
         ControlNet: ControlNet(open_control(Path(control(tmp_path)))),
+        Gates: Gates(open_gligen(Path(gligen(tmp_path)))),
         values.NoiseLevels: values.NoiseLevels((2.0, 1.0, 0.0)),
         Region: Region(0, 0, 64, 64),
         Layout: layout(text_encoder, "", "0 0 1 0.5: a cat"),
@@ -175,6 +178,7 @@ ADAPTERS = {
     "comfyui/LoraLoaderModelOnly": {"lora_name": lora},
     "comfyui/ControlNetLoader": {"control_net_name": control},
     "comfyui/DiffControlNetLoader": {"control_net_name": control},
+    "comfyui/GLIGENLoader": {"gligen_name": gligen},
     "comfyui/UNETLoader": {"unet_name": demo},
     "comfyui/VAELoader": {"vae_name": demo},
     "comfyui/CLIPLoader": {"clip_name": demo},
@@ -183,9 +187,9 @@ ADAPTERS = {
 }
 ELSEWHERE = (
     "comfyui/CLIPTextEncodeFlux", "comfyui/CLIPTextEncodeSD3", "comfyui/CLIPTextEncodeSDXL",
-    "comfyui/CLIPTextEncodeSDXLRefiner",
+    "comfyui/CLIPTextEncodeSDXLRefiner", "comfyui/TextEncodeQwenImageEdit", "comfyui/TextEncodeQwenImageEditPlus",
 )  # fmt: skip
-"""Nodes for text encoders of other families, see `interop/test_families.py`."""
+"""Nodes for text encoders of other families, see `interop/test_families.py` and `families/test_editing.py`."""
 
 
 def call(node: Node[..., Any], kwargs: dict[str, Any]) -> Any:

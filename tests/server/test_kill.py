@@ -37,18 +37,21 @@ def slow(seed: int, steps: int = 40) -> dict[str, Any]:
 
 
 def submit(service: Service, number: int) -> str:
-    if STRESS and number % 3 == 0:
-        asked = {"workflow": "txt2img", "inputs": {"seed": number, "steps": 60}}
+    if STRESS and number % 6 == 0:
+        asked = {"workflow": "txt2img", "inputs": {"seed": number, "steps": 30}}
     else:
         asked = {"document": {"nodes": toys(slow(number))}}
     return str(service.post("/api/jobs", {**asked, "key": f"job {number}"}).json["id"])
 
 
 def strike(service: Service, dice: random.Random, hit: set[str]) -> None:
-    """Kill the server, or a worker that is at a job which no worker died of yet; mostly once a worker is there."""
+    """Kill the server, or a worker that is at a job which no worker died of yet; mostly while nodes run.
+
+    Not at any time: on a machine that is slow to start processes no job would ever come to anything.
+    """
     if dice.random() < 0.8:
-        service.until(lambda: any(w["ready"] for w in service.get("/api/workers").json["workers"]), 120)
-    time.sleep(dice.uniform(0.0, 3.0 if STRESS else 0.9))
+        service.until(lambda: _works(service), 300)
+    time.sleep(dice.uniform(0.0, 0.9))
     workers = service.get("/api/workers").json["workers"]
     busy = [w for w in workers if w["job"] and w["job"] not in hit]
     if busy and dice.random() < 0.5:
@@ -57,6 +60,12 @@ def strike(service: Service, dice: random.Random, hit: set[str]) -> None:
     else:
         service.kill()
         service.start()
+
+
+def _works(service: Service) -> bool:
+    """Whether nodes run, or everything was done too quickly to be seen."""
+    jobs = service.get("/api/jobs?limit=500").json["jobs"]
+    return any(j["state"] == "running" and j["nodes"] for j in jobs) or all(j["state"] == "done" for j in jobs)
 
 
 def expected(document: dict[str, Any], folder: Path, engine: Engine) -> dict[str, bytes]:
@@ -80,7 +89,7 @@ def test_kills_lose_nothing_and_double_nothing(start: Callable[..., Service], tm
         strike(service, dice, hit)
         again = submit(service, len(jobs) - 1)
         assert again == jobs[-1], f"round {number}: a key that was given before made another job"
-    ended = {id: service.until_state(id, "done", "failed", "cancelled", seconds=300) for id in jobs}
+    ended = {id: service.until_state(id, "done", "failed", "cancelled", seconds=600) for id in jobs}
 
     with Engine(Registry.installed([Pack.from_file(TOY)])) as engine:
         for job in ended.values():

@@ -45,5 +45,5 @@ def test_a_network_that_is_right_has_no_loss(kind: str) -> None:
 def test_an_error_in_the_picture_counts_by_the_noise_it_was_seen_through(kind: str, more: int) -> None:
     times = torch.linspace(0, 999, 8000).long()
     signal = DDPMScheduler(**SCHEDULE).alphas_cumprod[times]
-    expected = 0.1**2 * (signal / (1 - signal) + more).clamp_max(toys.RECIPE.denoiser.snr_limit).mean().item()
+    expected = 0.1**2 * (signal / (1 - signal) + more).clamp(*toys.RECIPE.denoiser.snr).mean().item()
     assert loss_of(kind, 0.1) == pytest.approx(expected, rel=0.15)

@@ -25,9 +25,9 @@ VERSION = "0.3.64"
 FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "controlnet",
            "upscale_models", "embeddings", "style_models", "gligen", "hypernetworks")  # fmt: skip
 LISTED = {"checkpoints": "models", "diffusion_models": "models", "vae": "models", "text_encoders": "models",
-          "loras": "loras", "controlnet": "controlnets", "embeddings": "words"}  # fmt: skip
+          "loras": "loras", "controlnet": "controls", "embeddings": "words", "gligen": "gligens"}  # fmt: skip
 """The choices that are in each folder; models are not sorted by their parts here."""
-EXPECTED = ("ImageOnlyCheckpointLoader", "StyleModelLoader", "GLIGENLoader")
+EXPECTED = ("ImageOnlyCheckpointLoader", "StyleModelLoader")
 """Classes without which ComfyUI's front end does not show what files other loaders have. They have none to load."""
 SOCKET = "SaveImageWebsocket"
 SAVING = ("SaveImage", SOCKET)

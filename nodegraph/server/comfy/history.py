@@ -82,11 +82,11 @@ def by_name(site: Site, name: str) -> Result | None:
 
 def failure_of(record: Record, job: Job) -> dict[str, Any]:
     """Which node failed and why: never with a traceback, nor a path."""
-    node, state = next(((n, s) for n, s in job.nodes.items() if s.state == "failed"), ("", None))
-    message = (state.error if state is not None else job.error) or "it failed"
+    node, state = next(((n, s) for n, s in job.nodes.items() if s["state"] == "failed"), ("", None))
+    message = (job.error if state is None else state.get("error")) or "it failed"
     found = re.match(r"([A-Za-z_][\w.]*(?:Error|Exception|Warning)): ", message)
     id = record.theirs.get(node, "")
-    executed = [record.theirs[n] for n, s in job.nodes.items() if s.state == "done" and n in record.theirs]
+    executed = [record.theirs[n] for n, s in job.nodes.items() if s["state"] == "done" and n in record.theirs]
     return {
         "prompt_id": record.id,
         "node_id": id,
@@ -102,7 +102,7 @@ def failure_of(record: Record, job: Job) -> dict[str, Any]:
 
 
 def interruption_of(record: Record, job: Job) -> dict[str, Any]:
-    node = next((n for n, s in job.nodes.items() if s.state == "running" and n in record.theirs), "")
+    node = next((n for n, s in job.nodes.items() if s["state"] == "running" and n in record.theirs), "")
     id = record.theirs.get(node, "")
     kind = record.prompt[id]["class_type"] if id in record.prompt else ""
     return {"prompt_id": record.id, "node_id": id, "node_type": kind, "executed": [], "timestamp": stamp(job.ended)}
@@ -118,7 +118,7 @@ def _entry(site: Site, record: Record) -> dict[str, Any] | None:
     if job is None or not job.has_ended:
         return None
     about = {"prompt_id": record.id, "timestamp": stamp(job.started or job.created)}
-    cached = [record.theirs[n] for n, s in job.nodes.items() if s.state == "cached" and n in record.theirs]
+    cached = [record.theirs[n] for n, s in job.nodes.items() if s["state"] == "cached" and n in record.theirs]
     messages: list[list[Any]] = [["execution_start", about], ["execution_cached", {**about, "nodes": cached}]]
     match job.state:
         case "done":

@@ -84,15 +84,15 @@ class Teller:
             case "Cached" if not telling.heard_cached:
                 telling.cached.append(theirs)
             case "Started":
-                yield from self._cached(telling)
-                yield self._executing(telling, theirs)
-                yield self._state(telling, theirs, "running", 0, 1)
+                yield from self._begun(telling, theirs)
             case "Progress":
                 yield from self._cached(telling)
                 yield from self._progress(telling, theirs, data)
             case "Saved":
                 yield from self._saved(telling, theirs, data)
             case "Finished":
+                if theirs not in telling.states:
+                    yield from self._begun(telling, theirs)
                 yield self._state(telling, theirs, "finished", 1, 1)
                 if theirs in telling.images:
                     output = {"images": telling.images[theirs]}
@@ -142,6 +142,11 @@ class Teller:
             telling.heard_cached = True
             about = {"nodes": telling.cached, "prompt_id": telling.record.id}
             yield frame("execution_cached", about | {"timestamp": stamp(_began(self.site, telling.record))})
+
+    def _begun(self, telling: Telling, theirs: str) -> Iterator[Frame]:
+        yield from self._cached(telling)
+        yield self._executing(telling, theirs)
+        yield self._state(telling, theirs, "running", 0, 1)
 
     def _about(self, telling: Telling, theirs: str) -> dict[str, Any]:
         return {"node": theirs, "display_node": theirs, "prompt_id": telling.record.id}

@@ -1,4 +1,4 @@
-"""ControlNets (Zhang et al. 2023, arXiv:2302.05543) and T2I-Adapters: networks that hold a picture's structure."""
+"""ControlNets (Zhang et al. 2023, arXiv:2302.05543): networks that hold a picture's structure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 ORIGINAL = "control_model."
 CONFIG = "config.json"
-T2I = "T2IAdapter"
 
 
 def open_control(path: Path) -> Checkpoint:
@@ -30,38 +29,17 @@ def open_control(path: Path) -> Checkpoint:
 
     families = list(FAMILIES.values())
     if path.is_dir():
-        part, revision = _folder(path, "a ControlNet")
+        part, revision = component_of(path, "a ControlNet")
     else:
         header = read_header(path)
         config, prefixes = _config(header), _prefixes(header)
         tensors = header.under(*prefixes)
         part = Component.of("controlnet", "ControlNetModel", (path.name,), config, tensors, prefixes, original=True)
         revision = digest([path], [], mtime=True)
-    return _checkpoint(path, part, _owner(path, part.cls, part.config, families), revision)
+    return checkpoint_of(path, part, _owner(path, part.cls, part.config, families), revision)
 
 
-def open_t2i_adapter(path: Path) -> Checkpoint:
-    """What the T2I-Adapter (Mou et al. 2023, arXiv:2302.08453) at `path`, a folder of diffusers', is.
-
-    Raises:
-        ModelError: It is none.
-    """
-    from ..families import FAMILIES
-
-    if not path.is_dir():
-        raise ModelError(f"{path}: needed the folder of a T2I-Adapter with its config.json, got a file. Get the folder")
-    part, revision = _folder(path, "a T2I-Adapter")
-    if part.cls != T2I:
-        raise ModelError(f"{path}: is {part.cls}, needed a T2I-Adapter, {T2I}")
-    family = next((family for family in FAMILIES.values() if family.guides(part.config)), None)
-    if family is None:
-        kind = part.config.get("adapter_type")
-        raise ModelError(f"{path}: is a T2I-Adapter of type {kind!r}, needed 'full_adapter', 'full_adapter_xl' or "
-                         "'light_adapter'. Get another")  # fmt: skip
-    return _checkpoint(path, part, family, revision)
-
-
-def _folder(path: Path, what: str) -> tuple[Component, str]:
+def component_of(path: Path, what: str) -> tuple[Component, str]:
     """The component whose configuration stands in the folder itself, and its revision."""
     config = read_json(path / CONFIG, f"Name the folder of {what}, which has one")
     files = files_of(path, "diffusion_pytorch_model")
@@ -72,7 +50,8 @@ def _folder(path: Path, what: str) -> tuple[Component, str]:
     return part, digest(files, [path / CONFIG], mtime=True)
 
 
-def _checkpoint(path: Path, part: Component, family: Family, revision: str) -> Checkpoint:
+def checkpoint_of(path: Path, part: Component, family: Family, revision: str) -> Checkpoint:
+    """A network beside the denoiser of `family` as a model of its own."""
     kind: Any = "folder" if path.is_dir() else "file"
     return Checkpoint(str(path), kind, family.name, family.prediction, "the family", {}, part, (), None, revision)
 

@@ -6,6 +6,8 @@ the same, that one is used instead.
 
 from nodegraph import Pack
 
-from . import control, latents, levels, loaders, masks, models, pictures, prompts
+from . import control, editing, gligen, latents, levels, loaders, masks, models, pictures, prompts, samplers
 
-pack = Pack.of("comfyui", control, latents, levels, loaders, masks, models, pictures, prompts)
+pack = Pack.of(
+    "comfyui", control, editing, gligen, latents, levels, loaders, masks, models, pictures, prompts, samplers
+)

@@ -1,29 +1,42 @@
-"""ControlNets as ComfyUI applies them: to prompts, from a part of the noise to another."""
+"""ControlNets and T2I-Adapters as ComfyUI applies them: to prompts, from a part of the noise to another."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from nodegraph import Choices, Context, Facts, Folders, Known, Widget, node
+from nodegraph import Choices, Context, Facts, Folders, Known, Widget, choices, node
 
 from ..apply_control_net import CONTROL_NETS, hint_of
 from ..checkpoint import Checkpoint
+from ..checkpoint.controls import open_control
+from ..checkpoint.t2i_adapters import T2I, is_t2i_adapter, open_t2i_adapter
+from ..control_files import ControlFiles, says
 from ..handles import Model, Vae
 from ..params import Unit
 from ..values import Conditioning, ControlHint, Image
 
 CATEGORY = "ComfyUI"
 Strength = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.01)]
-Source = Annotated[str, Choices("controlnets")]
+Source = Annotated[str, Choices("controls")]
+
+
+def _open(path: Path) -> Checkpoint:
+    folder = path / "config.json"
+    adapter = f'"{T2I}"' in folder.read_text(encoding="utf-8") if folder.is_file() else is_t2i_adapter(path)
+    return open_t2i_adapter(path) if adapter else open_control(path)
+
+
+HELD = ControlFiles(_open, says, CONTROL_NETS.find, CONTROL_NETS.names, what="ControlNet")
 
 
 @dataclass(frozen=True, slots=True)
 class ControlNet:
-    """A ControlNet by itself."""
+    """A ControlNet or T2I-Adapter by itself."""
 
     checkpoint: Checkpoint
 
@@ -35,12 +48,12 @@ class Controlled(NamedTuple):
 
 @node(version=1, title="ControlNetLoader", lane="io", category=CATEGORY)
 def ControlNetLoader(ctx: Context, control_net_name: Source) -> ControlNet:
-    """Open a ControlNet. Its weights load when they are first used.
+    """Open a ControlNet or a T2I-Adapter. Its weights load when they are first used.
 
     Args:
         control_net_name: A diffusers folder, or a file, in the folders of models.
     """
-    return ControlNet(CONTROL_NETS.open(control_net_name, ctx.folders, "control_net_name"))
+    return ControlNet(HELD.open(control_net_name, ctx.folders, "control_net_name"))
 
 
 @node(version=1, title="DiffControlNetLoader", lane="io", category=CATEGORY)
@@ -51,7 +64,7 @@ def DiffControlNetLoader(ctx: Context, model: Model, control_net_name: Source) -
         model: Is not read: ControlNets that hold only what differs from a model are refused.
         control_net_name: A diffusers folder, or a file, in the folders of models.
     """
-    return ControlNet(CONTROL_NETS.open(control_net_name, ctx.folders, "control_net_name"))
+    return ControlNet(HELD.open(control_net_name, ctx.folders, "control_net_name"))
 
 
 @node(version=1, title="ControlNetApply", category=CATEGORY)
@@ -125,10 +138,16 @@ def _with(prompt: Conditioning, hint: ControlHint) -> Conditioning:
     return prompt.each(lambda part: replace(part, controls=(*part.controls, hint)))
 
 
+@choices("controls")
+def controls(folders: Folders) -> Mapping[str, str]:
+    """The ControlNets and T2I-Adapters in the folders of models, each with what it is for."""
+    return HELD.listed(folders)
+
+
 @ControlNetLoader.fingerprint
 @DiffControlNetLoader.fingerprint
 def _revision(control_net_name: str, folders: Folders) -> str:
-    return CONTROL_NETS.revision(control_net_name, folders, "control_net_name")
+    return HELD.revision(control_net_name, folders, "control_net_name")
 
 
 @ControlNetLoader.facts
@@ -137,7 +156,7 @@ def _loaded(known: Known) -> Mapping[str, Facts]:
     source = known.value("control_net_name")
     if source is None:
         return {}
-    return {"control_net": Facts({"family": CONTROL_NETS.open(str(source), known.folders, "control_net_name").family})}
+    return {"control_net": Facts({"family": HELD.open(str(source), known.folders, "control_net_name").family})}
 
 
 @ControlNetApply.facts

@@ -104,10 +104,9 @@ def InstructPixToPixConditioning(
         negative: As it came.
         latent: An empty latent of its size, with the picture beside it.
     """
-    whole = np.zeros((1, pixels.height, pixels.width), np.float32)
-    picture, _ = _cropped(pixels, whole)
-    seen = _encode(ctx, vae, picture)
-    latent = Latent(picture.width, picture.height, len(seen), np.zeros_like(seen), None, seen, keeps=False)
+    seen = encoded_picture(ctx, vae, pixels)
+    width, height = (side // MULTIPLE * MULTIPLE for side in (pixels.width, pixels.height))
+    latent = Latent(width, height, len(seen), np.zeros_like(seen), None, seen, keeps=False)
     return Hole(positive, negative, latent)
 
 
@@ -311,6 +310,11 @@ def _encode(ctx: Context, vae: Vae, image: Image) -> Floats:
 
     with ctx.lease(vae.autoencoder) as autoencoder:
         return encode(autoencoder, torch.from_numpy(image.pixels.copy()), report=ctx.progress).numpy()
+
+
+def encoded_picture(ctx: Context, vae: Vae, image: Image) -> Floats:
+    """The latent (B, C, h, w) of a picture, without what is beyond a multiple of 8 pixels."""
+    return _encode(ctx, vae, _cropped(image, np.zeros((1, image.height, image.width), np.float32))[0])
 
 
 def _latent(image: Image, samples: Floats, mask: Floats, masked: Floats | None) -> Latent:

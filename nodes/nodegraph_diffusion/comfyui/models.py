@@ -111,6 +111,16 @@ def DifferentialDiffusion(model: Model, strength: Unit = 1.0) -> Model:
     return replace(model, differential=strength)
 
 
+@node(version=1, title="CFGNorm", category=CATEGORY)
+def CFGNorm(model: Model, strength: Annotated[float, Field(ge=0, le=100), Widget("number", step=0.01)] = 1.0) -> Model:
+    """Hold what guidance makes, in each cell, to the length that it has without.
+
+    Args:
+        strength: A factor of that length.
+    """
+    return replace(model, held=strength)
+
+
 @ModelSamplingDiscrete.facts
 def _discrete(known: Known) -> dict[str, Facts]:
     model = known["model"]
@@ -154,6 +164,7 @@ def _adapted(known: Known) -> dict[str, Facts]:
     return {"model": known["model"]}
 
 
+@CFGNorm.facts
 @DifferentialDiffusion.facts
 def _kept(known: Known) -> dict[str, Facts]:
     return {"model": known["model"]}

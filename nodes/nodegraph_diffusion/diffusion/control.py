@@ -93,9 +93,6 @@ class Features(Acting):
         step = self.network.downscale_factor
         rows, columns = picture.shape[-2:]
         given = _resized(picture, (-(-rows // step) * step, -(-columns // step) * step))
-        if self.network.config["in_channels"] == 1:
-            weights = given.new_tensor([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow makes greys
-            given = (given * weights[:, None, None]).sum(1, keepdim=True)
         return [each * self.strength for each in self.network(given)]
 
 
@@ -130,6 +127,10 @@ def features(network: Any, hint: Hint, size: tuple[int, int], like: Tensor) -> F
         ValueError: A batch of pictures that does not go with the run's.
     """
     given = _fitting(hint, network, len(like), size)
+    if network.config["in_channels"] == 1:
+        # ITU-R BT.601, as Pillow makes greys; ComfyUI takes the mean
+        weights = given.new_tensor([1 / 3] * 3 if hint.centred else [0.299, 0.587, 0.114])
+        given = (given * weights[:, None, None]).sum(1, keepdim=True)
     return Features(hint.start, hint.end, network, given, hint.strength, size[1] // like.shape[-1])
 
 

@@ -57,6 +57,7 @@ class Prompt:
         guidance: What a network distilled from guidance is told with it; None leaves that to the run.
         controls: Which of the run's ControlNets act on it.
         grounds: Where in the picture its things are, for networks with GLIGEN.
+        blind: Whether a network that makes one picture of another is not shown that with it.
     """
 
     tokens: Tensor
@@ -73,6 +74,7 @@ class Prompt:
     guidance: float | None = None
     controls: frozenset[int] = frozenset()
     grounds: tuple[Ground, ...] = ()
+    blind: bool = False
 
     @property
     def restricted(self) -> bool:
@@ -107,6 +109,15 @@ Network = Callable[[Tensor, Tensor, Prompt], Tensor]
 """`network(x, time, prompt)`: the raw output for scaled latents (B, C, h, w) at a time, a tensor of no dimensions."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Middle:
+    """A third prompt, see `GuidedDenoiser`."""
+
+    prompts: Sequence[Prompt]
+    cfg: float
+    nested: bool
+
+
 class GuidedDenoiser:
     """A conditional network with classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598).
 
@@ -125,6 +136,10 @@ class GuidedDenoiser:
         together: Whether both prompts go through the network in one batch. With "repeat" prompts of different length
             are repeated up to their least common multiple, which leaves cross-attention over each as it was.
         combine: Another way to combine both outputs.
+        middle: A third prompt between both, how far the answer to it is moved away from the negative's, and whether
+            what the positive adds to it is moved too (Brooks et al. 2022, arXiv:2211.09800, section 3.2.1).
+        held: Holds the guided estimate in each cell to the length that it has without guidance, times this; None does
+            not.
         dtype: Of the network.
         weakened: Makes the network worse for a call: what it then says of the positive is moved away from.
         walked: Which part of all steps is done where the network is told a timestep, and which part one step is.
@@ -144,6 +159,8 @@ class GuidedDenoiser:
         rescale: float = 0.0,
         together: Together = "repeat",
         combine: Callable[[Tensor, Tensor, float], Tensor] | None = None,
+        middle: Middle | None = None,
+        held: float | None = None,
         dtype: torch.dtype | None = None,
         weakened: Weakened | None = None,
         walked: Callable[[float], tuple[float, float]] = lambda timestep: (0.0, 0.0),
@@ -155,14 +172,18 @@ class GuidedDenoiser:
         self.cfg = cfg
         self.rescale = rescale
         self.combine = combine or _guided
+        self.middle = middle
+        self.held = held
         self.dtype = dtype
         self.weakened = weakened
         self.walked = walked
-        sides = [positive] if negative is None or cfg == 1 else [negative, positive]
+        sides = [positive] if negative is None or (cfg == 1 and middle is None) else [negative, positive]
+        if negative is not None and middle is not None:
+            sides.insert(1, middle.prompts)
         self.sides = [[side] if isinstance(side, Prompt) else list(side) for side in sides]
-        self.guided = len(self.sides) == 2
+        self.guided = len(self.sides) > 1
         plain = [len(side) == 1 and not side[0].restricted and not side[0].references for side in self.sides]
-        self.plain = all(plain)
+        self.plain = all(plain) and len(sides) < 3
         self.prompts = [side[0] for side in self.sides]
         if self.guided and together == "repeat" and self.plain:
             self.prompts = _of_one_length(*self.prompts)
@@ -174,7 +195,17 @@ class GuidedDenoiser:
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
         sigma = point.sigma
         scale = 1 / (1 + sigma) if self.prediction == "flow" else 1 / math.hypot(1, sigma)
-        output = self._predict(x * scale, torch.tensor(point.timestep, device=x.device))
+        output, positive = self._predict(x * scale, torch.tensor(point.timestep, device=x.device))
+        x0 = self._clean(x, point, scale, output)
+        if self.held is None:
+            return x0
+        length = self._clean(x, point, scale, positive).norm(dim=1, keepdim=True) if self.guided else None
+        ratio = 1.0 if length is None else (length / (x0.norm(dim=1, keepdim=True) + 1e-8)).clamp(max=1)
+        return x0 * ratio * self.held
+
+    def _clean(self, x: Tensor, point: Point, scale: float, output: Tensor) -> Tensor:
+        """The estimate without noise that an output of the network means."""
+        sigma = point.sigma
         if self.prediction == "epsilon":
             return x.sub(output, alpha=sigma)
         if self.prediction == "v_prediction":  # Salimans and Ho 2022, arXiv:2202.00512, appendix D
@@ -185,14 +216,26 @@ class GuidedDenoiser:
             return _consistent(x, x.sub(output, alpha=sigma), point.timestep)
         return output
 
-    def _predict(self, x: Tensor, time: Tensor) -> Tensor:
-        *negative, positive = self._outputs(x, time)
-        guided = self.combine(negative[0], positive, self.cfg) if negative else positive
+    def _predict(self, x: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """The guided output, and that for the positive alone."""
+        *others, positive = self._outputs(x, time)
+        guided = positive
+        if len(others) == 1:
+            guided = self.combine(others[0], positive, self.cfg)
+        elif others:
+            negative, middle = others
+            assert self.middle is not None
+            if self.middle.nested:
+                guided = negative + self.middle.cfg * (self.combine(middle, positive, self.cfg) - negative)
+            else:
+                guided = self.combine(negative, middle, self.middle.cfg) + self.cfg * (positive - middle)
         if self.weakened is not None and self.weakened.acts(self.walked(float(time))[0]):
             with self.weakened.during():
                 worse = self._averaged(x, time, self._sides_for(x)[-1])
             guided = guided + self.weakened.scale * (positive - worse)
-        return _rescaled(guided, positive, self.rescale) if self.rescale and self.guided else guided
+        if self.rescale and self.guided:
+            guided = _rescaled(guided, positive, self.rescale)
+        return guided, positive
 
     def _outputs(self, x: Tensor, time: Tensor) -> Sequence[Tensor]:
         """What the network says of the negative, if it is asked about it, and of the positive."""

@@ -28,6 +28,11 @@ def sigma_of(time: float) -> float:
     return min(time / (1 - time), FAR) if time < 1 else FAR
 
 
+def time_of(sigma: float) -> float:
+    """The flow time of a sigma."""
+    return sigma / (1 + sigma) if sigma < FAR else 1.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowTable:
     """The noise levels a flow network was trained on.

@@ -296,7 +296,14 @@ def bert(encoder: PromptEncoder, text: str, length: int) -> Encoded:
 
 @torch.no_grad()
 def language_model(
-    encoder: PromptEncoder, text: str, *, layers: Sequence[int], drop: int = 0, length: int = 512, padded: bool = False
+    encoder: PromptEncoder,
+    text: str,
+    *,
+    layers: Sequence[int],
+    drop: int = 0,
+    length: int = 512,
+    padded: bool = False,
+    pictures: Sequence[Any] = (),
 ) -> Encoded:
     """What a causal language model makes of a whole conversation, given as the text that its template makes of it.
 
@@ -305,7 +312,12 @@ def language_model(
         drop: How many tokens at the beginning are the template's, and are left out.
         length: At most so many tokens.
         padded: Whether to fill up to `length`; else only what was said is given.
+        pictures: (H, W, 3), bytes: what a Qwen2.5-VL sees where the text has "<|image_pad|>", one for each.
     """
+    seen: dict[str, Any] = {}
+    if pictures:
+        text, seen = _seeing(encoder, text, pictures)
+        length += text.count(PAD) - len(pictures)
     padding = "max_length" if padded else False
     given = encoder.tokenizer(
         text.encode("utf-8", "replace").decode(),
@@ -314,11 +326,34 @@ def language_model(
         truncation=True,
         return_tensors="pt",
     ).to(encoder.model.device)
+    if seen:  # tells its positions in a picture from those in the text
+        seen["mm_token_type_ids"] = (given.input_ids == encoder.model.config.image_token_id).int()
     out = encoder.model(
-        input_ids=given.input_ids, attention_mask=given.attention_mask, output_hidden_states=True, use_cache=False
-    )
+        input_ids=given.input_ids, attention_mask=given.attention_mask, output_hidden_states=True, use_cache=False,
+        **seen,
+    )  # fmt: skip
     states = torch.cat([out.hidden_states[layer] for layer in layers], dim=-1)
     return Encoded(states[:, drop:].float().cpu())
+
+
+PAD = "<|image_pad|>"
+
+
+def _seeing(encoder: PromptEncoder, text: str, pictures: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """A text with room for the tokens of each picture, and the pictures as a Qwen2.5-VL takes them."""
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    vision = encoder.model.config.vision_config
+    processor = Qwen2VLImageProcessorPil(
+        patch_size=vision.patch_size, temporal_patch_size=vision.temporal_patch_size,
+        merge_size=vision.spatial_merge_size, size={"shortest_edge": 3136, "longest_edge": 12_845_056},
+    )  # fmt: skip
+    made = processor(images=list(pictures), return_tensors="pt").to(encoder.model.device)
+    before, *rest = text.split(PAD)
+    for grid, after in zip(made["image_grid_thw"], rest, strict=True):
+        before += PAD * (int(grid.prod()) // vision.spatial_merge_size**2) + after
+    pixels = made["pixel_values"].to(encoder.model.dtype)
+    return before, {"pixel_values": pixels, "image_grid_thw": made["image_grid_thw"]}
 
 
 def side_by_side(*parts: Encoded | None) -> Encoded:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from .denoiser import Denoise
+from .flow import sigma_of
 from .noise import Draw
-from .schedules import Point, Schedule
+from .schedules import Point, Schedule, timed
 from .solvers import Solver, State
 from .solvers.step import Noise
 
@@ -46,6 +47,7 @@ def sample(
     add_noise: AddNoise = "auto",
     leftover_noise: bool = True,
     differential: float = 0.0,
+    in_time: bool = False,
     on_step: OnStep | None = None,
     resume: State | None = None,
 ) -> Sampled:
@@ -71,6 +73,7 @@ def sample(
         differential: 0 to 1, how far the mask is made hard at each step: 1 where it is at least the share of the way
             from the least noise that is left, so that darker parts are kept the longer (Levin and Fried 2023,
             arXiv:2306.00950).
+        in_time: Walk in the time of a flow model, as if that were sigma, as ComfyUI's solvers do.
         on_step: Called after each step.
         resume: A state that `on_step` was given by a run with the same arguments: go on after it.
 
@@ -109,13 +112,27 @@ def sample(
         blend = Blend(denoise, mask.to(latent), latent, noise, start_level, schedule, differential)
     added = on_device(draw.steps(solver, schedule), latent)
 
+    asked = blend or denoise
+    left = schedule.sigmas[-1]
+    if in_time:
+        start, asked, schedule = start / (1 + schedule.sigmas[0]), _told_time(asked), timed(schedule)
     state = resume or State(0, start)
     while state.step < len(schedule):
-        state = solver.step(blend or denoise, schedule, state, added)
+        state = solver.step(asked, schedule, state, added)
         if on_step is not None:
             on_step(state.step, len(schedule), state)
-    left = schedule.sigmas[-1]
-    return Sampled(blend.composed(state.x, left) if blend else state.x, left)
+    x = state.x * (1 + left) if in_time else state.x
+    return Sampled(blend.composed(x, left) if blend else x, left)
+
+
+def _told_time(denoise: Denoise) -> Denoise:
+    """`denoise` for latents of flow models, `(1 - t) x0 + t noise`, and points whose sigma is `t`."""
+
+    def asked(x: Tensor, point: Point, /) -> Tensor:
+        sigma = sigma_of(point.sigma)
+        return denoise(x * (1 + sigma), replace(point, sigma=sigma))
+
+    return asked
 
 
 def on_device(noise: Noise, like: Tensor) -> Noise:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .flow import FlowTable, sigma_of
+from .flow import FlowTable, sigma_of, time_of
 
 Array = npt.NDArray[np.float64]
 
@@ -164,6 +164,7 @@ class Schedule:
         noise_scale: What unit noise is multiplied by to start at `sigmas[0]` with nothing but noise.
         table: The network's noise levels, for the points between.
         fractional: Whether the network is told interpolated timesteps between, or the nearest integer.
+        in_time: Whether the levels are times of a flow model, 1 to 0, and not sigmas.
     """
 
     sigmas: tuple[float, ...]
@@ -171,6 +172,7 @@ class Schedule:
     noise_scale: float
     table: Table
     fractional: bool = False
+    in_time: bool = False
 
     def __len__(self) -> int:
         return len(self.sigmas) - 1
@@ -196,7 +198,8 @@ class Schedule:
 
     def between(self, sigma: float) -> Point:
         """A point off the grid, for solvers that evaluate inside a step."""
-        return Point(sigma, self.table.timestep_of(sigma, fractional=self.fractional))
+        told = 1000 * sigma if self.in_time else self.table.timestep_of(sigma, fractional=self.fractional)
+        return Point(sigma, told)
 
     def part(self, first: int, last: int) -> Schedule:
         """Steps `first` to `last - 1` as a schedule of its own."""
@@ -304,6 +307,12 @@ def visiting(levels: Sequence[float], table: Table) -> Schedule:
     at_top = top >= table.sigma_max * (1 - 1e-5)
     told = tuple(table.timestep_of(sigma) for sigma in above)
     return Schedule(tuple(levels), told, math.hypot(1, top) if at_top else top, table)
+
+
+def timed(schedule: Schedule) -> Schedule:
+    """The schedule of a flow model with its times for sigmas."""
+    times = tuple(time_of(sigma) for sigma in schedule.sigmas)
+    return replace(schedule, sigmas=times, in_time=True)
 
 
 def _flowing(name: str, steps: int, table: FlowTable) -> Schedule:

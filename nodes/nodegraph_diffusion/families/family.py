@@ -149,6 +149,8 @@ class Family:
         read: What a single file that was recognised holds. Raises `ModelError`.
         shipped: The folder of configurations that comes with the pack, for files that hold one part alone.
         convert: `convert(part, weights)`: the tensors of one component of a single file, by diffusers' names.
+        look: `look(encoder, text, pictures, counted)`: what its text encoder makes of a prompt about pictures (H, W,
+            3), bytes, which may be counted in it.
         adapts: Whether a LoRA may be one for this family, from its names and shapes.
         adapted: `adapted(name, config)`: the modules of the denoiser, by diffusers' names, that one of the original
             code is, or is fused of. Dots of the name may be underscores.
@@ -188,6 +190,7 @@ class Family:
     read: Callable[[Header], Parts] | None = None
     shipped: str = ""
     convert: Callable[[Component, dict[str, Tensor]], dict[str, Tensor]] | None = None
+    look: Callable[[PromptEncoder, str, Sequence[Any], bool], Encoded] | None = None
     adapts: Callable[[Header], bool] = lambda header: False
     adapted: Callable[[str, Mapping[str, Any]], Sequence[str]] = lambda name, config: ()
     control: Control | None = None

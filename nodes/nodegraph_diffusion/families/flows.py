@@ -27,6 +27,14 @@ def packed(x: Tensor) -> Tensor:
     return cells.reshape(batch, (height // 2) * (width // 2), 4 * channels)
 
 
+def even(x: Tensor) -> Tensor:
+    """(B, C, h, w) with an even number of rows and columns, the first ones repeated behind the last."""
+    from torch.nn import functional
+
+    rows, columns = x.shape[-2] % 2, x.shape[-1] % 2
+    return functional.pad(x, (0, columns, 0, rows), mode="circular") if rows or columns else x
+
+
 def unpacked(tokens: Tensor, height: int, width: int) -> Tensor:
     """The reverse of `packed`, for a latent of that size."""
     batch, _, channels = tokens.shape

@@ -1,7 +1,10 @@
-"""Qwen-Image (Wu et al. 2025, arXiv:2508.02324): reads what a Qwen2.5-VL makes of the prompt; draws text well."""
+"""Qwen-Image (Wu et al. 2025, arXiv:2508.02324): reads what a Qwen2.5-VL makes of the prompt; draws text well.
+
+Its models for editing look at pictures twice: the text encoder sees them, and the denoiser has their latents."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoint import memory, original
@@ -31,19 +34,44 @@ def _encode(encoder: PromptEncoder, text: str, layer: int) -> Encoded:
     return language_model(encoder, TEMPLATE.format(text), layers=(-1,), drop=HEAD, length=1024 + HEAD)
 
 
+ABOUT = (
+    "<|im_start|>system\nDescribe the key features of the input image (color, shape, size, texture, objects, "
+    "background), then explain how the user's text instruction should alter or modify the image. Generate a new image "
+    "that meets the user's requirements while maintaining consistency with the original input where appropriate."
+    "<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+)
+ABOUT_HEAD = 64
+PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
+
+
+def _look(encoder: PromptEncoder, text: str, pictures: Sequence[Any], counted: bool) -> Encoded:
+    from ..diffusion.prompts import language_model
+
+    if not pictures and not counted:
+        return _encode(encoder, text, 0)
+    named = [f"Picture {n}: {PICTURE}" if counted else PICTURE for n in range(1, len(pictures) + 1)]
+    said = ABOUT.format("".join(named) + text.replace("<|image_pad|>", " "))
+    return language_model(encoder, said, layers=(-1,), drop=ABOUT_HEAD, length=1024 + ABOUT_HEAD, pictures=pictures)
+
+
 def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Tensor:
+    import torch
+
     batch, _, height, width = x.shape
+    seen = [flows.even(each.to(x)) for each in prompt.references]
+    own = flows.packed(x)
+    beside = [flows.packed(each).expand(batch, -1, -1) for each in seen]
     out = network(
-        hidden_states=flows.packed(x),
+        hidden_states=torch.cat([own, *beside], dim=1),
         timestep=time.expand(batch).to(x.dtype) / 1000,
         guidance=None,
         encoder_hidden_states=prompt.tokens,
         encoder_hidden_states_mask=None,
-        img_shapes=[[(1, height // 2, width // 2)]] * batch,
+        img_shapes=[[(1, each.shape[-2] // 2, each.shape[-1] // 2) for each in (x, *seen)]] * batch,
         return_dict=False,
         **job.residuals,
     )[0]
-    return flows.unpacked(out, height, width)
+    return flows.unpacked(out[:, : own.shape[1]], height, width)
 
 
 def _combine(negative: Tensor, positive: Tensor, cfg: float) -> Tensor:
@@ -107,6 +135,8 @@ FAMILY = Family(
     activations=memory.transformer(15.1, 1 / 4, 100),
     width=flows.width,
     combine=_combine,
+    look=_look,
+    references=True,
     multiple=16,
     recognise=_recognise,
     read=_read,

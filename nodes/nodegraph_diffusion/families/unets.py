@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoint import original
+from ..checkpoint import original, t2i_adapters
 from ..checkpoint.header import Header, ModelError
 from ..checkpoint.original import DENOISER, VAE
 from ..checkpoint.value import Component
@@ -131,6 +131,8 @@ def converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
             return bare
         named = {DENOISER + name: value for name, value in bare.items()}
         return convert_ldm_unet_checkpoint(named, part.config)  # type: ignore[no-any-return]
+    if part.cls == t2i_adapters.T2I:
+        return {t2i_adapters.named(name, part.config): value for name, value in weights.items()}
     if part.name == "controlnet":
         return controlnet(part, weights)
     if part.name == "vae":

@@ -119,7 +119,7 @@ def denoising_loss(
     denoise: Callable[[Tensor, Tensor], Tensor],
     latents: Tensor,
     scheduler: DDPMScheduler,
-    snr_limit: float,
+    snr: tuple[float, float],
     generator: torch.Generator,
 ) -> Tensor:
     """How far `denoise` (noisy latents, times) is from what `scheduler` has it predict of `latents` (n, c, h, w)."""
@@ -129,12 +129,12 @@ def denoising_loss(
     noise = torch.randn(latents.shape, generator=generator)
     noisy = scheduler.add_noise(latents, noise, times)
     signal = scheduler.alphas_cumprod[times]
-    # The clean latents' error then counts min(SNR, limit) times, for a velocity min(1 + SNR, limit).
+    # The clean latents' error then counts SNR times, for a velocity 1 + SNR times, and both within `snr`.
     if scheduler.config["prediction_type"] == "epsilon":
-        wanted, weight = noise, (snr_limit * (1 - signal) / signal).clamp_max(1)
+        wanted, counted = noise, signal / (1 - signal)
     else:
-        wanted = scheduler.get_velocity(latents, noise, times)
-        weight = (snr_limit * (1 - signal)).clamp_max(1)
+        wanted, counted = scheduler.get_velocity(latents, noise, times), 1 / (1 - signal)
+    weight = counted.clamp(*snr) / counted
     with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16()):
         given = denoise(noisy, times).float()
     loss: Tensor = ((given - wanted).square().mean((1, 2, 3)) * weight).mean()
@@ -188,7 +188,7 @@ class DenoiserStage:
             found: Tensor = denoiser(noisy, times, text_encoder(ids).last_hidden_state).sample
             return found
 
-        return denoising_loss(denoise, latents, self.scheduler, self.recipe.snr_limit, generator)
+        return denoising_loss(denoise, latents, self.scheduler, self.recipe.snr, generator)
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:

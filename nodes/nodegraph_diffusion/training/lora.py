@@ -6,7 +6,6 @@ import copy
 
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
-from diffusers.utils import convert_state_dict_to_diffusers
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
@@ -45,11 +44,11 @@ class Lora(Trained):
         self.export()
 
     def export(self) -> None:
-        """Write what is trained so far to `folder`/lora.safetensors, in half precision, as diffusers names things."""
+        """Write what is trained so far to `folder`/lora.safetensors, in half precision, as peft names things."""
         denoiser = self._denoiser()
         saved = torch.load(self.folder / "lora.checkpoint", weights_only=True)
         restore([denoiser], saved["learner"]["averages"][:1])
-        layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(denoiser))
+        layers = get_peft_model_state_dict(denoiser)
         halves = {name: value.half().contiguous() for name, value in layers.items()}
         StableDiffusionPipeline.save_lora_weights(self.folder, halves, weight_name="lora.safetensors")
         size = sum(value.nbytes for value in halves.values())

@@ -36,7 +36,9 @@ class AutoencoderRecipe:
 class NoiseRecipe:
     """How something learns to take noise away, from latents that were encoded once.
 
-    `empty` is the share of captions that are left out; less noise than `snr_limit` tells counts less.
+    `empty` is the share of captions that are left out. The clean latents' error counts as often as the signal-to-noise
+    ratio says, within `snr`: a bound from above is for the last steps of a run, one from below for the first, on which
+    the colours of the whole are settled.
     """
 
     examples: int = 20_000
@@ -48,7 +50,7 @@ class NoiseRecipe:
     decay_from: float = 0.4
     average: float = 0.998
     empty: float = 0.1
-    snr_limit: float = 5.0
+    snr: tuple[float, float] = (0.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,10 @@ class ControlRecipe(NoiseRecipe):
     """A `ControlNetModel` of edges; `hint` is the width of the network that reads them, doubled with every halving."""
 
     examples: int = 10_000
-    steps: int = 1000
+    steps: int = 600
     learning_rate: float = 0.005
     average: float = 0.99
+    snr: tuple[float, float] = (0.2, 5.0)
     hint: int = 8
 
 
@@ -84,6 +87,7 @@ class LoraRecipe(NoiseRecipe):
     steps: int = 300
     learning_rate: float = 0.01
     average: float = 0.98
+    snr: tuple[float, float] = (0.2, 5.0)
     rank: int = 4
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter
 
 from .scenes import EmojiScenes, Pixels, Split
 
 BLOCK: Final = 8
 """Pixels to a side of what "blocks" makes one colour."""
 
-INK, PAPER = (30, 34, 80), (250, 246, 232)
+INK = (24, 26, 56)
 
 
 def blocks(picture: Pixels) -> Pixels:
@@ -24,17 +24,16 @@ def blocks(picture: Pixels) -> Pixels:
     return np.asarray(small.resize(image.size, Image.Resampling.NEAREST))
 
 
-def drawing(picture: Pixels) -> Pixels:
-    """Lines of ink where colours meet, on paper."""
-    grey = ImageOps.grayscale(Image.fromarray(picture)).filter(ImageFilter.GaussianBlur(0.6))
-    values = np.asarray(grey, dtype=np.float32)
-    down, across = np.gradient(values)
-    ink = np.clip(np.hypot(down, across) / 24, 0, 1)[..., None]
-    found: Pixels = (np.array(PAPER) * (1 - ink) + np.array(INK) * ink).round().astype(np.uint8)
+def outlined(picture: Pixels) -> Pixels:
+    """Dark lines where colours meet."""
+    soft = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(1)), dtype=np.float32)
+    down, across = np.gradient(soft, axis=(0, 1))
+    ink = np.clip(np.hypot(down, across).max(2) / 32, 0, 1)[..., None]
+    found: Pixels = (picture * (1 - ink) + np.array(INK) * ink).round().astype(np.uint8)
     return found
 
 
-STYLES: Final[Mapping[str, Callable[[Pixels], Pixels]]] = {"blocks": blocks, "drawing": drawing}
+STYLES: Final[Mapping[str, Callable[[Pixels], Pixels]]] = {"blocks": blocks, "outlined": outlined}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from .step import Noise, State
 Integral = Callable[[Polynomial, float, float], float]
 
 
-def lms(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
-    """Linear multistep of fourth order: the polynomial is in sigma (Crowson, k-diffusion)."""
+def lms(denoise: Denoise, schedule: Schedule, state: State, noise: Noise, order: int = 4) -> State:
+    """Linear multistep of up to fourth order: the polynomial is in sigma (Crowson, k-diffusion)."""
 
     def weights(sigmas: Sequence[float], target: float) -> list[float]:
         return _weights(sigmas, lambda basis: _integral(basis, sigmas[0], target))
 
-    return _step(denoise, schedule, state, weights, order=4)
+    return _step(denoise, schedule, state, weights, order=order)
 
 
 def deis(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:

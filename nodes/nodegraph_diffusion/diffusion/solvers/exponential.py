@@ -1,7 +1,8 @@
 """Exponential integrators: solvers in lambda, where the linear part of the ODE or SDE is solved exactly.
 
 Over a step of size h, `x' = e^-h x + (the integral of e^(s - h) x0(s) ds from 0 to h)`. With noise of strength eta the
-decay is `e^-(1 + eta) h` and fresh noise of deviation `target * sqrt(1 - e^(-2 eta h))` is added; eta is 1 here.
+decay is `e^-(1 + eta) h` and fresh noise of deviation `target * sqrt(1 - e^(-2 eta h))` is added; eta is 1 unless
+it is set.
 """
 
 from __future__ import annotations
@@ -16,34 +17,51 @@ from ..schedules import Schedule
 from .step import Noise, State, ancestral, step_size, toward
 
 
-def dpmpp_2s_ancestral(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
+def dpmpp_2s_ancestral(
+    denoise: Denoise,
+    schedule: Schedule,
+    state: State,
+    noise: Noise,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    in_time: bool = False,
+) -> State:
     """DPM-Solver++(2S) to below the target and noise up to it (Lu et al. 2022, arXiv:2211.01095, algorithm 1,
     r = 1/2)."""
     x, point, target = state.x, schedule.point(state.step), schedule.sigmas[state.step + 1]
     x0 = denoise(x, point)
-    down, up = ancestral(point.sigma, target)
+    down, up = ancestral(point.sigma, target, eta, in_time)
     if down == 0:
         return state.next(toward(x, x0, point.sigma, 0), x0)
     middle = schedule.between(math.sqrt(point.sigma * down))
     x0_middle = denoise(toward(x, x0, point.sigma, middle.sigma), middle)
     x = toward(x, x0_middle, point.sigma, down)
-    return state.next(x.add_(noise(state.step, point.sigma, target), alpha=up), x0)
+    return state.next(x.add_(noise(state.step, point.sigma, target), alpha=up * s_noise) if up else x, x0)
 
 
-def dpmpp_sde(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
+def dpmpp_sde(
+    denoise: Denoise,
+    schedule: Schedule,
+    state: State,
+    noise: Noise,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    r: float = 0.5,
+) -> State:
     """DPM-Solver++(2S) for the SDE: both halves of the step are ancestral, on one Brownian path (Lu et al. 2022,
-    arXiv:2211.01095, section 5; r = 1/2)."""
+    arXiv:2211.01095, section 5). `r` is how far into the step the one between them lies."""
     x, point, target = state.x, schedule.point(state.step), schedule.sigmas[state.step + 1]
     x0 = denoise(x, point)
     if target == 0:
         return state.next(toward(x, x0, point.sigma, 0), x0)
-    middle = schedule.between(math.sqrt(point.sigma * target))
-    down, up = ancestral(point.sigma, middle.sigma)
-    x_middle = toward(x, x0, point.sigma, down).add_(noise(state.step, point.sigma, middle.sigma), alpha=up)
-    x0_middle = denoise(x_middle, middle)
-    down, up = ancestral(point.sigma, target)
-    x = toward(x, x0_middle, point.sigma, down).add_(noise(state.step, point.sigma, target), alpha=up)
-    return state.next(x, x0)
+    middle = schedule.between(point.sigma ** (1 - r) * target**r)
+    down, up = ancestral(point.sigma, middle.sigma, eta)
+    x_middle = toward(x, x0, point.sigma, down)
+    x_middle = x_middle.add_(noise(state.step, point.sigma, middle.sigma), alpha=up * s_noise)
+    x0_middle = torch.lerp(x0, denoise(x_middle, middle), 1 / (2 * r))
+    down, up = ancestral(point.sigma, target, eta)
+    x = toward(x, x0_middle, point.sigma, down)
+    return state.next(x.add_(noise(state.step, point.sigma, target), alpha=up * s_noise), x0)
 
 
 def dpmpp_2m(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
@@ -57,19 +75,25 @@ def dpmpp_2m(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -
     return state.next(toward(state.x, ahead, sigmas[i], sigmas[i + 1]), x0, (x0,))
 
 
-def dpmpp_2m_sde(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
+def dpmpp_2m_sde(
+    denoise: Denoise, schedule: Schedule, state: State, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
+) -> State:
     """SDE-DPM-Solver++(2M), midpoint form (Lu et al. 2022, arXiv:2211.01095, section 5)."""
-    return _multistep_sde(denoise, schedule, state, noise, lambda h: -math.expm1(-h) / 2)
+    return _multistep_sde(denoise, schedule, state, noise, lambda h: -math.expm1(-h) / 2, eta, s_noise)
 
 
-def dpmpp_2m_sde_heun(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
+def dpmpp_2m_sde_heun(
+    denoise: Denoise, schedule: Schedule, state: State, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
+) -> State:
     """SDE-DPM-Solver++(2M), the line through the last two estimates integrated exactly."""
-    return _multistep_sde(denoise, schedule, state, noise, _phi_2)
+    return _multistep_sde(denoise, schedule, state, noise, _phi_2, eta, s_noise)
 
 
-def dpmpp_3m_sde(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
+def dpmpp_3m_sde(
+    denoise: Denoise, schedule: Schedule, state: State, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
+) -> State:
     """The same with a parabola through the last three estimates (Crowson, k-diffusion)."""
-    return _multistep_sde(denoise, schedule, state, noise, _phi_2, remembered=2)
+    return _multistep_sde(denoise, schedule, state, noise, _phi_2, eta, s_noise, remembered=2)
 
 
 def _multistep_sde(
@@ -78,6 +102,8 @@ def _multistep_sde(
     state: State,
     noise: Noise,
     line_weight: Callable[[float], float],
+    eta: float,
+    s_noise: float,
     remembered: int = 1,
 ) -> State:
     i, sigmas = state.step, schedule.sigmas
@@ -86,7 +112,7 @@ def _multistep_sde(
     if sigmas[i + 1] == 0:
         return state.next(toward(state.x, x0, sigmas[i], 0), x0, history)
     h = step_size(sigmas[i], sigmas[i + 1])
-    decay = 2 * h
+    decay = (1 + eta) * h
     x = torch.lerp(x0, state.x, math.exp(-decay))
     if state.history:
         r = step_size(sigmas[i - 1], sigmas[i]) / h
@@ -98,7 +124,8 @@ def _multistep_sde(
             x = x.sub_(bend, alpha=_phi_2(decay) / decay - 0.5)
         x = x.add_(slope, alpha=line_weight(decay))
     fresh = noise(state.step, sigmas[i], sigmas[i + 1])
-    return state.next(x.add_(fresh, alpha=sigmas[i + 1] * math.sqrt(-math.expm1(-2 * h))), x0, history)
+    added = sigmas[i + 1] * math.sqrt(-math.expm1(-2 * eta * h)) * s_noise
+    return state.next(x.add_(fresh, alpha=added), x0, history)
 
 
 def _phi_2(h: float) -> float:

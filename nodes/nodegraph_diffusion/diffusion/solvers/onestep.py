@@ -19,15 +19,23 @@ def euler(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> S
     return state.next(toward(state.x, x0, point.sigma, target), x0)
 
 
-def euler_ancestral(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
+def euler_ancestral(
+    denoise: Denoise,
+    schedule: Schedule,
+    state: State,
+    noise: Noise,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    in_time: bool = False,
+) -> State:
     """Euler's step to below the target and noise up to it. In this scale it is also DDPM's step (Ho et al. 2020,
     arXiv:2006.11239, algorithm 2, with the posterior's variance)."""
     point, target = schedule.point(state.step), schedule.sigmas[state.step + 1]
     x0 = denoise(state.x, point)
-    down, up = ancestral(point.sigma, target)
+    down, up = ancestral(point.sigma, target, eta, in_time)
     x = toward(state.x, x0, point.sigma, down)
     if up:
-        x = x.add_(noise(state.step, point.sigma, target), alpha=up)
+        x = x.add_(noise(state.step, point.sigma, target), alpha=up * s_noise)
     return state.next(x, x0)
 
 
@@ -67,13 +75,15 @@ def dpm_2(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> S
     return _midpoint(denoise, schedule, state, schedule.sigmas[state.step + 1])
 
 
-def dpm_2_ancestral(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
+def dpm_2_ancestral(
+    denoise: Denoise, schedule: Schedule, state: State, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
+) -> State:
     """`dpm_2` to below the target and noise up to it."""
     sigma, target = schedule.sigmas[state.step], schedule.sigmas[state.step + 1]
-    down, up = ancestral(sigma, target)
+    down, up = ancestral(sigma, target, eta)
     after = _midpoint(denoise, schedule, state, down)
     if up:
-        after.x.add_(noise(state.step, sigma, target), alpha=up)
+        after.x.add_(noise(state.step, sigma, target), alpha=up * s_noise)
     return after
 
 

@@ -8,15 +8,16 @@ Notation, as in the papers: `x` is the latent at noise level `sigma`, `x0` the n
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from ..denoiser import Denoise
 from ..schedules import Grid, Schedule, Table, make_schedule
 
 
@@ -46,8 +47,9 @@ class Noise(Protocol):
     def __call__(self, step: int, sigma: float, target: float, /) -> Tensor: ...
 
 
-Step = Callable[[Denoise, Schedule, State, Noise], State]
-"""Takes step `state.step` of the schedule."""
+Step = Callable[..., State]
+"""`step(denoise, schedule, state, noise)` takes step `state.step` of the schedule. Further arguments are settings:
+`eta`, how much noise is added on the way, of what the diffusion had; `s_noise`, a factor of that noise; and others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,21 @@ class Solver:
     noise: Literal["none", "fresh", "brownian"] = "none"
     grid: Grid = "sigma"
     discards_penultimate: bool = False
+    times: Literal["sigma", "walk", "descent"] = "sigma"
+    """What ComfyUI does with flow models: the same in this scale; walk in flow time, as if that were sigma; or go down
+    in it before noise is added."""
 
     @property
     def needs_noise(self) -> bool:
         return self.noise != "none"
+
+    def set(self, **settings: float) -> Solver:
+        """The same with settings of its own. Raises `ValueError` for one that it has not."""
+        known = list(inspect.signature(self.step).parameters)[4:]
+        if unknown := [name for name in settings if name not in known]:
+            has = f"; it has {', '.join(known)}" if known else ", nor others"
+            raise ValueError(f"{self.title} has no setting {unknown[0]!r}{has}")
+        return replace(self, step=partial(self.step, **settings))
 
     def schedule(self, name: str, steps: int, table: Table, strength: float = 1.0) -> Schedule:
         """The schedule `name` as this solver takes it; see `make_schedule`."""
@@ -88,10 +101,16 @@ def toward(x: Tensor, x0: Tensor, sigma: float, target: float) -> Tensor:
     return torch.lerp(x0, x, target / sigma)
 
 
-def ancestral(sigma: float, target: float) -> tuple[float, float]:
+def ancestral(sigma: float, target: float, eta: float = 1.0, in_time: bool = False) -> tuple[float, float]:
     """The level to go down to and the noise to add there, so that both together are the reverse of the diffusion from
-    `target` to `sigma`: the posterior of Ho et al. 2020 (arXiv:2006.11239, equation 7) in this scale."""
-    up = target * math.sqrt(max(0.0, 1 - (target / sigma) ** 2))
+    `target` to `sigma`: the posterior of Ho et al. 2020 (arXiv:2006.11239, equation 7) in this scale. `eta` is how much
+    of that noise is added, 0 none. Flow models go down `in_time`, by the same factor once more, in ComfyUI."""
+    if in_time:
+        time, first = target / (1 + target), sigma / (1 + sigma)
+        lower = time * (1 + (time / first - 1) * eta)
+        down = lower / (1 - lower)
+        return down, math.sqrt(max(0.0, target**2 - down**2))
+    up = min(target, eta * target * math.sqrt(max(0.0, 1 - (target / sigma) ** 2)))
     return math.sqrt(target**2 - up**2), up
 
 
