@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -19,7 +19,7 @@ SETTLED = """async () => {
     await Promise.allSettled(document.getAnimations().map((one) => one.finished));
     await drawn();
 }"""
-RULES = {
+RULES: dict[str, dict[str, Any]] = {
     "dark": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
     "light": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},  # all that depends on colours
 }
@@ -36,6 +36,7 @@ class Looker:
         """Ask axe. The graph is at 100 %: how small its controls are further out is the reader's own choice."""
         if self.page.locator(".canvas").count() and not self.page.get_by_role("dialog").count():
             self.page.keyboard.press("Shift+0")
+        scheme: Literal["dark", "light"]
         for scheme in ("dark", "light"):
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             self.page.evaluate(SETTLED)

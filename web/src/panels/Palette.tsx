@@ -41,7 +41,10 @@ export function Palette({ at, screen, pull }: Props) {
       const often = usedMost();
       return pull
         ? [...found].sort(
-            (a, b) => (often.get(b.id) ?? 0) - (often.get(a.id) ?? 0) || foreign(a) - foreign(b) || needs(a) - needs(b),
+            (a, b) =>
+              (often.get(b.id) ?? 0) - (often.get(a.id) ?? 0) ||
+              foreign(a) - foreign(b) ||
+              needs(a, pull) - needs(b, pull),
           )
         : [...found].sort((a, b) => foreign(a) - foreign(b) || a.category.localeCompare(b.category));
     },
@@ -92,9 +95,10 @@ function foreign(type: NodeType): number {
   return Number(type.id.includes("/"));
 }
 
-/** How many inputs must be fed: what waits for the fewest is taken most often. */
-function needs(type: NodeType): number {
-  return type.inputs.filter((i) => i.required).length;
+/** How many inputs must be fed; where the waiting link is none of them, the type comes after all that need it. */
+function needs(type: NodeType, pull: Pull): number {
+  const required = type.inputs.filter((i) => i.required);
+  return required.length + (required.some((i) => i.name === port(type, pull)) ? 0 : 99);
 }
 
 function definitions(): NodeType[] {
