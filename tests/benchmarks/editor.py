@@ -1,6 +1,7 @@
 """The editor's budgets, in Chromium: size at start, first drawing, panning, zooming, dragging, heap, links, renders.
 
-CPU milliseconds of the page's main thread, not frames a second: they hold on a machine that does other things too.
+CPU milliseconds of the page's main thread, not frames a second. Other work on the machine adds to them (caches, clock),
+so what is over its budget is measured again, up to five times, and the least counts.
 Needs a built editor (make web) and Chromium (make browser).
 """
 
@@ -11,6 +12,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from e2e.serving import Server
 STATIC = Path(nodegraph.__file__).parent / "server" / "static"
 COLUMNS = 40
 FRAMES = 60
+TRIES = 5
 
 
 def graph(count: int) -> dict[str, Any]:
@@ -81,8 +84,9 @@ class Measured:
             self.settle()
         return self.counters()["TaskDuration"] * 1000  # counted from the start of the page
 
-    def per_frame(self, kind: str) -> float:
-        """CPU a frame while the graph is panned, zoomed or a node dragged by the mouse."""
+    def per_frame(self, kind: str, view: str) -> float:
+        """CPU a frame while the graph is panned, zoomed or a node dragged by the mouse, begun in what a key shows."""
+        self.page.keyboard.press(view)
         box = self.page.locator(".canvas").bounding_box()
         assert box is not None
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -130,7 +134,8 @@ class Measured:
                 );
             }"""
         )
-        self.page.get_by_label("width", exact=True).first.fill("77")
+        field = self.page.get_by_label("width", exact=True).first
+        field.fill(str(int(field.input_value()) + 1))
         self.page.keyboard.press("Enter")
         self.page.wait_for_timeout(100)
         count: int = self.page.evaluate("changed.size")
@@ -147,29 +152,29 @@ def start_size() -> float:
 def main() -> int:
     over = 0
 
-    def say(what: str, value: float, most: float, unit: str) -> None:
+    def say(what: str, measure: Callable[[], float], most: float, unit: str) -> None:
         nonlocal over
+        value = measure()
+        for _ in range(TRIES - 1):
+            value = min(value, measure()) if value > most else value
         over += value > most
         print(f"{what:52} {value:8.1f} {unit:3} of {most:g}{'' if value <= most else '   OVER'}", flush=True)
 
-    say("scripts and styles at start, packed", start_size(), 190, "kB")
+    say("scripts and styles at start, packed", start_size, 190, "kB")
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "data") as server, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
         for count, first, heap in ((200, 150, None), (1000, 250, 15), (3000, 400, 30)):
             context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
             measured = Measured(context.new_page(), server.url)
-            say(f"first drawing of {count} nodes, CPU", measured.open(count), first, "ms")
+            say(f"first drawing of {count} nodes, CPU", partial(measured.open, count), first, "ms")
             if heap is not None:
-                say(f"heap with {count} nodes", measured.heap(), heap, "MB")
+                say(f"heap with {count} nodes", measured.heap, heap, "MB")
             if count == 1000:
-                keys = measured.page.keyboard
-                say("panning, all 1,000 in view, CPU a frame", measured.per_frame("pan"), 10, "ms")
-                keys.press("Shift+0")
-                say("panning at 100 %, CPU a frame", measured.per_frame("pan"), 12, "ms")
-                say("wheel through the far view, CPU a frame", measured.per_frame("zoom"), 20, "ms")
-                keys.press("Shift+0")
-                say("dragging a node, CPU a frame", measured.per_frame("drag"), 8, "ms")
-                say("nodes drawn again for a value typed", measured.renders(), 1, "")
+                say("panning, all 1,000 in view, CPU a frame", partial(measured.per_frame, "pan", "Shift+1"), 10, "ms")
+                say("panning at 100 %, CPU a frame", partial(measured.per_frame, "pan", "Shift+0"), 12, "ms")
+                say("wheel through the far view, CPU a frame", partial(measured.per_frame, "zoom", "Shift+0"), 20, "ms")
+                say("dragging a node, CPU a frame", partial(measured.per_frame, "drag", "Shift+0"), 8, "ms")
+                say("nodes drawn again for a value typed", measured.renders, 1, "")
             context.close()
         browser.close()
     return min(over, 1)

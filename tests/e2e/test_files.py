@@ -18,7 +18,7 @@ from nodegraph.carrier import read_document
 DROP = """([data, name]) => {
     const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
     const transfer = new DataTransfer();
-    transfer.items.add(new File([bytes], name, {type: "image/png"}));
+    transfer.items.add(new File([bytes], name, {type: name.endsWith(".json") ? "application/json" : "image/png"}));
     const at = document.querySelector(".react-flow__pane");
     const {left, top} = at.getBoundingClientRect();
     for (const kind of ["dragover", "drop"]) {
@@ -95,10 +95,24 @@ def test_a_version_is_compared_with_what_is_open(editor: Editor) -> None:
     expect(compared.locator(".changed")).to_contain_text("steps 20 → 7")
     expect(editor.node("resize").locator(".node")).to_contain_class("added")
     expect(editor.node("sample").locator(".node")).to_contain_class("changed")
-    expect(page.locator(".ghost.removed")).to_have_text("Encode prompt")
+    expect(page.locator(".ghost.removed")).to_have_text("Negative prompt")
     page.keyboard.press("Escape")
     for _ in range(3):
         page.keyboard.press("Control+z")
     expect(compared).to_contain_text("Nothing differs.")
     compared.get_by_role("button", name="End the comparison").click()
     expect(compared).to_have_count(0)
+
+
+def test_what_does_not_fit_in_a_file_is_mended_at_a_press(editor: Editor) -> None:
+    page = editor.page
+    document = editor.document()
+    document["nodes"]["save"]["inputs"]["image"] = {"$from": "sample.latent"}
+    document["nodes"]["enlarge"]["type"] = "Upscal@1"
+    drop(editor, json.dumps(document).encode(), "workflow.json")
+    expect(page.locator(".tab")).to_have_count(2)
+    page.get_by_role("button", name="2 problems").click()
+    page.get_by_role("button", name="Use Upscale", exact=True).click()
+    page.get_by_role("button", name="Put Decode in between").click()
+    expect(page.get_by_role("button", name="1 problem")).to_be_visible()
+    assert {"sample.latent > decode_2.latent", "decode_2.image > save.image"} <= editor.links()

@@ -9,13 +9,19 @@ from playwright.sync_api import Browser, expect
 from e2e.editor import Editor
 from e2e.serving import Server
 
-LONG = "400"
+LONG = 400
+OVER = 120
+"""Steps of a run that is waited for, but outlasts what is done meanwhile."""
 
 
-def long_run(editor: Editor) -> str:
-    """Start a run of some seconds, and wait until it is under way."""
-    editor.field("sample", "steps").fill(LONG)
+def steps(editor: Editor, count: int) -> None:
+    editor.field("sample", "steps").fill(str(count))
     editor.field("sample", "steps").press("Enter")
+
+
+def long_run(editor: Editor, count: int = LONG) -> str:
+    """Start a run of some seconds, and wait until it is under way."""
+    steps(editor, count)
     editor.node("sample").get_by_role("button", name="New random number").click()
     job = editor.press_run()
     expect(editor.node("sample").locator(".node.running")).to_have_count(1, timeout=60_000)
@@ -23,7 +29,7 @@ def long_run(editor: Editor) -> str:
 
 
 def test_a_page_that_is_loaded_anew_catches_up_with_its_run(editor: Editor) -> None:
-    job = long_run(editor)
+    job = long_run(editor, OVER)
     expect(editor.node("sample").locator(".node-picture img")).to_have_count(1)
     editor.page.reload()
     expect(editor.node("sample").locator(".node.running")).to_have_count(1)
@@ -40,11 +46,11 @@ def test_a_run_is_stopped(editor: Editor) -> None:
 
 
 def test_a_run_outlives_its_server_and_the_page_finds_both_again(editor: Editor) -> None:
-    job = long_run(editor)
+    job = long_run(editor, OVER)
     editor.server.restart()
     record = editor.server.ended(job)
     assert record["state"] == "done", record
-    expect(editor.node("save").get_by_role("button", name="Picture of Save image")).to_be_visible(timeout=15_000)
+    expect(editor.node("save").get_by_role("button", name="Picture of Save image")).to_be_visible()
     editor.errors.clear()  # the browser's own words on the server that was away
 
 
@@ -82,6 +88,7 @@ def test_what_a_node_gives_is_looked_at_on_the_node(editor: Editor) -> None:
 
 def test_the_queue_is_held_put_in_order_and_let_go(editor: Editor) -> None:
     page = editor.page
+    steps(editor, 2)
     page.keyboard.press("q")
     queue = page.get_by_role("complementary")
     queue.get_by_role("button", name="Pause the queue").click()
@@ -165,8 +172,7 @@ def test_a_workflow_is_saved_with_versions(editor: Editor) -> None:
 
 def test_a_sweep_from_a_field_fills_its_grid(editor: Editor) -> None:
     page = editor.page
-    editor.field("sample", "steps").fill("2")
-    editor.field("sample", "steps").press("Enter")
+    steps(editor, 2)
     editor.field("sample", "cfg").click(button="right")
     page.get_by_role("option", name="Sweep this…").click()
     dialog = page.get_by_role("dialog", name="Sweep")

@@ -29,7 +29,7 @@ export function Palette({ at, screen, pull }: Props) {
     (query: string) => {
       const types = [...known().values(), ...definitions()]
         .filter((type) => port(type, pull) !== null)
-        .sort((a, b) => foreign(a) - foreign(b));
+        .sort((a, b) => foreign(a) - foreign(b)); // also among what a search finds equally good
       const found = search(types, query, (n) => [
         n.title,
         n.id,
@@ -40,7 +40,12 @@ export function Palette({ at, screen, pull }: Props) {
       if (query.trim() !== "") return found;
       const often = usedMost();
       return pull
-        ? [...found].sort((a, b) => (often.get(b.id) ?? 0) - (often.get(a.id) ?? 0))
+        ? [...found].sort(
+            (a, b) =>
+              (often.get(b.id) ?? 0) - (often.get(a.id) ?? 0) ||
+              foreign(a) - foreign(b) ||
+              needs(a, pull) - needs(b, pull),
+          )
         : [...found].sort((a, b) => foreign(a) - foreign(b) || a.category.localeCompare(b.category));
     },
     [pull],
@@ -88,6 +93,12 @@ export function Palette({ at, screen, pull }: Props) {
 /** 1 for types of other packs, whose ids begin with the pack: those of the standard one come first. */
 function foreign(type: NodeType): number {
   return Number(type.id.includes("/"));
+}
+
+/** How many inputs must be fed; where the waiting link is none of them, the type comes after all that need it. */
+function needs(type: NodeType, pull: Pull): number {
+  const required = type.inputs.filter((i) => i.required);
+  return required.length + (required.some((i) => i.name === port(type, pull)) ? 0 : 99);
 }
 
 function definitions(): NodeType[] {

@@ -3,9 +3,11 @@
 import type { Problem } from "../api/client";
 import { graphPoint } from "../canvas/state";
 import { goTo } from "../commands/registry";
-import { type Graph, withGraph } from "../core/document";
-import { removeInput, setValue } from "../core/edits";
-import { known, typeOfStep } from "../state/catalogue";
+import type { NodeType } from "../core/catalogue";
+import { type Graph, type Wire, wires, withGraph } from "../core/document";
+import { addNode, removeInput, setValue, splice } from "../core/edits";
+import { WIDTH } from "../core/sizes";
+import { fits, known, typeOfStep } from "../state/catalogue";
 import { currentDocument, edit, editDocument } from "../state/session";
 import { openDialog } from "../state/view";
 import { t } from "../text";
@@ -37,6 +39,11 @@ export function fixOf({ code, node, port, message }: Problem): Fix | null {
       act: () => editDocument(t.edits.remove, (d) => withGraph(d, [], removeInput(d, { node, port }))),
     };
   }
+  if (code === "type_mismatch") {
+    const wire = wires(document).find((w) => w.target.node === node && w.target.port === port);
+    const between = wire && [...known().values()].map((type) => inserted(type, wire)).find((made) => made !== null);
+    return between ? { title: t.fixes.between(between.title), act: () => edit(t.edits.splice, between.graph) } : null;
+  }
   if (code === "missing_input" && input && input.widget === null) {
     return {
       title: t.fixes.add(input.type),
@@ -49,4 +56,18 @@ export function fixOf({ code, node, port, message }: Problem): Fix | null {
     };
   }
   return null;
+}
+
+/** How a graph becomes one where a node of a type stands in a link that does not fit; null where that does not help.
+ * Only a node that does one thing is offered: one output, and the link into an input that it must have. */
+function inserted(type: NodeType, wire: Wire): { title: string; graph: (graph: Graph) => Graph } | null {
+  if (type.id.includes("/") || type.outputs.length !== 1) return null;
+  const made = (graph: Graph) => {
+    const [x, y] = graph.layout?.nodes?.[wire.target.node] ?? [0, 0];
+    const added = addNode(graph, type, [x - WIDTH - 32, y]);
+    const spliced = splice(added.graph, added.id, wire, currentDocument(), known(), fits());
+    const into = wires(spliced ?? graph).find((w) => w.target.node === added.id)?.target.port;
+    return type.inputs.some((i) => i.name === into && i.required) ? spliced : null;
+  };
+  return made(currentDocument()) && { title: type.title, graph: (graph) => made(graph) ?? graph };
 }

@@ -342,6 +342,7 @@ export const de: Text = {
     use: (value) => `${value} nehmen`,
     drop: (port) => `${port} entfernen`,
     add: (type) => `Knoten hinzufügen, der ${type} gibt`,
+    between: (type) => `${type} dazwischensetzen`,
   },
   form: {
     empty: "Dieser Ablauf zeigt hier noch keine Eingänge.",

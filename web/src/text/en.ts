@@ -341,6 +341,7 @@ export const en = {
     use: (value: string) => `Use ${value}`,
     drop: (port: string) => `Remove ${port}`,
     add: (type: string) => `Add a node that gives ${type}`,
+    between: (type: string) => `Put ${type} in between`,
   },
   form: {
     empty: "This workflow shows no inputs here yet.",
