@@ -24,7 +24,7 @@ def er_sde(
     x0 = denoise(state.x, schedule.point(i))
     if target == 0:
         return state.next(x0.clone(), x0)
-    ratio = _scale(target) / _scale(sigma)
+    ratio = float(_scale(target) / _scale(sigma))
     x = state.x * ratio + x0 * (1 - ratio)
     history = [x0]
     if state.history and stages > 1:
@@ -44,4 +44,5 @@ def er_sde(
 
 def _scale(sigma: np.typing.ArrayLike) -> np.typing.NDArray[np.float64]:
     values = np.asarray(sigma, np.float64)
-    return values * (np.exp(values**0.3) + 10)
+    found: np.typing.NDArray[np.float64] = values * (np.exp(values**0.3) + 10)
+    return found
