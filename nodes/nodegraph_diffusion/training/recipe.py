@@ -72,7 +72,7 @@ class ControlRecipe(NoiseRecipe):
     """A `ControlNetModel` of edges; `hint` is the width of the network that reads them, doubled with every halving."""
 
     examples: int = 10_000
-    steps: int = 600
+    steps: int = 1000
     learning_rate: float = 0.005
     average: float = 0.99
     snr: tuple[float, float] = (0.2, 5.0)
