@@ -190,7 +190,9 @@ async def ended(site: Site, job: Job, timeout: float) -> Job:
     return found(site, job.id)
 
 
-@post("/api/jobs", status=201, accepts=("image/png", "image/webp", "image/jpeg", "text/plain"), also=(200,))
+@post(
+    "/api/jobs", status=201, accepts=("image/png", "image/webp", "image/jpeg", "application/octet-stream"), also=(200,)
+)
 async def submit(
     site: Site, request: web.Request, body: Submit | None = None, wait: bool = False, timeout: Seconds = 3600.0
 ) -> Reply[JobView]:

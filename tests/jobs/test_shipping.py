@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+import toy
 from harness import link, step
 from nodegraph import Engine, node
 from nodegraph.jobs.shipping import pack, unpack
@@ -21,6 +24,12 @@ MIXED = {
     "mask": step("Grow@1", mask=link("decode.image")),
     "mute": {**step("Boom@1"), "mode": "mute"},
 }
+
+
+@pytest.fixture(autouse=True)
+def the_toy_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests before may have loaded it once more as a pack, and pickle asks for the one by its name."""
+    monkeypatch.setitem(sys.modules, "toy", toy)
 
 
 class Hidden:

@@ -82,7 +82,12 @@ def _config(header: Header) -> dict[str, Any]:
             f"{header.path}: is no ControlNet: it has neither 'controlnet_cond_embedding.conv_in.weight' nor "
             f"'{ORIGINAL}input_hint_block.0.weight'. Open a whole model with LoadModel"
         )
-    width = next(header.shape(name)[1] for name in names if re.fullmatch(query, name))
+    width = next((header.shape(name)[1] for name in names if re.fullmatch(query, name)), None)
+    if width is None:
+        raise ModelError(
+            f"{header.path}: is a ControlNet without attention, whose file does not tell what it is for. Open the folder "
+            "that it came in, with its config.json"
+        )
     name = "sdxl" if labelled in names else "sd21" if width == 1024 else "sd15"
     unet = shipped(name, "unet")
     projections = [header.shape(n) for n in names if re.fullmatch(linear, n)]

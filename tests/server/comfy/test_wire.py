@@ -340,6 +340,6 @@ def test_the_native_routes_take_their_files_too(service: Service) -> None:
         again = service.post("/api/jobs?wait=true", bare).json
         assert (again["state"], again["nodes"]["save_image_9"]["state"]) == ("done", "done")
     lines = b"a cat\nSteps: 2, Sampler: Euler, CFG scale: 3, Seed: 7, Size: 128x128, Model: demo"
-    told = service.ask("POST", "/api/jobs?wait=true", lines, {"Content-Type": "text/plain"}).json
+    told = service.ask("POST", "/api/jobs?wait=true", lines, {"Content-Type": "application/octet-stream"}).json
     assert told["state"] == "done"
     assert service.get("/api/queue").json["paused"] is False
