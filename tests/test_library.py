@@ -45,7 +45,8 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
 def test_each_is_listed_once_by_what_knows_it_best(folder: Path) -> None:
     found = {e.source: e for e in entries(Registry.installed(), Folders(models=(folder,)))}
     assert {name: entry.kind for name, entry in found.items()} == {
-        "demo": "model", "broken.safetensors": "model", "style.safetensors": "LoRA",
+        "demo": "model", "broken.safetensors": "model", "style.safetensors": "LoRA", "demo_edges": "ControlNet",
+        "demo_outlined.safetensors": "LoRA", "demo_blocks.safetensors": "LoRA",
     }  # fmt: skip
     assert found["style.safetensors"].what.startswith("for Stable Diffusion XL, ")
     assert found["broken.safetensors"].what.startswith("cannot be used: ")

@@ -61,6 +61,7 @@ def test_a_link_that_does_not_fit_says_why_before_it_is_let_go(editor: Editor) -
 def test_a_circle_is_refused_with_its_path(editor: Editor) -> None:
     before = editor.links()
     editor.add("Resize", "resize")
+    editor.arrange()
     editor.connect("decode.image", "resize.image")
     start, to = editor.spot(editor.output("resize", "image")), editor.spot(editor.input("resize", "image"))
     editor.drag(start, to, drop=False)

@@ -89,6 +89,7 @@ def test_what_a_node_gives_is_looked_at_on_the_node(editor: Editor) -> None:
 def test_the_queue_is_held_put_in_order_and_let_go(editor: Editor) -> None:
     page = editor.page
     steps(editor, 2)
+    editor.node("sample").locator(".node-title").click()
     page.keyboard.press("q")
     queue = page.get_by_role("complementary")
     queue.get_by_role("button", name="Pause the queue").click()

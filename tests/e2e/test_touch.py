@@ -62,7 +62,7 @@ def test_a_finger_pans_and_two_zoom(tablet: Editor) -> None:
     assert abs(panned[0] - before[0] - 60) < 12
     assert abs(panned[1] - before[1] - 100) < 12
     width = tablet.node("sample").bounding_box()
-    fingers.move([(480, 300), (560, 300)], [(440, 300), (600, 300)])
+    fingers.move([(300, 120), (380, 120)], [(260, 120), (420, 120)])
     wider = tablet.node("sample").bounding_box()
     assert width is not None
     assert wider is not None
