@@ -85,8 +85,8 @@ def _config(header: Header) -> dict[str, Any]:
     width = next((header.shape(name)[1] for name in names if re.fullmatch(query, name)), None)
     if width is None:
         raise ModelError(
-            f"{header.path}: is a ControlNet without attention, whose file does not tell what it is for. Open the folder "
-            "that it came in, with its config.json"
+            f"{header.path}: is a ControlNet without attention, whose file does not tell what it is for. Open "
+            "the folder that it came in, with its config.json"
         )
     name = "sdxl" if labelled in names else "sd21" if width == 1024 else "sd15"
     unet = shipped(name, "unet")
