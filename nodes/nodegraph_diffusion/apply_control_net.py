@@ -8,17 +8,15 @@ from typing import Annotated
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
 
-from .checkpoint import Checkpoint, find, list_files, list_parts
+from .checkpoint import Checkpoint
 from .checkpoint.controls import open_control
-from .control_files import ControlFiles, says
+from .control_files import ControlFiles
 from .families import FAMILIES
 from .handles import Model, Vae
 from .params import Hold, Unit
 from .values import ControlHint, Floats, Image
 
-CONTROL_NETS = ControlFiles(
-    open_control, says, find, lambda folders: [*list_files(folders), *list_parts(folders)], what="ControlNet"
-)
+CONTROL_NETS = ControlFiles(open_control, what="ControlNet")
 
 
 @node(version=1, lane="gpu", category="model")

@@ -8,16 +8,13 @@ from typing import Annotated
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, choices, node
 
-from .checkpoint import find, list_files, list_parts
 from .checkpoint.t2i_adapters import open_t2i_adapter
-from .control_files import ControlFiles, says
+from .control_files import ControlFiles
 from .handles import Model
 from .params import Hold, Unit
 from .values import ControlHint, Image
 
-T2I_ADAPTERS = ControlFiles(
-    open_t2i_adapter, says, find, lambda folders: [*list_files(folders), *list_parts(folders)], what="T2I-Adapter"
-)
+T2I_ADAPTERS = ControlFiles(open_t2i_adapter, what="T2I-Adapter")
 
 
 @node(version=1, title="Apply T2I-Adapter", lane="io", category="model")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from nodegraph import Known
 
 from .adapter_files import AdapterFiles
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, find, list_networks
 from .families import FAMILIES
 
 
@@ -25,6 +27,9 @@ class ControlFiles(AdapterFiles[Checkpoint]):
     """
 
     what: str
+    says: Callable[[Checkpoint], str] = says
+    find: Callable[[str, Sequence[Path]], Path] = find
+    names: Callable[[Sequence[Path]], Sequence[str]] = list_networks
 
     def unlike(self, found: Checkpoint, title: str) -> str:
         """Why it does not go with the family called `title`."""

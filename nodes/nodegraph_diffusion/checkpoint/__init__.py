@@ -33,6 +33,7 @@ __all__ = [
     "find_file",
     "list_files",
     "list_models",
+    "list_networks",
     "list_parts",
     "open_model",
     "with_text_encoders",
@@ -158,6 +159,11 @@ def list_parts(folders: Sequence[Path]) -> list[str]:
     ]
 
 
+def list_networks(folders: Sequence[Path]) -> list[str]:
+    """What may be one component: files, and folders with its configuration."""
+    return [*list_files(folders), *list_parts(folders)]
+
+
 def find(source: str, folders: Sequence[Path]) -> Path:
     """The file, or the folder with the configuration of one component, that `source` names.
 
@@ -167,16 +173,16 @@ def find(source: str, folders: Sequence[Path]) -> Path:
     given = Path(source).expanduser()
     tried = [given] if given.is_absolute() else [base / given for base in folders]
     folder = next((path for path in tried if (path / "config.json").is_file()), None)
-    return Path(os.path.abspath(folder)) if folder else find_file(source, folders)
+    return Path(os.path.abspath(folder)) if folder else find_file(source, folders, list_networks)
 
 
-def find_file(source: str, folders: Sequence[Path]) -> Path:
+def find_file(source: str, folders: Sequence[Path], known: Callable[[Sequence[Path]], list[str]] = list_files) -> Path:
     """The `.safetensors` file that `source` names: an absolute path, or one relative to a folder of models.
 
     Raises:
         ModelError: There is no such file.
     """
-    path = _find(source, folders, list_files)
+    path = _find(source, folders, known)
     if path.is_dir():
         raise ModelError(f"{path}: needed a .safetensors file, got a folder. Name the file in it")
     if path.suffix.lower() == ".gguf":
@@ -210,8 +216,12 @@ def _find(source: str, folders: Sequence[Path], known: Callable[[Sequence[Path]]
     if path is None:
         import difflib
 
-        near = difflib.get_close_matches(source, known(folders), 3, 0.5)
-        hint = f"The nearest are {', '.join(map(repr, near))}" if near else f"{DEMO!r} is always there"
+        names = known(folders)
+        near = difflib.get_close_matches(source, names, 3, 0.5)
+        if near:
+            hint = f"The nearest are {', '.join(map(repr, near))}"
+        else:
+            hint = f"{DEMO!r} is always there" if DEMO in names else "Put it there, or give the path of a file"
         where = ", ".join(map(str, [given.parent] if given.is_absolute() else folders)) or "no folder"
         raise ModelError(f"no model {source!r}: looked in {where}. {hint}")
     path = Path(os.path.abspath(path))

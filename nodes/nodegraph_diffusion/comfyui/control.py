@@ -11,11 +11,11 @@ from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, Widget, choices, node
 
-from ..apply_control_net import CONTROL_NETS, hint_of
+from ..apply_control_net import hint_of
 from ..checkpoint import Checkpoint
 from ..checkpoint.controls import open_control
 from ..checkpoint.t2i_adapters import T2I, is_t2i_adapter, open_t2i_adapter
-from ..control_files import ControlFiles, says
+from ..control_files import ControlFiles
 from ..handles import Model, Vae
 from ..params import Unit
 from ..values import Conditioning, ControlHint, Image
@@ -31,7 +31,7 @@ def _open(path: Path) -> Checkpoint:
     return open_t2i_adapter(path) if adapter else open_control(path)
 
 
-HELD = ControlFiles(_open, says, CONTROL_NETS.find, CONTROL_NETS.names, what="ControlNet")
+HELD = ControlFiles(_open, what="ControlNet")
 
 
 @dataclass(frozen=True, slots=True)
