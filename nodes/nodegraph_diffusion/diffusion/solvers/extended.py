@@ -14,11 +14,8 @@ POINTS = 200
 """At which the integrals of a step are summed."""
 
 
-def er_sde(
-    denoise: Denoise, schedule: Schedule, state: State, noise: Noise, s_noise: float = 1.0, stages: int = 3
-) -> State:
-    """ER-SDE-Solver with the noise scale `s (exp(s^0.3) + 10)`, by a line (two stages) or a parabola (three) through
-    the last estimates."""
+def er_sde(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
+    """ER-SDE-Solver-3 with the noise scale `s (exp(s^0.3) + 10)`, by a parabola through the last estimates."""
     i, sigmas = state.step, schedule.sigmas
     sigma, target = sigmas[i], sigmas[i + 1]
     x0 = denoise(state.x, schedule.point(i))
@@ -27,19 +24,19 @@ def er_sde(
     ratio = float(_scale(target) / _scale(sigma))
     x = state.x * ratio + x0 * (1 - ratio)
     history = [x0]
-    if state.history and stages > 1:
+    if state.history:
         step = (sigma - target) / POINTS
         places = target + np.arange(POINTS) * step
         weights = step / _scale(places)
         slope = (x0 - state.history[0]) / (sigma - sigmas[i - 1])
         x = x.add_(slope, alpha=float(target - sigma + weights.sum() * _scale(target)))
         history.append(slope)
-        if len(state.history) > 1 and stages > 2:
+        if len(state.history) > 1:
             bend = (slope - state.history[1]) / ((sigma - sigmas[i - 2]) / 2)
             area = (places - sigma) @ weights
             x = x.add_(bend, alpha=float((target - sigma) ** 2 / 2 + area * _scale(target)))
     added = math.sqrt(max(0.0, target**2 - (sigma * ratio) ** 2))
-    return state.next(x.add_(noise(i, sigma, target), alpha=added * s_noise), x0, tuple(history))
+    return state.next(x.add_(noise(i, sigma, target), alpha=added), x0, tuple(history))
 
 
 def _scale(sigma: np.typing.ArrayLike) -> np.typing.NDArray[np.float64]:
