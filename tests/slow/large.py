@@ -1,4 +1,4 @@
-"""A picture of 4096 x 4096 pixels by tiled diffusion on the demo model, within 6 GB of memory: `make slow`."""
+"""A picture of 4096 x 4096 pixels by tiled diffusion on the demo model, within 6 GiB of memory: `make slow`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> int:
         with Pillow.open(file) as made:
             size = made.size
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"{size[0]} x {size[1]} pixels in {time.perf_counter() - began:.0f} s, at most {peak / 2**30:.2f} GB")
+    print(f"{size[0]} x {size[1]} pixels in {time.perf_counter() - began:.0f} s, at most {peak / 2**30:.2f} GiB")
     return 0 if size == (SIDE, SIDE) and peak < MOST else 1
 
 
