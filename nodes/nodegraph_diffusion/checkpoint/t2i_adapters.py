@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .controls import checkpoint_of, component_of
+from .controls import CONFIG, checkpoint_of, component_of
+from .folder import read_json
 from .header import Header, ModelError, digest, read_header
 from .value import Checkpoint, Component
 
@@ -44,7 +45,9 @@ def open_t2i_adapter(path: Path) -> Checkpoint:
 
 
 def is_t2i_adapter(path: Path) -> bool:
-    """Whether the file at `path` has a T2I-Adapter's names. Raises `ModelError` where it cannot be read."""
+    """Whether the folder or file at `path` holds a T2I-Adapter. Raises `ModelError` where it cannot be read."""
+    if path.is_dir():
+        return read_json(path / CONFIG, "Name the folder of a network, which has one").get("_class_name") == T2I
     names = read_header(path).tensors
     return any(name.removeprefix(OWN).startswith("body.0.") for name in names)
 

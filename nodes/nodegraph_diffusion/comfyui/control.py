@@ -14,7 +14,7 @@ from nodegraph import Choices, Context, Facts, Folders, Known, Widget, choices, 
 from ..apply_control_net import hint_of
 from ..checkpoint import Checkpoint
 from ..checkpoint.controls import open_control
-from ..checkpoint.t2i_adapters import T2I, is_t2i_adapter, open_t2i_adapter
+from ..checkpoint.t2i_adapters import is_t2i_adapter, open_t2i_adapter
 from ..control_files import ControlFiles
 from ..handles import Model, Vae
 from ..params import Unit
@@ -26,9 +26,7 @@ Source = Annotated[str, Choices("controls")]
 
 
 def _open(path: Path) -> Checkpoint:
-    folder = path / "config.json"
-    adapter = f'"{T2I}"' in folder.read_text(encoding="utf-8") if folder.is_file() else is_t2i_adapter(path)
-    return open_t2i_adapter(path) if adapter else open_control(path)
+    return open_t2i_adapter(path) if is_t2i_adapter(path) else open_control(path)
 
 
 HELD = ControlFiles(_open, what="ControlNet")

@@ -13,6 +13,7 @@ from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget
 from ..apply_gligen import GLIGENS, NO_GLIGEN
 from ..checkpoint.gligen import Gligen
 from ..encode_prompt import phrase
+from ..families import FAMILIES
 from ..handles import TextEncoder
 from ..params import Text
 from ..values import Conditioning, Ground
@@ -78,6 +79,6 @@ def _loaded(known: Known) -> Mapping[str, Facts]:
 def _boxed(known: Known) -> Mapping[str, Facts]:
     known.agree("prompt", "conditioning_to", "clip", hint="encode both with the text encoder of one model")
     family = known["clip"].get("family")
-    if family not in (None, "sd1"):
-        known.refuse("clip", NO_GLIGEN.format(family, "take this node away"))
+    if family in FAMILIES and family != "sd1":
+        known.refuse("clip", NO_GLIGEN.format(FAMILIES[str(family)].title, "take this node away"))
     return {"conditioning": known["conditioning_to"]}
