@@ -43,14 +43,16 @@ class Pack:
     @classmethod
     def from_file(cls, path: Path) -> Pack:
         """Read a pack from a Python file; its name is the file's. Runs the file: it is code that you trust."""
-        spec = importlib.util.spec_from_file_location(path.stem, path)
+        # Not the file's own name, which may be that of a module: a pack `queue.py` must not take queue's place.
+        name = f"nodegraph.packs.{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
         if not path.is_file() or spec is None or spec.loader is None:
             raise FileNotFoundError(f"pack {str(path)!r}: needs a Python file, and there is none; check the path")
         module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
+        sys.modules[name] = module  # Where dataclasses and pickle look for it.
         spec.loader.exec_module(module)
         nodes, coercions, choices = _collect(vars(module).values())
-        return cls(path.stem, tuple(n for n in nodes if n.fn.__module__ == path.stem), coercions, choices)
+        return cls(path.stem, tuple(n for n in nodes if n.fn.__module__ == name), coercions, choices)
 
 
 def _collect(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, cast
@@ -165,6 +167,19 @@ def test_packs_and_registry(tmp_path: Path) -> None:
         Registry(Pack("", (toy.add,)), Pack("", (node(version=1)(toy.add.fn),)))
     with pytest.raises(FileNotFoundError, match="check the path"):
         Pack.from_file(tmp_path / "none.py")
+
+
+def test_a_pack_does_not_take_a_modules_place(tmp_path: Path) -> None:
+    file = tmp_path / "colorsys.py"
+    file.write_text(
+        "from dataclasses import dataclass\nfrom nodegraph import node\n\n@dataclass(frozen=True)\nclass Tone:\n"
+        "    hue: float\n\n@node(version=1)\ndef tone(hue: float) -> Tone:\n    '''Tone.'''\n    return Tone(hue)\n"
+    )
+    (made,) = Pack.from_file(file).nodes
+    assert made.category == "colorsys"
+    value = made.fn(0.5)
+    assert pickle.loads(pickle.dumps(value)) == value
+    assert importlib.import_module("colorsys").rgb_to_hsv(1, 0, 0) == (0, 1, 1)
 
 
 def test_nearest_name() -> None:

@@ -187,8 +187,9 @@ def test_as_a_process_it_is_quick_and_without_torch(folder: Path, tmp_path: Path
     assert {f"{p['node']}.{p['port']}" for p in json.loads(text)["problems"]} == ports
     status, *timing = rest.split()
     assert (status, timing[1:]) == ("1", [])
-    # Seconds of the processor, of which there are faster and slower ones: about four times what two libraries take.
-    assert min(float(said.split()[-1]) for said in runs) < 6 * min(yardstick)
+    # Seconds of the processor, of which there are faster and slower ones: about four times what two libraries take,
+    # and six beside other work.
+    assert min(float(said.split()[-1]) for said in runs) < 12 * min(yardstick)
 
 
 def test_what_is_known_is_shown(made: Engine, folder: Path) -> None:

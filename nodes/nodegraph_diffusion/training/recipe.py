@@ -120,9 +120,5 @@ class Recipe:
 
 DEMO: Final = Recipe()
 
-TUNED: Final = Recipe(
-    denoiser=DenoiserRecipe(
-        examples=30_000, batch=48, steps=2_600, learning_rate=0.003, adam_rate=5e-4, decay_from=0.4, average=0.998
-    ),
-)
+TUNED: Final = Recipe(objects=212, denoiser=DenoiserRecipe(steps=2200))
 """How a trained model is gone on with. Of the pictures' size and the networks' shapes the model itself tells."""
