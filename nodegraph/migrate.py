@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .garbage import collector_paused
 from .pack import Registry
 from .problems import InvalidWorkflow, Problem
 from .workflow import FORMAT, RECEIPT, Workflow
@@ -41,6 +42,7 @@ def load_workflow(path: Path, registry: Registry) -> Workflow:
     return read_workflow(raw, registry)
 
 
+@collector_paused()
 def read_workflow(raw: Any, registry: Registry) -> Workflow:
     """Bring a document's plain values up to date and check their shape. Raises `InvalidWorkflow`."""
     try:
