@@ -217,7 +217,7 @@ class Run:
     def _expect(self, call: Call) -> list[Ticket]:
         """Make `call` wait for its eager inputs, which are wanted already; a ticket if it need not wait."""
         state = self._state(call.id)
-        state.held = call.sources
+        state.held = tuple(call.sources)
         for id in state.held:
             self._state(id).uses += 1
         for id in set(self._eager(call)):
