@@ -80,9 +80,9 @@ def test_run_json_prints_events(cli: Cli) -> None:
 
 
 def test_targets_choose_what_runs(cli: Cli) -> None:
-    done = cli("run", cli.write({**SAVED, "else": step("absent/Thing@1")}), "--targets", "prompt", "--json")
+    done = cli("run", cli.write({**SAVED, "aside": step("Unknown@1")}), "--targets", "prompt", "--json")
     warned, *events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (warned["event"], warned["node"]) == ("Warned", "else")
+    assert (warned["event"], warned["node"]) == ("Warned", "aside")
     assert {e["node"] for e in events} == {"model", "prompt"}
 
 

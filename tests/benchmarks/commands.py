@@ -37,6 +37,7 @@ def main() -> None:
         large = Path(folder, "thirty.json")
         large.write_text(json.dumps(thirty_nodes()))
         environment = os.environ | {"NODEGRAPH_CACHE": str(Path(folder, "cache"))}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every start compiles our modules
         txt2img = str(ROOT / "workflows" / "txt2img.json")
         commands = {
             "check, 30 nodes": ["check", str(large)],

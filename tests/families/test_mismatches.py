@@ -171,6 +171,7 @@ def test_as_a_process_it_is_quick_and_without_torch(folder: Path, tmp_path: Path
     )
     arguments = ["check", str(tmp_path / "document.json"), "--models", str(folder), "--json", "--no-cache"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every start compiles our modules, and not the libraries'
     libraries = "import time; start = time.process_time(); import numpy, pydantic; print(time.process_time() - start)"
 
     def ran(*command: str) -> str:
@@ -187,9 +188,8 @@ def test_as_a_process_it_is_quick_and_without_torch(folder: Path, tmp_path: Path
     assert {f"{p['node']}.{p['port']}" for p in json.loads(text)["problems"]} == ports
     status, *timing = rest.split()
     assert (status, timing[1:]) == ("1", [])
-    # Seconds of the processor, of which there are faster and slower ones: about four times what two libraries take,
-    # and six beside other work.
-    assert min(float(said.split()[-1]) for said in runs) < 12 * min(yardstick)
+    # Seconds of the processor, of which there are faster and slower ones: about four times what two libraries take.
+    assert min(float(said.split()[-1]) for said in runs) < 8 * min(yardstick)
 
 
 def test_what_is_known_is_shown(made: Engine, folder: Path) -> None:
