@@ -9,8 +9,9 @@ own that makes one picture to warm up and one that is timed, and the four take t
 - `ours`: a document run by the engine;
 - `ours, bfloat16`: the same with `dtype` "bfloat16", where the processor has the instructions (else it takes hours).
 
-Printed are seconds and peak memory (GiB), and for each round's pairs the ratios that matter: what engine and loop add
-under equal process settings, and what our settings save. The last column says how far the bytes are from the
+Printed are seconds and peak memory (GiB), and for each round's pairs the ratios that matter (of seconds, and of the
+processors' time, which other work disturbs less): what engine and loop add under equal process settings, and what our
+settings save. The last column says how far the bytes are from the
 pipeline's: the largest difference of a channel, and the mean.
 """
 
@@ -104,11 +105,11 @@ def measure(who: str, path: Path, size: int, steps: int, picture: Path) -> dict[
     ours = who.startswith("ours")
     make = by_us(path, size, "bfloat16" if "bfloat16" in who else "float32") if ours else by_pipeline(path, size)
     make(1)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     made = make(steps)
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     np.save(picture, made)
-    return {"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    return {"seconds": seconds, "cpu": cpu, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
 
 
 def main() -> None:
@@ -150,9 +151,9 @@ def compare(options: argparse.Namespace, size: int, pictures: dict[str, Path]) -
     for ours, theirs in (("ours", "pipeline, tuned"), ("ours", "pipeline"), ("ours, bfloat16", "pipeline")):
         if ours not in results:
             continue
-        pairs = zip(results[ours], results[theirs], strict=True)
-        ratio = statistics.median(one["seconds"] / other["seconds"] for one, other in pairs)
-        print(f"{size:4} {ours} / {theirs}: {ratio:.3f}", flush=True)
+        pairs = list(zip(results[ours], results[theirs], strict=True))
+        ratio, of_cpu = (statistics.median(a[what] / b[what] for a, b in pairs) for what in ("seconds", "cpu"))
+        print(f"{size:4} {ours} / {theirs}: {ratio:.3f}, of processor time {of_cpu:.3f}", flush=True)
 
 
 if __name__ == "__main__":
