@@ -134,6 +134,7 @@ def main() -> None:
 
 def compare(options: argparse.Namespace, size: int, pictures: dict[str, Path]) -> None:
     import numpy as np
+
     from nodegraph_diffusion.training.denoiser import computes_bfloat16
 
     results: dict[str, list[dict[str, float]]] = {who: [] for who in (WHO if computes_bfloat16() else WHO[:-1])}
