@@ -14,6 +14,7 @@ from nodegraph import Engine, Folders, Pack, Registry
 from nodegraph.cli import parser
 from nodegraph.cli.setup import assignments
 from nodegraph.reference import markdown
+from nodegraph_diffusion import pack
 from nodegraph_diffusion.values import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -87,3 +88,10 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_every_node_of_the_standard_pack_has_a_german_name() -> None:
+    table = (DOCS.parent / "web" / "src" / "text" / "de.nodes.ts").read_text()
+    nodes, categories = (set(re.findall(r'^  "?([\w ]+?)"?: "', part, re.M)) for part in table.split("};")[:2])
+    assert nodes == {node.name for node in pack.nodes}
+    assert categories == {node.category for node in pack.nodes} | {"subgraphs"}
