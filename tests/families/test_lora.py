@@ -369,7 +369,8 @@ def test_oft_turns_the_rows_of_a_layer(made: Engine, folder: Path) -> None:
         if seed % 2:
             state[f"{at}.alpha"] = torch.tensor(0.2 / rows)
             skew = skew * 0.2 / skew.norm()
-        turn = torch.block_diag(*((torch.eye(4) + each) @ torch.linalg.inv(torch.eye(4) - each) for each in skew))
+        parts = [(torch.eye(4) + each) @ torch.linalg.inv(torch.eye(4) - each) for each in skew]
+        turn = torch.block_diag(*parts)  # type: ignore[no-untyped-call]
         turned = (turn @ weight.flatten(1)).reshape(weight.shape)
         torch.testing.assert_close(turned.flatten(1).norm(), weight.flatten(1).norm())
         if seed == 0:

@@ -290,7 +290,7 @@ def _turns(lora: str, layers: Sequence[nn.Module], names: Sequence[str], change:
 def _turned(turns: Tensor, stretch: Tensor | None) -> Add:
     def add(layer: nn.Module, x: Tensor) -> Tensor:
         channels = 1 if isinstance(layer, nn.Conv2d) else -1
-        given = layer.forward(x).movedim(channels, -1)  # without what other hooks add
+        given: Tensor = layer.forward(x).movedim(channels, -1)  # without what other hooks add
         if layer.bias is not None:
             given = given - layer.bias
         cells = given.unflatten(-1, (-1, turns.shape[1]))
