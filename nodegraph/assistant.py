@@ -16,6 +16,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
+from . import __version__
 from .client import ENDED, Client, ServerError, Unreachable
 
 SHOWN = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}
@@ -56,19 +57,30 @@ async def call(client: Client, name: str, inputs: Mapping[str, Any], report: Rep
 
 
 async def _followed(client: Client, job: dict[str, Any], report: Report) -> dict[str, Any]:
+    told = -1.0
     try:
         while True:
             found = await asyncio.to_thread(client.job, job["id"])
             nodes = found["nodes"]
             running = ", ".join(id for id, node in nodes.items() if node["state"] == "running")
-            settled = sum(node["state"] != "running" for node in nodes.values())
-            await report(settled, len(found["document"]["nodes"]), running or found["state"])
+            total = max(len(found["document"]["nodes"]), len(nodes))
+            done = total if found["state"] == "done" else sum(map(_share, nodes.values()))
+            if done > told:  # the protocol wants progress that grows
+                told = done
+                await report(done, total, running or found["state"])
             if found["state"] in ENDED:
                 return found
             await asyncio.sleep(PACE)
     except asyncio.CancelledError:
         await asyncio.shield(asyncio.to_thread(client.cancel, job["id"]))
         raise
+
+
+def _share(node: Mapping[str, Any]) -> float:
+    """How much of a node is done, from 0 to 1."""
+    if node["state"] != "running":
+        return 1.0
+    return float(node["step"] / node["total"]) if node["total"] else 0.0
 
 
 def _content(client: Client, job: Mapping[str, Any]) -> list[types.ContentBlock]:
@@ -103,7 +115,7 @@ def make_server(client: Client) -> Server[Any]:
 
         return await call(client, params.name, params.arguments or {}, report)
 
-    return Server("nodegraph", on_list_tools=list_tools, on_call_tool=call_tool)
+    return Server("nodegraph", version=__version__, on_list_tools=list_tools, on_call_tool=call_tool)
 
 
 async def serve(client: Client) -> None:

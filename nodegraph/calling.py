@@ -74,7 +74,8 @@ def apply(call: Call, kwargs: dict[str, Any]) -> Outputs:
     lengths = {name: len(kwargs[name]) for name in mapped}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-        raise ValueError(f"the lists it runs over need equal lengths, but {listed}; make them equal")
+        other = next(name for name, n in lengths.items() if n != lengths[mapped[0]])
+        raise NodeError(f"the lists it runs over need equal lengths, but {listed}; make them equal", other)
     rows = zip(*(kwargs[name] for name in mapped), strict=True)
     items = [_apply(call, kwargs | dict(zip(mapped, row, strict=True)), i) for i, row in enumerate(rows)]
     return {port: [item[port] for item in items] for port in call.outputs}

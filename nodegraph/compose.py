@@ -23,12 +23,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from .context import Folders
-from .expand import FlatStep
 from .node import Node, snake
 from .pack import Registry
 from .plan import Check
 from .problems import InvalidWorkflow, Problem
-from .workflow import Ref, Workflow
+from .workflow import Ref, Step, Workflow
 
 T = TypeVar("T")
 _RECORDING: ContextVar[compose | None] = ContextVar("recording", default=None)
@@ -65,7 +64,7 @@ class compose:
     def __init__(self, name: str = "", registry: Registry | None = None, folders: Folders | None = None) -> None:
         self.name = name
         self.registry = registry if registry is not None else Registry.installed()
-        self._steps: dict[str, FlatStep] = {}
+        self._steps: dict[str, Step] = {}
         self._problems: list[Problem] = []
         self._check = Check(self.registry.coercions, folders or Folders(), self._steps, self._problems)
         self._inputs: dict[str, dict[str, Any]] = {}
@@ -102,12 +101,9 @@ class compose:
     @property
     def workflow(self) -> Workflow:
         """The document recorded so far."""
-        nodes = {
-            id: {"type": step.type, "inputs": {k: _document(v) for k, v in step.inputs.items()}}
-            for id, step in self._steps.items()
-        }
+        nodes = {id: {"type": step.type, "inputs": step.inputs} for id, step in self._steps.items()}
         inputs = {name: exposed for name, exposed in self._inputs.items() if exposed["to"]}
-        outputs = {name: {"$from": f"{h.node}.{h.port}"} for name, h in self._outputs.items()}
+        outputs = {name: Ref(h.node, h.port) for name, h in self._outputs.items()}
         return Workflow.model_validate({"name": self.name, "nodes": nodes, "inputs": inputs, "outputs": outputs})
 
     def record(self, node: Node[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -127,7 +123,7 @@ class compose:
             elif port.type.literal and not port.required and port.default is not None:
                 inputs[name] = _plain(port.default)  # saved, so that a changed default does not change this document
         inputs |= {name: self._argument("", v) for name, v in given.items() if name not in node.inputs}
-        step = FlatStep(f"{type_id}@{node.version}", {k: v for k, v in inputs.items() if v is not None})
+        step = Step(f"{type_id}@{node.version}", {k: v for k, v in inputs.items() if v is not None})
         self._steps[step_id] = step
         self._check.call(step_id, node, step, len(self._steps))
         if self._problems:
@@ -159,11 +155,3 @@ class compose:
 
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
-
-
-def _document(value: Any) -> Any:
-    if type(value) is Ref:
-        return {"$from": f"{value.node}.{value.port}"}
-    if type(value) is tuple:
-        return [_document(v) for v in value]
-    return value

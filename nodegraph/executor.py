@@ -22,6 +22,7 @@ from .calling import RunContext, describe, named, persist
 from .codec import Unencodable
 from .context import Cancelled, Folders, Lazy
 from .events import Cached, Event, Failed, Finished, Skipped, Started, Warned
+from .garbage import collector_paused
 from .lanes import Lanes, Ticket
 from .plan import Call, Edge, Plan
 from .pool import Pool
@@ -117,7 +118,7 @@ class Run:
         self._stream: Stream[Event] = Stream()
         self._emit = self._stream.put
         self._async: set[asyncio.Task[None]] = set()
-        with self._lock:
+        with collector_paused(), self._lock:
             for target in plan.targets:
                 self._state(target).uses += 1
             tickets = self._want(plan.targets)
@@ -216,7 +217,7 @@ class Run:
     def _expect(self, call: Call) -> list[Ticket]:
         """Make `call` wait for its eager inputs, which are wanted already; a ticket if it need not wait."""
         state = self._state(call.id)
-        state.held = call.sources
+        state.held = tuple(call.sources)
         for id in state.held:
             self._state(id).uses += 1
         for id in set(self._eager(call)):

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from .pack import closest, nearest
 from .problems import InvalidWorkflow, Problem
 from .workflow import Graph, Mode, Ref, Step, Workflow
-
-
-class FlatStep(NamedTuple):
-    """A node to run. `inputs` holds literals, `Ref`s, and tuples of `Ref`s."""
-
-    type: str
-    inputs: Mapping[str, Any]
-    mode: Mode = "run"
 
 
 class Still(NamedTuple):
@@ -31,7 +23,7 @@ class Still(NamedTuple):
 class Flat:
     """A document without definitions. Ids inside them read `instance/node`. A bypassed instance stays one step."""
 
-    steps: dict[str, FlatStep] = field(default_factory=dict)
+    steps: dict[str, Step] = field(default_factory=dict)
     outputs: dict[str, Ref] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     still: dict[str, Still] = field(default_factory=dict)
@@ -61,7 +53,7 @@ def fill(workflow: Workflow, given: Mapping[str, Any]) -> Workflow:
                 changed.setdefault(node, dict(workflow.nodes[node].inputs))[port] = plain
     if problems:
         raise InvalidWorkflow(problems)
-    nodes = {id: step.with_inputs(changed[id]) if id in changed else step for id, step in workflow.nodes.items()}
+    nodes = {id: replace(step, inputs=changed[id]) if id in changed else step for id, step in workflow.nodes.items()}
     return workflow.model_copy(update={"nodes": nodes})
 
 
@@ -80,11 +72,11 @@ def expand(workflow: Workflow) -> Flat:
     flat = Flat()
     instances: dict[str, Mapping[str, Ref]] = {}
     _expand(workflow, workflow.definitions, "", {}, (), flat, instances, "run")
-    flat.outputs = {name: Ref(link.node, link.port) for name, link in workflow.outputs.items()}
+    flat.outputs = dict(workflow.outputs)
     if instances:
         for id, step in flat.steps.items():
             inputs = {k: _through(v, instances, flat, id, k) for k, v in step.inputs.items()}
-            flat.steps[id] = step._replace(inputs=inputs)
+            flat.steps[id] = replace(step, inputs=inputs)
         flat.outputs = {k: _through(v, instances, flat, "", None) for k, v in flat.outputs.items()}
     return flat
 
@@ -110,25 +102,22 @@ def _expand(
             elif name in given:
                 filled.setdefault(node, {})[port] = given[name]
     for id, step in graph.nodes.items():
-        inputs = {name: _absolute(value, prefix) for name, value in step.flat.items()} if prefix else step.flat
-        if id in filled:
-            inputs = {**inputs, **filled[id]}
-        mode = "mute" if around == "mute" else step.mode
-        if step.type[0] == "#" and mode != "bypass":
-            _instance(step, f"{prefix}{id}", inputs, definitions, inside, flat, instances, mode)
+        if prefix or id in filled:
+            inputs = {name: _absolute(value, prefix) for name, value in step.inputs.items()} | filled.get(id, {})
+            step = Step(step.type, inputs, "mute" if around == "mute" else step.mode)
+        if step.type[0] == "#" and step.mode != "bypass":
+            _instance(step, f"{prefix}{id}", definitions, inside, flat, instances)
         else:
-            flat.steps[prefix + id] = FlatStep(step.type, inputs, mode)
+            flat.steps[prefix + id] = step
 
 
 def _instance(
     step: Step,
     id: str,
-    inputs: Mapping[str, Any],
     definitions: Mapping[str, Graph],
     inside: tuple[str, ...],
     flat: Flat,
     instances: dict[str, Mapping[str, Ref]],
-    mode: Mode,
 ) -> None:
     name = step.type[1:]
     instances[id] = {}
@@ -141,12 +130,12 @@ def _instance(
         path = " -> ".join(f"#{n}" for n in (*inside[inside.index(name) :], name))
         flat.problems.append(Problem("cycle", id, None, f"a definition contains itself: {path}; break the circle"))
         return
-    for unknown in inputs.keys() - definition.inputs.keys():
+    for unknown in step.inputs.keys() - definition.inputs.keys():
         listed = ", ".join(definition.inputs) or "none"
         message = f"{step.type!r} has no such input{nearest(unknown, definition.inputs)}; it has: {listed}"
         flat.problems.append(Problem("unknown_input", id, unknown, message))
     instances[id] = {n: Ref(f"{id}/{link.node}", link.port) for n, link in definition.outputs.items()}
-    _expand(definition, definitions, f"{id}/", inputs, (*inside, name), flat, instances, mode)
+    _expand(definition, definitions, f"{id}/", step.inputs, (*inside, name), flat, instances, step.mode)
 
 
 def _absolute(value: Any, prefix: str) -> Any:

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .garbage import collector_paused
 from .pack import Registry
-from .problems import InvalidWorkflow, Problem
+from .problems import InvalidWorkflow, Problem, shown
 from .workflow import FORMAT, RECEIPT, Workflow
 
 STEPS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -41,6 +42,7 @@ def load_workflow(path: Path, registry: Registry) -> Workflow:
     return read_workflow(raw, registry)
 
 
+@collector_paused()
 def read_workflow(raw: Any, registry: Registry) -> Workflow:
     """Bring a document's plain values up to date and check their shape. Raises `InvalidWorkflow`."""
     try:
@@ -104,7 +106,9 @@ def _shape(error: Any) -> Problem:
     node = str(path[1]) if len(path) > 1 and path[0] == "nodes" else ""
     port = str(path[3]) if node and len(path) > 3 and path[2] == "inputs" else None
     rest = ".".join(map(str, path[4 if port else 2 if node else 0 :]))
-    given = repr(error.get("input"))
-    given = given if len(given) <= 80 else given[:77] + "..."
     text = error["msg"][0].lower() + error["msg"][1:]
-    return Problem("bad_document", node, port, f"{rest + ': ' if rest else ''}{text}, given {given}")
+    if error["type"] == "unexpected_keyword_argument":
+        text = "extra inputs are not permitted"
+    return Problem(
+        "bad_document", node, port, f"{rest + ': ' if rest else ''}{text}, given {shown(error.get('input'))}"
+    )

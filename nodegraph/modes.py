@@ -7,14 +7,15 @@ nothing runs, nor of what cannot do without it; an optional input that it fed is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from .expand import Flat, FlatStep, Still, expand
+from .expand import Flat, Still, expand
 from .pack import Registry
 from .ports import port as port_behind
 from .problems import Problem
 from .types import PortType
-from .workflow import Graph, Ref, Workflow
+from .workflow import Graph, Ref, Step, Workflow
 
 
 class Gone(NamedTuple):
@@ -37,7 +38,7 @@ def _settle(flat: Flat, definitions: Mapping[str, Graph], registry: Registry) ->
     steps = {id: step for id, step in flat.steps.items() if step.mode != "bypass"}
     for id, step in steps.items():
         inputs = {name: past.value(id, name, value) for name, value in step.inputs.items()}
-        steps[id] = step._replace(inputs={name: v for name, v in inputs.items() if type(v) is not Gone})
+        steps[id] = replace(step, inputs={name: v for name, v in inputs.items() if type(v) is not Gone})
     outputs = {name: past.through(ref) for name, ref in flat.outputs.items()}
     flat.outputs = {name: ref for name, ref in outputs.items() if type(ref) is Ref}
     flat.still = {id: Still(step.type, "is bypassed") for id, step in flat.steps.items() if step.mode == "bypass"}
@@ -105,7 +106,7 @@ class Past:
                 return value
         return Gone(ref.node, str(out))
 
-    def _names(self, step: FlatStep) -> list[str]:
+    def _names(self, step: Step) -> list[str]:
         if step.type[0] == "#":
             definition = self.definitions.get(step.type[1:])
             return list(definition.inputs) if definition else []
@@ -156,7 +157,7 @@ def _mute(flat: Flat, registry: Registry) -> None:
     flat.outputs = {name: ref for name, ref in flat.outputs.items() if ref.node not in flat.still}
 
 
-def _without(step: FlatStep, gone: str, registry: Registry) -> FlatStep | None:
+def _without(step: Step, gone: str, registry: Registry) -> Step | None:
     """`step` without what `gone` fed it; None where it cannot do without."""
     node = registry.get(step.type.partition("@")[0])
     inputs: dict[str, Any] = {}
@@ -170,4 +171,4 @@ def _without(step: FlatStep, gone: str, registry: Registry) -> FlatStep | None:
             inputs[name] = left
         elif node is None or name not in node.inputs or node.inputs[name].required:
             return None
-    return step._replace(inputs=inputs)
+    return replace(step, inputs=inputs)

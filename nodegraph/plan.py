@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from .context import Folders, NodeError
-from .expand import Flat, FlatStep, Still
+from .expand import Flat, Still
 from .facts import NONE, Facts, Known
 from .garbage import collector_paused
 from .modes import flatten
@@ -19,7 +19,7 @@ from .node import Input, Node
 from .pack import Registry, nearest
 from .problems import InvalidWorkflow, Problem
 from .types import SAME, Coercions, Fit, PortType
-from .workflow import FOREIGN, Ref, Workflow
+from .workflow import FOREIGN, Ref, Step, Workflow
 
 NO_FACTS: Mapping[str, Facts] = {}
 
@@ -128,7 +128,7 @@ def compile_flat(
     return Plan(calls, tuple(wanted), flat.outputs, tuple(problems), flat.still)
 
 
-def _resolve(id: str, step: FlatStep, registry: Registry, problems: list[Problem]) -> Node[..., Any] | None:
+def _resolve(id: str, step: Step, registry: Registry, problems: list[Problem]) -> Node[..., Any] | None:
     type_id, _, version = step.type.partition("@")
     found = registry.get(type_id)
     if found is None:
@@ -153,7 +153,7 @@ def _resolve(id: str, step: FlatStep, registry: Registry, problems: list[Problem
     return found
 
 
-def _dependencies(steps: Mapping[str, FlatStep]) -> dict[str, list[str]]:
+def _dependencies(steps: Mapping[str, Step]) -> dict[str, list[str]]:
     """The nodes that feed each node. Names that are no node's are left out."""
     deps: dict[str, list[str]] = {}
     for id, step in steps.items():
@@ -235,7 +235,7 @@ def _order(
     return order, needed
 
 
-def _known_ports(ref: Ref, steps: Mapping[str, FlatStep], calls: Mapping[str, Call]) -> str:
+def _known_ports(ref: Ref, steps: Mapping[str, Step], calls: Mapping[str, Call]) -> str:
     if ref.node not in steps:
         return nearest(ref.node, steps)
     if ref.node in calls:
@@ -248,13 +248,13 @@ class Check:
     """Checks calls in topological order, since what a node gives depends on what it is fed."""
 
     def __init__(
-        self, coercions: Coercions, folders: Folders, steps: Mapping[str, FlatStep], problems: list[Problem]
+        self, coercions: Coercions, folders: Folders, steps: Mapping[str, Step], problems: list[Problem]
     ) -> None:
         self.coercions, self.folders, self.steps, self.problems = coercions, folders, steps, problems
         self.calls: dict[str, Call] = {}
         self._outputs: dict[str, Mapping[str, PortType]] = {}
 
-    def call(self, id: str, node: Node[..., Any], step: FlatStep, rank: int) -> None:
+    def call(self, id: str, node: Node[..., Any], step: Step, rank: int) -> None:
         known, given, ports = len(self.problems), step.inputs, node.inputs
         literals: dict[str, Any] = {}
         edges: dict[str, tuple[Edge, ...]] = {}

@@ -8,16 +8,16 @@ pictures' own workflow like any other node.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain, count
 from typing import Any, TypeVar
 
-from .expand import FlatStep
 from .node import Node
 from .pack import Registry
 from .plan import Plan
 from .problems import InvalidWorkflow, Problem
 from .types import PortType
-from .workflow import Graph, Link, Step, Workflow
+from .workflow import Graph, Ref, Step, Workflow
 
 G = TypeVar("G", bound=Graph)
 
@@ -64,22 +64,22 @@ class Policy:
         made = self._enforce_outputs(self._enforce(workflow), plan)
         return made.model_copy(update={"definitions": definitions})
 
-    def passed(self, step: Step | FlatStep) -> bool:
+    def passed(self, step: Step) -> bool:
         """Whether pictures that a node gives have passed the rule: it is the rule's node, set as the rule says."""
         settings = {name: value for name, value in step.inputs.items() if name != self.port}
         return step.type == self.type and step.mode == "run" and settings == self.settings
 
     def _enforce(self, graph: G) -> G:
         nodes, exposed = dict(graph.nodes), dict(graph.inputs)
-        places: dict[str, str] = {}
+        places: dict[Ref, str] = {}
 
-        def through(link: Link) -> Link:
+        def through(link: Ref) -> Ref:
             """The picture that `link` takes, behind the rule's node."""
             if self._passed(nodes, link.node):
                 return link
-            if link.source not in places:
-                places[link.source] = self._put(nodes, link.node, {self.port: link})
-            return self._behind(places[link.source])
+            if link not in places:
+                places[link] = self._put(nodes, link.node, {self.port: link})
+            return self._behind(places[link])
 
         for id, step in graph.nodes.items():
             node = self._node(step.type)
@@ -88,7 +88,7 @@ class Policy:
             inputs = dict(step.inputs)
             for name in self._pictures(node):
                 value = inputs.get(name)
-                if isinstance(value, Link):
+                if isinstance(value, Ref):
                     inputs[name] = through(value)
                 elif isinstance(value, tuple):
                     inputs[name] = tuple(map(through, value))
@@ -98,7 +98,7 @@ class Policy:
                         inputs[name] = self._behind(place)
                         to = tuple(f"{place}.{self.port}" if t == f"{id}.{name}" else t for t in item.to)
                         exposed[opening] = item.model_copy(update={"to": to})
-            nodes[id] = step.with_inputs(inputs)
+            nodes[id] = replace(step, inputs=inputs)
         return graph.model_copy(update={"nodes": nodes, "inputs": exposed})
 
     def _enforce_outputs(self, workflow: Workflow, plan: Plan) -> Workflow:
@@ -115,15 +115,15 @@ class Policy:
     def _passed(self, nodes: Mapping[str, Step], id: str) -> bool:
         return id in nodes and self.passed(nodes[id])
 
-    def _put(self, nodes: dict[str, Step], beside: str, inputs: Mapping[str, Link]) -> str:
+    def _put(self, nodes: dict[str, Step], beside: str, inputs: Mapping[str, Ref]) -> str:
         """Add the rule's node to `nodes`; return its id, which no other has."""
         name = f"checked_{beside}"[:90]
         id = next(id for id in chain((name,), (f"{name}_{i}" for i in count(2))) if id not in nodes)
-        nodes[id] = Step.model_construct(type=self.type, inputs={**inputs, **self.settings})
+        nodes[id] = Step(self.type, {**inputs, **self.settings})
         return id
 
-    def _behind(self, id: str) -> Link:
-        return Link.model_construct(source=f"{id}.{self.port}")
+    def _behind(self, id: str) -> Ref:
+        return Ref(id, self.port)
 
     def _node(self, type: str) -> Node[..., Any] | None:
         return self.registry.get(type.partition("@")[0])

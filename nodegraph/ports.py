@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def value(workflow: Workflow, name: str) -> Any:
     """The literal that an exposed input has in the document, or None."""
     node, _, target = workflow.inputs[name].to[0].partition(".")
     step = workflow.nodes.get(node)
-    return step.flat.get(target) if step else None
+    return step.inputs.get(target) if step else None
 
 
 def target(workflow: Workflow, registry: Registry, name: str) -> Input | None:
@@ -76,7 +77,7 @@ def rebase(workflow: Workflow, registry: Registry, old: Path, new: Path) -> Work
             and (known := port(workflow.definitions, registry, step.type, name))
             and Path in known.type.members
         }
-        return step.with_inputs({**step.inputs, **files}) if files else step
+        return replace(step, inputs={**step.inputs, **files}) if files else step
 
     def graph(item: Graph) -> dict[str, Step]:
         return {id: moved(step) for id, step in item.nodes.items()}

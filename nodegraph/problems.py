@@ -34,6 +34,12 @@ class Problem:
         return asdict(self)
 
 
+def shown(given: Any) -> str:
+    """What was given, as a message can hold it: at most 80 letters."""
+    text = repr(given.decode(errors="replace") if isinstance(given, bytes) else given)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 class InvalidWorkflow(ValueError):
     """A document cannot run. `problems` holds everything that is wrong with it."""
 

@@ -5,10 +5,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import partial
+from sys import intern
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    JsonValue,
+    PlainSerializer,
+    Tag,
+    WrapValidator,
+)  # fmt: skip
+from pydantic_core import CoreSchema
+from typing_extensions import TypedDict
 
 FORMAT: Literal["nodegraph/1"] = "nodegraph/1"
 RECEIPT = "receipt"
@@ -26,43 +40,61 @@ class Strict(BaseModel):
 
 
 class Ref(NamedTuple):
-    """An output of a node, as the compiler sees it."""
+    """A link: an output of a node. `{"$from": "node.port"}` in a document."""
 
     node: str
     port: str
 
 
-class Link(Strict):
-    """`{"$from": "node.port"}`: takes an output of another node."""
-
-    source: str = Field(alias="$from", pattern=PORT)
-
-    @property
-    def node(self) -> str:
-        return self.source.partition(".")[0]
-
-    @property
-    def port(self) -> str:
-        return self.source.partition(".")[2]
+Link = TypedDict("Link", {"$from": Annotated[str, Field(pattern=PORT)]})
+Link.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
 
 
-def _flat(value: Any) -> Any:
-    if isinstance(value, Link):
-        return Ref(*value.source.split("."))
-    return tuple(map(_flat, value)) if isinstance(value, tuple) else value
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Has pydantic read what is annotated with it as another type: the one that it has in a document."""
+
+    type: Any
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler(self.type)
+
+
+def _read(value: Any, read: Callable[[Any], Any]) -> Ref:
+    if type(value) is Ref:
+        return value
+    node, _, port = read(value)["$from"].partition(".")
+    return Ref(intern(node), intern(port))
+
+
+def link(ref: Ref) -> Any:
+    """`ref` as a document has it."""
+    return {"$from": f"{ref.node}.{ref.port}"}
+
+
+Linked = Annotated[Ref, Written(Link), WrapValidator(_read), PlainSerializer(link)]
 
 
 def _kind(value: Any) -> str:
     if isinstance(value, dict):
         return "link" if "$from" in value else "literal"
+    if isinstance(value, Ref):
+        return "link"
     if isinstance(value, list | tuple):
         return "links" if value and all(_kind(v) == "link" for v in value) else "literal"
-    return "link" if isinstance(value, Link) else "literal"
+    return "literal"
 
 
 Value = Annotated[
-    Annotated[Link, Tag("link")] | Annotated[tuple[Link, ...], Tag("links")] | Annotated[JsonValue, Tag("literal")],
-    Discriminator(_kind),
+    Any,
+    Written(
+        Annotated[
+            Annotated[Linked, Tag("link")]
+            | Annotated[tuple[Linked, ...], Tag("links")]
+            | Annotated[JsonValue, Tag("literal")],
+            Discriminator(_kind),
+        ]
+    ),
 ]
 
 
@@ -70,28 +102,26 @@ Mode = Literal["run", "bypass", "mute"]
 """Of a node: runs; passes on what comes in; does not run, nor does what needs it."""
 
 
-class Step(Strict):
-    """One node: its type with version, or `#definition`, its inputs by name, and whether it takes part."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node: its type with version, or `#definition`, its inputs by name, and whether it takes part.
 
-    type: str = Field(pattern=TYPE)
-    inputs: dict[Name, Value] = {}
+    Of the inputs a `Ref` or a tuple of them is links, everything else a literal. What is constructed here is not
+    checked; what is read as a part of a document is.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    type: Annotated[str, Field(pattern=TYPE)]
+    inputs: Mapping[Name, Value] = field(default_factory=dict)
     mode: Mode = "run"
 
-    @cached_property
-    def flat(self) -> dict[str, Any]:
-        """The inputs with links as `Ref`s: what the compiler works on. Read only."""
-        return {name: _flat(value) for name, value in self.inputs.items()}
-
-    def with_inputs(self, inputs: Mapping[str, Any]) -> Step:
-        """The same node with other inputs. (`model_copy` would keep what `flat` remembers of the old ones.)"""
-        return Step.model_construct(type=self.type, inputs=dict(inputs), mode=self.mode)
-
-    def links(self) -> Iterator[tuple[str, Link]]:
+    def links(self) -> Iterator[tuple[str, Ref]]:
         for name, value in self.inputs.items():
-            if isinstance(value, Link):
+            if type(value) is Ref:
                 yield name, value
-            elif isinstance(value, tuple):
-                yield from ((name, link) for link in value)
+            elif type(value) is tuple:
+                yield from ((name, ref) for ref in value)
 
 
 class Exposed(Strict):
@@ -119,7 +149,7 @@ class Graph(Strict):
 
     nodes: dict[Name, Step]
     inputs: dict[Name, Exposed] = {}
-    outputs: dict[Name, Link] = {}
+    outputs: dict[Name, Linked] = {}
     layout: Layout = Layout()
 
 
@@ -172,8 +202,8 @@ def _node(step: Step) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if type(value) in PLAIN:
         return value
-    if isinstance(value, Link):
-        return {"$from": value.source}
+    if isinstance(value, Ref):
+        return link(value)
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

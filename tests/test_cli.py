@@ -80,8 +80,9 @@ def test_run_json_prints_events(cli: Cli) -> None:
 
 
 def test_targets_choose_what_runs(cli: Cli) -> None:
-    done = cli("run", cli.write(SAVED), "--targets", "prompt", "--json")
-    events = [json.loads(line) for line in done.stdout.splitlines()]
+    done = cli("run", cli.write({**SAVED, "else": step("absent/Thing@1")}), "--targets", "prompt", "--json")
+    warned, *events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (warned["event"], warned["node"]) == ("Warned", "else")
     assert {e["node"] for e in events} == {"model", "prompt"}
 
 
@@ -114,7 +115,7 @@ def test_a_failing_node_is_one_line_without_a_traceback(cli: Cli) -> None:
     nodes = {"bad": step("Boom@1"), "keep": step("Keep@1", image=link("bad.image"))}
     done = cli("run", cli.write(nodes))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: bad: ValueError: no luck\n"
+    assert done.stderr == "error: bad: ValueError: no luck (--debug shows where)\n"
     assert "Traceback" in cli("run", cli.write(nodes), "--debug").stderr
 
 

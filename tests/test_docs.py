@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nodegraph import Engine, Pack, Registry
+from nodegraph import Engine, Folders, Pack, Registry
+from nodegraph.cli import parser
+from nodegraph.cli.setup import assignments
 from nodegraph.reference import markdown
+from nodegraph_diffusion import pack
 from nodegraph_diffusion.values import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -60,8 +65,33 @@ def test_the_node_that_is_written_on_the_page(tmp_path: Path) -> None:
     assert set(np.unique(posterise(image, levels=3).pixels)) == {0, 0.5, 1}
 
 
-@pytest.mark.parametrize("page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
+def test_the_commands_of_the_pages_are_understood(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Their options are, and for a workflow that ships and files of one's own its inputs too. Models are one's own."""
+    (tmp_path / "workflows").symlink_to(DOCS.parent / "workflows")
+    (tmp_path / "picture.png").touch()
+    monkeypatch.chdir(tmp_path)
+    lines = [line for page in PAGES for line in re.findall(r"^nodegraph .+", page.read_text(), re.M)]
+    with Engine() as engine:
+        for line in lines:
+            options = parser().parse_args(shlex.split(line, comments=True)[1:])
+            if options.command == "run" and options.file.startswith("workflows/"):
+                workflow = engine.load(options.file)
+                inputs = assignments(workflow, engine.registry, options.given)
+                folders = Folders(Path(options.file).parent)
+                problems = engine.check(workflow, inputs, folders)
+                assert all((p.code, p.port) == ("unusable", "source") for p in problems), line
+    assert len(lines) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_links_to_is_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_every_node_of_the_standard_pack_has_a_german_name() -> None:
+    table = (DOCS.parent / "web" / "src" / "text" / "de.nodes.ts").read_text()
+    nodes, categories = (set(re.findall(r'^  "?([\w ]+?)"?: "', part, re.M)) for part in table.split("};")[:2])
+    assert nodes == {node.name for node in pack.nodes}
+    assert categories == {node.category for node in pack.nodes} | {"subgraphs"}

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..context import NodeError
 from ..engine import Engine, Result
 from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
 from ..executor import RunFailed
@@ -58,13 +59,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(made: Engine, workflow: Workflow, given: dict[str, Any], options: argparse.Namespace) -> int:
     targets = [t for t in options.targets.split(",") if t] if options.targets else None
-    show: Callable[[Event], None]
-    if options.json:
-        show = _print_json
-    elif sys.stderr.isatty():
+    show: Callable[[Event], None] = _print_json if options.json else _print_plain
+    for problem in made.compile(workflow, given, targets).problems:
+        show(Warned(problem.node, f"does not run, and nothing that runs needs it: {problem.message}"))
+    if sys.stderr.isatty() and not options.json:
         return _with_bars(made, workflow, given, targets, options)
-    else:
-        show = _print_plain
     return _finish(lambda: made.run(workflow, inputs=given, targets=targets, on_event=show), options)
 
 
@@ -74,7 +73,8 @@ def _finish(action: Callable[[], Result], options: argparse.Namespace) -> int:
     except RunFailed as error:
         if options.debug:
             raise
-        return 1 if options.json else fail(str(error))
+        said = all(isinstance(raised, NodeError) for raised in error.errors.values())
+        return 1 if options.json else fail(str(error) if said else f"{error} (--debug shows where)")
     plain = {name: value for name, value in made.items() if isinstance(value, str | int | float)}
     if options.json and plain:
         print(json.dumps({"event": "Outputs", "values": plain}), flush=True)

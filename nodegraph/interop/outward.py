@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..expand import FlatStep
 from ..modes import flatten
 from ..pack import Registry
 from ..problems import Problem
-from ..workflow import FOREIGN, Ref, Workflow
+from ..workflow import FOREIGN, Ref, Step, Workflow
 from . import embeddings
 from .classes import known_classes
 from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id, twin_type
@@ -72,7 +71,7 @@ def export(workflow: Workflow, registry: Registry) -> Exported:
 class _Export:
     def __init__(self, workflow: Workflow, registry: Registry) -> None:
         flat = flatten(workflow, registry)
-        self.steps: Mapping[str, FlatStep] = flat.steps
+        self.steps: Mapping[str, Step] = flat.steps
         self.shown, self.registry = flat.outputs, registry
         self.notes: list[Problem] = list(flat.problems)
         self.items: dict[str, Item] = {}
@@ -120,7 +119,7 @@ class _Export:
         """Whether a node that saves takes this output too."""
         return any(step.type.startswith("SaveImage@") and ref in step.inputs.values() for step in self.steps.values())
 
-    def _class(self, id: str, step: FlatStep) -> str | None:
+    def _class(self, id: str, step: Step) -> str | None:
         """The class that a node is written as."""
         type_id = step.type.partition("@")[0]
         if type_id.startswith(f"{FOREIGN}/"):
@@ -141,11 +140,11 @@ class _Export:
             return None
         return next((name for name in fitting if slug(name) == stem(id)), fitting[0])
 
-    def _fits(self, entry: Entry, step: FlatStep) -> bool:
+    def _fits(self, entry: Entry, step: Step) -> bool:
         used = all(step.inputs.get(name, value) == value for name, value in entry.fixed.items())
         return used and (entry.type != "Mask" or step.inputs.get("mask") is not None)
 
-    def _item(self, id: str, step: FlatStep) -> None:
+    def _item(self, id: str, step: Step) -> None:
         name = self.classes[id]
         if step.type.startswith(f"{FOREIGN}/"):
             self._add(id, name, self._foreign(id, step))
@@ -191,7 +190,7 @@ class _Export:
             name, known, inputs = MASKED, known_classes()[MASKED], {"samples": Wire(encoded, 0), "mask": wire}
         self._add(id, name, {n: inputs[n] for n in known.inputs if n in inputs})
 
-    def _foreign(self, id: str, step: FlatStep) -> dict[str, Any]:
+    def _foreign(self, id: str, step: Step) -> dict[str, Any]:
         odd = step.inputs.get(INPUT_NAMES)
         names = odd if isinstance(odd, dict) else {}
         known = known_classes().get(self.classes[id])
@@ -215,7 +214,7 @@ class _Export:
             if (wire := self._wire(ref, id)) is not None:
                 inputs[name] = wire
 
-    def _prompt(self, id: str, step: FlatStep, inputs: dict[str, Any]) -> None:
+    def _prompt(self, id: str, step: Step, inputs: dict[str, Any]) -> None:
         text, layer = step.inputs.get("text"), step.inputs.get("layer")
         if isinstance(text, str) and (words := only_here(text)):
             self.note("changed", id, "text", f"{words} means something here and is plain text in ComfyUI")
@@ -226,7 +225,7 @@ class _Export:
         if isinstance(layer, int) and layer != usual and "clip" in inputs:
             inputs["clip"] = self._part("CLIPSetLastLayer", {"stop_at_clip_layer": -layer, "clip": inputs["clip"]})
 
-    def _sample(self, id: str, step: FlatStep, inputs: dict[str, Any]) -> None:
+    def _sample(self, id: str, step: Step, inputs: dict[str, Any]) -> None:
         if "negative" not in inputs and "positive" in inputs:
             inputs["negative"], inputs["cfg"] = inputs["positive"], 1.0  # with a cfg of 1 it is not read
         if not step.inputs.get("whole_batch") or not step.inputs.get("comfyui"):
@@ -247,7 +246,7 @@ class _Export:
         if step.inputs.get("rescale"):
             self.note("changed", id, "rescale", "is left away")
 
-    def _apart(self, name: str, sampler: Mapping[str, Any], step: FlatStep) -> dict[str, Any]:
+    def _apart(self, name: str, sampler: Mapping[str, Any], step: Step) -> dict[str, Any]:
         """The inputs of a KSampler as those of a class that has its parts in nodes of their own."""
         seed, steps = sampler["seed"], {n: sampler[n] for n in ("scheduler", "steps", "denoise")}
         levels, settings = step.inputs.get("levels"), step.inputs.get("settings")
@@ -292,7 +291,7 @@ class _Export:
             self.items[found] = item
         return Wire(found, 0)
 
-    def _passes(self, step: FlatStep) -> dict[str, Any]:
+    def _passes(self, step: Step) -> dict[str, Any]:
         """What says there which part of the way is walked, and with what noise."""
         made: dict[str, Any] = {"add_noise": "enable" if self._adds(step) else "disable"}
         steps, strength = step.inputs.get("steps", 20), step.inputs.get("strength", 1.0)
@@ -301,14 +300,14 @@ class _Export:
             made["start_at_step"] = max(start, steps - int(steps * strength))
         return made
 
-    def _adds(self, step: FlatStep) -> bool:
+    def _adds(self, step: Step) -> bool:
         """Whether noise is added: not to what a Sample that ends early gives, where that is left to the latent."""
         asked, latent = step.inputs.get("add_noise", "auto"), step.inputs.get("latent")
         source = self.steps.get(latent.node) if isinstance(latent, Ref) else None
         noisy = source is not None and source.type.startswith("Sample@") and _early(source)
         return asked == "always" or (asked == "auto" and not noisy)
 
-    def _walk(self, id: str, step: FlatStep) -> str:
+    def _walk(self, id: str, step: Step) -> str:
         """KSampler for a whole way or its end, KSamplerAdvanced for a part by the number of steps, and a class whose
         parts lie in nodes of their own for noise levels of its own."""
         given = step.inputs
@@ -324,7 +323,7 @@ class _Export:
         part = part or stem(id) == slug("KSamplerAdvanced")
         return "KSamplerAdvanced" if part or shorter or not self._adds(step) else "KSampler"
 
-    def _unwritten(self, id: str, step: FlatStep, entry: Entry) -> None:
+    def _unwritten(self, id: str, step: Step, entry: Entry) -> None:
         node = self.registry.get(entry.type)
         for name, value in step.inputs.items():
             if name in entry.inputs or name in entry.fixed or node is None or name not in node.inputs:
@@ -367,7 +366,7 @@ class _Export:
             encoder = inputs["text_encoder"]
         return found
 
-    def _slot(self, source: FlatStep, port: str) -> int | None:
+    def _slot(self, source: Step, port: str) -> int | None:
         """The place of an output of a placeholder or a twin."""
         twin = self.registry.get(source.type.partition("@")[0])
         if twin is not None and port in twin.outputs:
@@ -385,7 +384,7 @@ class _Export:
         self.items[self.ids[id]] = Item(type, inputs, title)
 
 
-def _teaches(step: FlatStep) -> bool:
+def _teaches(step: Step) -> bool:
     """Whether it teaches a word, which prompts name in ComfyUI."""
     inputs = step.inputs
     given = isinstance(inputs.get("text_encoder"), Ref)
@@ -393,7 +392,7 @@ def _teaches(step: FlatStep) -> bool:
     return given and told and step.type.startswith(f"{embeddings.TEACHER}@")
 
 
-def _early(step: FlatStep) -> bool:
+def _early(step: Step) -> bool:
     steps, end = step.inputs.get("steps", 20), step.inputs.get("end_step", MAX_STEP)
     left = step.inputs.get("leftover_noise", True) is not False
     return left and isinstance(steps, int) and isinstance(end, int) and end < steps

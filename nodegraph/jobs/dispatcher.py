@@ -369,6 +369,9 @@ class Dispatcher:
                     states[fields["node"]] = cast("NodeState", {"state": state, **fields})
                 events.append((type, to_json({"job": job.id, "time": now, **fields}).decode()))
             self.store.queue.record(job.id, states)
+            for fields in message.get("progress", ()):
+                if not fields["what"]:  # not of a part of it, such as loading
+                    self.store.queue.advance(job.id, fields["node"], fields["step"], fields["total"])
             numbered = self.store.journal.add(events)
             if (end := message.get("end")) is not None:
                 if end["state"] == "cancelled" and self._closing and not self.store.queue.cancelling(job.id):

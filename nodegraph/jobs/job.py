@@ -14,11 +14,14 @@ class NodeState(TypedDict, total=False):
     """What became of one node of a job: "running", "done", "cached", "failed" or "skipped"; and what its event said.
 
     Attributes:
+        step, total: How far one has come that runs and tells it.
         memory: Bytes the worker held when the node was done.
         port: The input at fault, where the node failed because of one.
     """
 
     state: Required[str]
+    step: int
+    total: int
     seconds: float | None
     memory: int | None
     error: str | None

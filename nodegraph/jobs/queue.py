@@ -179,6 +179,12 @@ class Queue:
         """What became of some nodes of a job that runs."""
         self._running.setdefault(id, {}).update(states)
 
+    def advance(self, id: str, node: str, step: int, total: int) -> None:
+        """How far a node that runs has come. Of one that has ended, which may be told late, nothing is written."""
+        known = self._running.get(id, {}).get(node)
+        if known is not None and known["state"] == "running":
+            known["step"], known["total"] = step, total
+
     def _row(self, id: str) -> Row | None:
         return self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
 

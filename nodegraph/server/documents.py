@@ -18,7 +18,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from ..context import Folders
 from ..engine import Engine
-from ..expand import FlatStep, fill
+from ..expand import fill
 from ..garbage import collector_paused
 from ..interop import open_raw
 from ..library import KINDS
@@ -146,7 +146,7 @@ class Documents:
                 and Path in known.type.members
                 and (adopted := self._upload(text)) != text
             }
-            return step.with_inputs({**step.inputs, **files}) if files else step
+            return replace(step, inputs={**step.inputs, **files}) if files else step
 
         def graph(item: Graph) -> dict[str, Step]:
             types = {step.type for step in item.nodes.values()}
@@ -179,7 +179,7 @@ class Documents:
                 found[type] = self._guarded[name]
         return found
 
-    def _outside(self, steps: Mapping[str, FlatStep]) -> Iterator[Problem]:
+    def _outside(self, steps: Mapping[str, Step]) -> Iterator[Problem]:
         """Literals that name something on this machine which is not the client's to name."""
         guards = self._guards({step.type for step in steps.values()})
         for id, step in steps.items():

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from ..problems import InvalidWorkflow, Problem
+from ..problems import InvalidWorkflow, Problem, shown
 
 SHOWN = 50
 """Problems of a malformed body that are listed, at most."""
@@ -43,12 +43,9 @@ def bad_request(error: ValidationError) -> Refused:
     """A body that does not have the shape it needs."""
     problems = []
     for found in error.errors(include_url=False)[:SHOWN]:
-        given = repr(found.get("input"))
-        given = given if len(given) <= 80 else f"{given[:77]}..."
         where = ".".join(map(str, found["loc"])) or "the body"
-        problems.append(
-            Problem("bad_body", "", None, f"{where}: {found['msg'][0].lower()}{found['msg'][1:]}, given {given}")
-        )
+        text = f"{where}: {found['msg'][0].lower()}{found['msg'][1:]}, given {shown(found.get('input'))}"
+        problems.append(Problem("bad_body", "", None, text))
     return Refused(400, "bad_request", problems[0].message, problems)
 
 

@@ -10,7 +10,6 @@ from aiohttp import web
 from pydantic import Field, JsonValue, model_validator
 
 from ..garbage import collector_paused
-from ..interop.canvas import is_canvas
 from ..interop.prompt import is_prompt
 from ..jobs import Job, State
 from ..jobs.queue import Submission
@@ -50,7 +49,7 @@ class Submit(Closed):
         """A document by itself is one to run."""
         if not isinstance(given, dict) or given.keys() & {"document", "workflow"}:
             return given
-        bare = "format" in given or is_canvas(given) or is_prompt(given) or is_prompt(given.get("prompt"))
+        bare = given.keys() & {"format", "nodes"} or is_prompt(given) or is_prompt(given.get("prompt"))
         return {"document": given} if bare else given
 
     @model_validator(mode="after")
@@ -66,6 +65,8 @@ class Reorder(Closed):
 
 class NodeView(View):
     state: str
+    step: int | None = None
+    total: int | None = None
     seconds: float | None = None
     memory: int | None = None
     error: str | None = None
@@ -213,8 +214,9 @@ async def submit(
 @get("/api/jobs")
 async def list_jobs(site: Site, state: State | None = None, before: Before | None = None, limit: Limit = 50) -> JobPage:
     """Jobs, newest first. `next` is what `before` is for the page behind."""
-    jobs = site.store.queue.page(() if state is None else (state,), before, limit)
-    return JobPage(jobs=[view(job) for job in jobs], next=jobs[-1].number if len(jobs) == limit else None)
+    jobs = site.store.queue.page(() if state is None else (state,), before, limit + 1)
+    shown = jobs[:limit]
+    return JobPage(jobs=[view(job) for job in shown], next=shown[-1].number if len(jobs) > limit else None)
 
 
 @get("/api/jobs/{id}")

@@ -100,9 +100,10 @@ async def list_results(
     `q` are beginnings of words of the prompt, the model, the workflow or the file's name; all must occur. `since` and
     `until` are seconds since 1970. `next` is what `before` is for the page behind.
     """
-    wanted = Search(q, model, workflow, starred, since, until, job, width, height, before, limit)
+    wanted = Search(q, model, workflow, starred, since, until, job, width, height, before, limit + 1)
     results = site.store.gallery.search(wanted)
-    return ResultPage(results=[view(r) for r in results], next=results[-1].number if len(results) == limit else None)
+    shown = results[:limit]
+    return ResultPage(results=[view(r) for r in shown], next=shown[-1].number if len(results) > limit else None)
 
 
 @get("/api/results/{id}")

@@ -21,6 +21,7 @@ from typing import Any, Generic, Literal, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from ..problems import shown
 from .errors import Refused, bad_request
 
 if typing.TYPE_CHECKING:
@@ -123,8 +124,9 @@ def _read(parameter: Parameter, text: str, status: int) -> Any:
     except ValidationError as error:
         said = error.errors(include_url=False)[0]["msg"]
         code = "not_found" if status == 404 else "bad_parameter"
-        given = text if len(text) <= 80 else f"{text[:77]}..."
-        raise Refused(status, code, f"{parameter.name}: {said[0].lower()}{said[1:]}, but {given!r} is given") from None
+        raise Refused(
+            status, code, f"{parameter.name}: {said[0].lower()}{said[1:]}, but {shown(text)} is given"
+        ) from None
 
 
 def route(

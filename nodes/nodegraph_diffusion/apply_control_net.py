@@ -19,7 +19,7 @@ from .values import ControlHint, Floats, Image
 CONTROL_NETS = ControlFiles(open_control, what="ControlNet")
 
 
-@node(version=1, lane="gpu", category="model")
+@node(version=1, title="Apply ControlNet", lane="gpu", category="model")
 def apply_control_net(
     ctx: Context,
     model: Model,

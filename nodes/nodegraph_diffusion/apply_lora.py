@@ -33,7 +33,7 @@ class Adapted(NamedTuple):
     text_encoder: TextEncoder | None
 
 
-@node(version=1, lane="io", category="model")
+@node(version=1, title="Apply LoRA", lane="io", category="model")
 def apply_lora(
     ctx: Context,
     model: Model,

@@ -21,7 +21,7 @@ UNLIKE = (
 )
 
 
-@node(version=1, category="latent")
+@node(version=1, title="Encode low-res image", category="latent")
 def encode_low_res(vae: Vae, image: Image, noise_level: NoiseLevel = 20) -> Latent:
     """Begin a larger picture from a small one, for models that were trained to enlarge.
 

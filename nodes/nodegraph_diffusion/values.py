@@ -128,6 +128,15 @@ class Latent:
         if self.low_res is not None:
             object.__setattr__(self, "low_res", frozen(self.low_res, 4, "Latent.low_res (batch, 3, h, w)"))
 
+    def _repr_png_(self) -> bytes:
+        """Its first three channels, each stretched over the whole range; grey where it is only a size."""
+        if self.samples is None:
+            grey = np.full((self.batch, 3, self.height // 8 + 1, self.width // 8 + 1), 0.5, np.float32)
+            return Image(grey)._repr_png_()
+        first = self.samples[:, [min(i, self.samples.shape[1] - 1) for i in range(3)]]
+        low, high = (f(first, axis=(0, 2, 3), keepdims=True) for f in (np.min, np.max))
+        return Image(((first - low) / np.maximum(high - low, 1e-6)).astype(np.float32))._repr_png_()
+
 
 @dataclass(frozen=True, slots=True)
 class NoiseLevels:

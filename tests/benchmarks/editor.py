@@ -62,7 +62,9 @@ class Measured:
         return (self.counters()["TaskDuration"] - before) * 1000
 
     def settle(self) -> None:
-        self.page.evaluate("() => new Promise(done => requestIdleCallback(() => requestAnimationFrame(done)))")
+        self.page.evaluate(
+            "() => new Promise(done => requestIdleCallback(() => requestAnimationFrame(done), {timeout: 1000}))"
+        )
 
     def open(self, count: int) -> float:
         """Open a graph from the editor's own storage of tabs; CPU of the page until it is drawn, scripts included."""
@@ -114,6 +116,45 @@ class Measured:
             mouse.up()
 
         return self.cpu({"pan": pan, "zoom": zoom, "drag": drag}[kind]) / FRAMES
+
+    def link(self, port: str, drop: bool = False) -> float:
+        """CPU until the answer is drawn as a link comes over an input of a node below; with `drop`, as it is let go."""
+        self.page.keyboard.press("Shift+0")
+        self.settle()
+        found: list[Any] = self.page.evaluate(
+            """([columns, port]) => {
+                const middle = of => {
+                    const box = of?.getBoundingClientRect() ?? {x: 0, y: 0, width: 0, height: 0};
+                    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+                    return document.elementFromPoint(x, y) === of ? [x, y] : undefined;
+                };
+                const handle = (i, side, name) => document.querySelector(
+                    `.react-flow__node[data-id="n${i}"] .${side}[data-handleid="${name}"]`);
+                for (let i = 0; ; i++) {
+                    const from = middle(handle(i, 'source', 'image'));
+                    const to = middle(handle(i + columns, 'target', port));
+                    if (from && to) return [from, to, `Link from n${i}.image to n${i + columns}.image`];
+                    if (i > 1000) throw new Error('no two nodes are seen, one below the other');
+                }
+            }""",
+            [COLUMNS, port],
+        )
+        (x, y), to, made = found
+        mouse = self.page.mouse
+        mouse.move(x, y)
+        mouse.down()
+        mouse.move(x + 5, y)
+        mouse.move(to[0] - 60, to[1])
+        spent = self.cpu(partial(mouse.move, *to))
+        refused = self.page.locator(".refusal").count() == 1
+        if drop:
+            spent = self.cpu(mouse.up)
+            assert self.page.get_by_label(made, exact=True).count() == 1
+            self.page.keyboard.press("Control+z")
+        else:
+            mouse.up()
+        assert refused == (port != "image")
+        return spent
 
     def heap(self) -> float:
         self.session.send("HeapProfiler.collectGarbage")
@@ -174,6 +215,9 @@ def main() -> int:
                 say("panning at 100 %, CPU a frame", partial(measured.per_frame, "pan", "Shift+0"), 12, "ms")
                 say("wheel through the far view, CPU a frame", partial(measured.per_frame, "zoom", "Shift+0"), 20, "ms")
                 say("dragging a node, CPU a frame", partial(measured.per_frame, "drag", "Shift+0"), 8, "ms")
+                say("a link refused, CPU", partial(measured.link, "x"), 16, "ms")
+                say("a link found to fit, CPU", partial(measured.link, "image"), 16, "ms")
+                say("a link accepted, CPU", partial(measured.link, "image", drop=True), 16, "ms")
                 say("nodes drawn again for a value typed", measured.renders, 1, "")
             context.close()
         browser.close()

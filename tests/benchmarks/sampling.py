@@ -7,10 +7,11 @@ own that makes one picture to warm up and one that is timed, and the four take t
 - `pipeline`: diffusers as it comes;
 - `pipeline, tuned`: diffusers in a process whose allocator was set as ours is;
 - `ours`: a document run by the engine;
-- `ours, bfloat16`: the same with `dtype` "bfloat16".
+- `ours, bfloat16`: the same with `dtype` "bfloat16", where the processor has the instructions (else it takes hours).
 
-Printed are seconds and peak memory (GiB), and for each round's pairs the ratios that matter: what engine and loop add
-under equal process settings, and what our settings save. The last column says how far the bytes are from the
+Printed are seconds and peak memory (GiB), and for each round's pairs the ratios that matter (of seconds, and of the
+processors' time, which other work disturbs less): what engine and loop add under equal process settings, and what our
+settings save. The last column says how far the bytes are from the
 pipeline's: the largest difference of a channel, and the mean.
 """
 
@@ -104,11 +105,11 @@ def measure(who: str, path: Path, size: int, steps: int, picture: Path) -> dict[
     ours = who.startswith("ours")
     make = by_us(path, size, "bfloat16" if "bfloat16" in who else "float32") if ours else by_pipeline(path, size)
     make(1)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     made = make(steps)
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     np.save(picture, made)
-    return {"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    return {"seconds": seconds, "cpu": cpu, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
 
 
 def main() -> None:
@@ -134,9 +135,11 @@ def main() -> None:
 def compare(options: argparse.Namespace, size: int, pictures: dict[str, Path]) -> None:
     import numpy as np
 
-    results: dict[str, list[dict[str, float]]] = {who: [] for who in WHO}
+    from nodegraph_diffusion.training.denoiser import computes_bfloat16
+
+    results: dict[str, list[dict[str, float]]] = {who: [] for who in (WHO if computes_bfloat16() else WHO[:-1])}
     for _ in range(options.rounds):
-        for who in WHO:
+        for who in results:
             own = ["--folder", str(options.folder), "--size", str(size), "--steps", str(options.steps)]
             command = [sys.executable, __file__, *own, "--measure", who]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -147,9 +150,11 @@ def compare(options: argparse.Namespace, size: int, pictures: dict[str, Path]) -
         apart = abs(np.load(pictures[who]).astype(int) - plain)
         print(f"{size:4} {who:16} {seconds:7.2f} s {peak:6.2f} GiB   bytes differ by {apart.max()}, {apart.mean():.4f}")
     for ours, theirs in (("ours", "pipeline, tuned"), ("ours", "pipeline"), ("ours, bfloat16", "pipeline")):
-        pairs = zip(results[ours], results[theirs], strict=True)
-        ratio = statistics.median(one["seconds"] / other["seconds"] for one, other in pairs)
-        print(f"{size:4} {ours} / {theirs}: {ratio:.3f}", flush=True)
+        if ours not in results:
+            continue
+        pairs = list(zip(results[ours], results[theirs], strict=True))
+        ratio, of_cpu = (statistics.median(a[what] / b[what] for a, b in pairs) for what in ("seconds", "cpu"))
+        print(f"{size:4} {ours} / {theirs}: {ratio:.3f}, of processor time {of_cpu:.3f}", flush=True)
 
 
 if __name__ == "__main__":

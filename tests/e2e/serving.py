@@ -15,7 +15,7 @@ SERVE = "import sys; from nodegraph.cli import main; sys.exit(main())"
 
 
 class Server:
-    """A running server. `restart` stops it and starts it again on the same port and data."""
+    """A running server. `restart` kills it and starts it again on the same port and data."""
 
     def __init__(self, data: Path, *options: str) -> None:
         self.data, self.options = data, options
@@ -39,10 +39,10 @@ class Server:
             self.stop()
             raise AssertionError((self.data.parent / "server.log").read_text())
 
-    def stop(self) -> None:
+    def stop(self, kill: bool = False) -> None:
         if self._process is None:
             return
-        self._process.terminate()
+        self._process.kill() if kill else self._process.terminate()
         self._process.wait(30)
         assert self._process.stdout is not None
         self._process.stdout.close()
@@ -50,7 +50,7 @@ class Server:
 
     def restart(self) -> None:
         port = int(self.url.rpartition(":")[2])
-        self.stop()
+        self.stop(kill=True)
         self.start(port)
 
     def get(self, path: str) -> Any:

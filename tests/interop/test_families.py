@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from nodegraph import Engine, Folders, NodeError, Registry
 from nodegraph.interop import export, open_document
 from nodegraph.interop.parts import model_of
 from nodegraph.interop.prompt import Wire, read_prompt
-from nodegraph.workflow import Link, Step
+from nodegraph.workflow import Ref, Step
 from nodegraph_diffusion.apply_gligen import apply_gligen, ground_prompt
 from nodegraph_diffusion.apply_t2i_adapter import apply_t2i_adapter
 from nodegraph_diffusion.comfyui.prompts import CLIPTextEncodeFlux, CLIPTextEncodeSDXL, CLIPTextEncodeSDXLRefiner
@@ -93,7 +94,7 @@ def sampled(engine: Engine, prompt: Prompt, id: str = "3") -> Floats:
     """The latent that a sampler gives."""
     made = open_document(json.dumps(prompt).encode(), engine.registry)
     assert [note for note in made.notes if note.code != "changed"] == []
-    outputs = {"latent": Link(**{"$from": f"{made.origin[id]}.latent"})}
+    outputs = {"latent": Ref(made.origin[id], "latent")}
     latent = engine.run(made.workflow.model_copy(update={"outputs": outputs}), targets=["latent"])["latent"]
     samples: Floats = latent.samples
     assert np.isfinite(samples).all()
@@ -167,17 +168,17 @@ def native(engine: Engine, prompt: Prompt, **part: float) -> Floats:
     nodes = dict(made.workflow.nodes)
     sample, apply = made.origin["3"], made.origin["10"]
     control = {
-        "model": Link(**{"$from": f"{made.origin['14']}.model"}),
-        "image": Link(**{"$from": f"{made.origin['11']}.image"}),
+        "model": Ref(made.origin['14'], "model"),
+        "image": Ref(made.origin['11'], "image"),
         "source": "scribble", "strength": prompt["10"]["inputs"]["strength"], **part,
     }  # fmt: skip
     nodes[apply] = Step(type="ApplyControlNet@1", inputs=control)
     inputs = dict(nodes[sample].inputs)
-    inputs |= {"model": Link(**{"$from": f"{apply}.model"})}
-    inputs |= {"positive": Link(**{"$from": f"{made.origin['6']}.conditioning"})}
-    inputs |= {"negative": Link(**{"$from": f"{made.origin['7']}.conditioning"})}
-    nodes[sample] = nodes[sample].model_copy(update={"inputs": inputs})
-    outputs = {"latent": Link(**{"$from": f"{sample}.latent"})}
+    inputs |= {"model": Ref(apply, "model")}
+    inputs |= {"positive": Ref(made.origin["6"], "conditioning")}
+    inputs |= {"negative": Ref(made.origin["7"], "conditioning")}
+    nodes[sample] = replace(nodes[sample], inputs=inputs)
+    outputs = {"latent": Ref(sample, "latent")}
     workflow = made.workflow.model_copy(update={"nodes": nodes, "outputs": outputs})
     samples: Floats = engine.run(workflow, targets=["latent"])["latent"].samples
     return samples
@@ -317,7 +318,7 @@ def lone(folder: Path, engine: Engine) -> Prompt:
 def test_parts_in_files_of_their_own(engine: Engine, folder: Path) -> None:
     prompt = lone(folder, engine)
     made = open_document(json.dumps(prompt).encode(), engine.registry)
-    assert made.workflow.nodes[made.origin["11"]].inputs["model"] == Link(**{"$from": f"{made.origin['12']}.model"})
+    assert made.workflow.nodes[made.origin["11"]].inputs["model"] == Ref(made.origin["12"], "model")
     assert engine.check(made.workflow) == []
     np.testing.assert_allclose(
         sampled(engine, prompt, "13"), sampled(engine, small("flux", "flux_dev"), "13"), atol=1e-4

@@ -23,7 +23,7 @@ import nodegraph_diffusion.comfyui
 from interop.wirings import Prompt, node, sampler, text
 from nodegraph import Engine, Folders, Registry
 from nodegraph.interop import open_document
-from nodegraph.workflow import Link
+from nodegraph.workflow import Ref
 from nodegraph_diffusion.encode_image import encode_image
 from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_image import load_image
@@ -66,7 +66,7 @@ def sampled(engine: Engine, prompt: Prompt, id: str) -> Any:
     """What the node that `id` became gives."""
     opened = open_document(json.dumps({**BASE, **prompt}).encode(), engine.registry)
     assert opened.notes == () or all(note.code == "changed" for note in opened.notes)
-    outputs = {"latent": Link(**{"$from": f"{opened.origin[id]}.latent"})}
+    outputs = {"latent": Ref(opened.origin[id], "latent")}
     return engine.run(opened.workflow.model_copy(update={"outputs": outputs}), targets=["latent"])["latent"]
 
 

@@ -58,6 +58,7 @@ def test_a_stored_workflow_is_a_tool_that_gives_pictures(service: Service) -> No
     assert shown.mime_type == "image/png"
     assert base64.b64decode(shown.data).startswith(b"\x89PNG")
     assert progress[-1] == (2, 2)
+    assert [done for done, _ in progress] == sorted({done for done, _ in progress})
 
 
 def test_what_a_server_refuses_is_told(service: Service) -> None:

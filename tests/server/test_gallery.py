@@ -65,6 +65,8 @@ def test_words_of_the_prompt_find_results(start: Callable[..., Service]) -> None
     assert ids(service, "q=%22%29*+OR") == []
     assert ids(service, "q=") == [ship, foxes, fox]
     assert ids(service, "limit=1") == [ship]
+    assert service.get("/api/results?limit=2").json["next"] == service.get(f"/api/results/{foxes}").json["number"]
+    assert service.get("/api/results?limit=3").json["next"] is None
     number = service.get(f"/api/results/{ship}").json["number"]
     assert ids(service, f"before={number}") == [foxes, fox]
     assert ids(service, "since=1&until=2") == []

@@ -71,6 +71,9 @@ def test_an_idempotency_key_is_one_job(service: Service) -> None:
 def test_cancelling_a_running_job_does_not_wait_for_its_node(service: Service) -> None:
     job = service.submit(SLOW, wait=False)
     service.until_progress(job["id"])
+    running = [n for n in service.get(f"/api/jobs/{job['id']}").json["nodes"].values() if n["state"] == "running"]
+    assert running
+    assert all(1 <= node["step"] <= node["total"] for node in running)
     service.post(f"/api/jobs/{job['id']}/cancel")
     ended = service.until_state(job["id"], "cancelled", "done", "failed")
     assert ended["state"] == "cancelled"
@@ -107,6 +110,8 @@ def test_jobs_are_listed_by_state_in_pages(service: Service) -> None:
     assert [j["state"] for j in page["jobs"]] == ["done", "done"]
     behind = service.get(f"/api/jobs?state=done&limit=2&before={page['next']}").json
     assert max(j["number"] for j in behind["jobs"]) < min(j["number"] for j in page["jobs"])
+    oldest = service.get("/api/jobs?state=done&limit=500").json["jobs"][-1]["number"]
+    assert service.get(f"/api/jobs?state=done&limit=1&before={oldest + 1}").json["next"] is None
 
 
 def test_targets_choose_what_runs(service: Service) -> None:

@@ -247,6 +247,7 @@ def test_bad_json_is_a_400_and_never_a_traceback(service: Service, body: bytes) 
         if answer.status == 200:
             assert answer.json["problems"]
         assert b"Traceback" not in answer.body
+        assert b"given b'" not in answer.body
 
 
 def test_a_document_with_too_many_nodes_is_refused_unexpanded(service: Service) -> None:

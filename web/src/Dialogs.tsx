@@ -1,6 +1,7 @@
 import { lazy, Suspense } from "react";
+import { inWords } from "./api/client";
 import { Palette } from "./panels/Palette";
-import { closeDialog, useView } from "./state/view";
+import { closeDialog, complain, useView } from "./state/view";
 import { Dialog } from "./ui/Dialog";
 import { later } from "./ui/later";
 
@@ -72,7 +73,11 @@ function Opened() {
     case "picture":
       return (
         <Dialog label={dialog.alt} className="picture" headed onClose={closeDialog}>
-          <img src={dialog.url} alt={dialog.alt} />
+          <img
+            src={dialog.url}
+            alt={dialog.alt}
+            onError={() => void inWords(dialog.url).then((why) => why && complain(why))}
+          />
         </Dialog>
       );
   }

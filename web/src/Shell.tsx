@@ -134,6 +134,18 @@ function Messages() {
         {messages.map((message) => (
           <div key={message.id} className={`message ${message.tone}`}>
             <p>{message.text}</p>
+            {message.undo && (
+              <button
+                type="button"
+                className="button"
+                onClick={() => {
+                  message.undo?.();
+                  dismiss(message.id);
+                }}
+              >
+                {t.actions.undo}
+              </button>
+            )}
             <IconButton icon="close" size={14} label={t.message.dismiss} onClick={() => dismiss(message.id)} />
           </div>
         ))}

@@ -7,8 +7,8 @@ import { ended, progress } from "./core/runs";
 import { useCheck } from "./state/check";
 import { newWorkflow, pickFile, save } from "./state/files";
 import { cancel, useRuns } from "./state/runs";
-import { closeTab, isChanged, showTab, useSession, useTab } from "./state/session";
-import { openDialog, setTheme, show, type Theme, togglePanel, useView, type View } from "./state/view";
+import { closeTab, isChanged, openTab, showTab, useSession, useTab } from "./state/session";
+import { inform, openDialog, setTheme, show, type Theme, togglePanel, useView, type View } from "./state/view";
 import { LANGUAGES, type Language, language, setLanguage, t } from "./text";
 import { Icon, type IconName } from "./ui/Icon";
 import { IconButton } from "./ui/IconButton";
@@ -133,7 +133,15 @@ function Tabs() {
               <span className="tab-name">{name}</span>
               {isChanged(tab) && <span className="dot" role="img" aria-label={t.tabs.changed} title={t.tabs.changed} />}
             </button>
-            <IconButton icon="close" size={12} label={t.tabs.close(name)} onClick={() => closeTab(tab.id)} />
+            <IconButton
+              icon="close"
+              size={12}
+              label={t.tabs.close(name)}
+              onClick={() => {
+                closeTab(tab.id);
+                if (isChanged(tab)) inform(t.tabs.closed(name), () => openTab(tab));
+              }}
+            />
           </div>
         );
       })}

@@ -93,10 +93,10 @@ export const pause = (paused: boolean) =>
 export const outputUrl = (id: string, node: string, port: string) =>
   `/api/jobs/${part(id)}/outputs/${part(node)}/${part(port)}`;
 
-/** Why there is nothing at an address, in the server's words. */
-export const whyNot = (url: string) =>
-  ask(url).then(
-    () => "",
+/** What is at an address that is no picture; or why there is nothing, in the server's words. */
+export const inWords = (url: string) =>
+  ask<Json>(url).then(
+    (value) => (typeof value === "string" ? value : JSON.stringify(value)),
     (error: unknown) => (error instanceof Refused ? error.message : ""),
   );
 

@@ -130,6 +130,8 @@ export type ModelView = {
 
 export type NodeView = {
   readonly state: string;
+  readonly step?: number | null;
+  readonly total?: number | null;
   readonly seconds?: number | null;
   readonly memory?: number | null;
   readonly error?: string | null;

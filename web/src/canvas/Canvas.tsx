@@ -44,7 +44,7 @@ import { GroupView, NoteView } from "./NoteView";
 import { GhostView, PointView } from "./PointView";
 import { Pulled, Refusal } from "./Pulled";
 import { linkUnder } from "./splicing";
-import { FAR, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
+import { farZoom, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
 
 const Compared = lazy(() => import("./Compared"));
 const NODES = { step: NodeView, note: NoteView, group: GroupView, point: PointView, ghost: GhostView };
@@ -67,10 +67,10 @@ function useFar(begun: boolean, first: number): boolean {
   const far = useRef(false);
   const leaving = useCanvas((s) => s.leaving);
   const out = useStore((s) => {
-    far.current = far.current ? s.transform[2] < FAR + 0.02 : s.transform[2] < FAR - 0.02;
+    far.current = s.transform[2] < farZoom() + (far.current ? 0.02 : -0.02);
     return far.current;
   });
-  return (begun ? out : first < FAR) || leaving;
+  return (begun ? out : first < farZoom()) || leaving;
 }
 
 function Flow() {

@@ -4,7 +4,7 @@ import * as api from "../api/client";
 import type { NodeType } from "../core/catalogue";
 import { graphAt } from "../core/document";
 import { saidOnTheWay } from "../core/runs";
-import { pictureOutput } from "../state/geometry";
+import { lookAt, shownOutput } from "../state/geometry";
 import { useRuns } from "../state/runs";
 import { currentDocument, useTab } from "../state/session";
 import { openDialog } from "../state/view";
@@ -33,18 +33,21 @@ export function NodePicture({ runKey, type, title, top }: Props) {
   const job = useTab((tab) => tab.job);
   const run = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes[runKey]));
   const [missing, setMissing] = useState("");
-  const [reason, setReason] = useState("");
-  const output = pictureOutput(type);
+  const [words, setWords] = useState("");
+  const output = shownOutput(type);
+  const kind = output && lookAt(output.type);
   const saved = run?.results?.at(-1);
   const over = run?.state === "done" || run?.state === "cached";
-  const made = job !== null && output !== undefined && over ? api.outputUrl(job, runKey, output) : undefined;
+  const made = job !== null && output !== undefined && over ? api.outputUrl(job, runKey, output.name) : undefined;
   const live = run?.preview;
   useEffect(() => {
-    setReason("");
-    if (missing && missing === made) void api.whyNot(missing).then(setReason);
-  }, [missing, made]);
+    setWords("");
+    if (made && (kind === "words" || missing === made)) void api.inWords(made).then(setWords);
+  }, [missing, made, kind]);
   const said = useRuns(useShallow((s) => (saved && job !== null ? saidOnTheWay(s.jobs[job], isKnown) : NOTHING)));
-  const url = saved ? api.thumbnailUrl(saved) : made && missing !== made ? made : live;
+  const rough = kind === "latent" && live !== undefined; // what sampling showed is nearer to the picture
+  const kept = made && missing !== made && kind !== "words" && !rough ? made : live;
+  const url = saved ? api.thumbnailUrl(saved) : kept;
   const large = saved ? api.resultUrl(saved) : url;
   const alt = url === live && run?.state === "running" ? t.node.live(title) : t.node.picture(title);
   return (
@@ -62,8 +65,8 @@ export function NodePicture({ runKey, type, title, top }: Props) {
         </button>
       ) : (
         <span className="picture-none">
-          <Icon name="image" size={22} />
-          {reason && <span>{reason}</span>}
+          {kind !== "words" && <Icon name="image" size={22} />}
+          {words && <span>{words}</span>}
         </span>
       )}
     </div>

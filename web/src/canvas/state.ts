@@ -40,7 +40,13 @@ export const useCanvas = create<Now>(() => ({
   leaving: false,
 }));
 
-export const FAR = 0.4;
+/** The zoom under which a graph is drawn from afar; above it, sooner where there are so many nodes that all of those
+ * seen would take long to make. */
+export function farZoom(): number {
+  return Object.keys(currentGraph().nodes).length > MANY ? 0.55 : 0.4;
+}
+
+const MANY = 200;
 const MARGIN = 60;
 const PANEL = 304;
 
@@ -71,7 +77,7 @@ export function showBoxes(items: Iterable<Box>, duration = 200): void {
   if (!flow || !view) return;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const go = () => void flow.setViewport(view, { duration: still ? 0 : duration });
-  if (view.zoom >= FAR || flow.getZoom() < FAR) {
+  if (view.zoom >= farZoom() || flow.getZoom() < farZoom()) {
     go();
     return;
   }

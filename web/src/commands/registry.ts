@@ -34,7 +34,6 @@ import {
 } from "../state/session";
 import { announce, complain, inform, openDialog, show, toggleMinimap, togglePanel, useView } from "../state/view";
 import { t } from "../text";
-import { rememberSeeds } from "../widgets/lastSeed";
 
 export interface Command {
   readonly id: string;
@@ -83,7 +82,7 @@ export const COMMANDS: readonly Command[] = [
   command("look", "commands", ["Mod+k", "Mod+Shift+p"], () => openDialog({ kind: "commands" }), {
     always: true,
   }),
-  graphCommand("look", "find", ["Mod+f"], () => openDialog({ kind: "find" })),
+  command("look", "find", ["Mod+f"], () => openDialog({ kind: "find" }), { graph: true, always: true }),
   command("look", "help", ["?"], () => openDialog({ kind: "help" })),
   graphCommand("look", "fit", ["Shift+1", "."], () => canvas.showAll()),
   graphCommand("look", "fitSelection", ["Shift+2", "f"], () => canvas.showNodes(chosenNodes())),
@@ -93,9 +92,12 @@ export const COMMANDS: readonly Command[] = [
   graphCommand("look", "minimap", ["Alt+m"], toggleMinimap),
 
   graphCommand("arrange", "arrange", ["Shift+L"], () => void arrange()),
-  graphCommand("arrange", "alignLeft", [], () => align(0)),
-  graphCommand("arrange", "alignTop", [], () => align(1)),
-  graphCommand("arrange", "distribute", [], distribute),
+  graphCommand("arrange", "alignLeft", [], () => align(0, 0)),
+  graphCommand("arrange", "alignRight", [], () => align(0, 1)),
+  graphCommand("arrange", "alignTop", [], () => align(1, 0)),
+  graphCommand("arrange", "alignBottom", [], () => align(1, 1)),
+  graphCommand("arrange", "distribute", [], () => distribute(0)),
+  graphCommand("arrange", "distributeDown", [], () => distribute(1)),
   graphCommand("arrange", "collapse", ["Alt+c"], collapse),
   graphCommand("arrange", "group", ["Mod+g"], frame),
   graphCommand("arrange", "subgraph", ["Mod+Shift+e"], makeSubgraph),
@@ -148,7 +150,6 @@ export async function start(targets?: readonly string[], first = false): Promise
   const { path } = current();
   const full = targets?.map((id) => [...path, id].join("/"));
   await run({ first, ...(full && { targets: full }) });
-  rememberSeeds(currentDocument());
 }
 
 function toggleOnChange(): void {
@@ -355,38 +356,51 @@ export async function arrange(): Promise<void> {
   }
 }
 
-function align(axis: 0 | 1): void {
-  const ids = chosenNodes();
-  edit(t.edits.align, (graph) => {
-    const places = ids.map((id) => graph.layout?.nodes?.[id] ?? ([0, 0] as const));
-    const least = Math.min(...places.map((p) => p[axis]));
-    const moved = ids.map((id, i): [string, Point] => {
-      const [x, y] = places[i] ?? [0, 0];
-      return [id, axis === 0 ? [least, y] : [x, least]];
-    });
-    return edits.place(graph, Object.fromEntries(moved));
+/** The boxes of the selected nodes; none, and a word of it, where they are fewer than what is asked for needs. */
+function chosenBoxes(least: number) {
+  const all = boxes(currentGraph(), currentDocument(), isLive);
+  const found = chosenNodes().flatMap((id) => {
+    const box = all.get(id);
+    return box ? [{ id, at: [box.x, box.y] as const, size: [box.width, box.height] as const }] : [];
   });
+  if (found.length >= least) return found;
+  inform(t.canvas.tooFew(least));
+  return [];
 }
 
-function distribute(): void {
-  const all = boxes(currentGraph(), currentDocument(), isLive);
-  const items = chosenNodes().flatMap((id) => {
-    const box = all.get(id);
-    return box ? [{ id, box }] : [];
-  });
-  if (items.length < 3) return;
-  items.sort((a, b) => a.box.x - b.box.x);
-  const [first, last] = [items[0]?.box, items.at(-1)?.box];
+/** Move nodes along one axis, each to its place. */
+function moveAlong(axis: 0 | 1, places: readonly (readonly [string, Point, number])[]): void {
+  const moved = places.map(([id, [x, y], to]): [string, Point] => [id, axis === 0 ? [to, y] : [x, to]]);
+  edit(t.edits.align, (graph) => edits.place(graph, Object.fromEntries(moved)));
+}
+
+/** Align the selected nodes: `side` 0 is left or top, 1 right or bottom. */
+function align(axis: 0 | 1, side: 0 | 1): void {
+  const items = chosenBoxes(2);
+  const ends = items.map((i) => i.at[axis] + side * i.size[axis]);
+  const end = side === 0 ? Math.min(...ends) : Math.max(...ends);
+  moveAlong(
+    axis,
+    items.map((i) => [i.id, i.at, end - side * i.size[axis]]),
+  );
+}
+
+/** Give the selected nodes equal room between them, from the first to the last. */
+function distribute(axis: 0 | 1): void {
+  const items = chosenBoxes(3).sort((a, b) => a.at[axis] - b.at[axis]);
+  const [first, last] = [items[0], items.at(-1)];
   if (!first || !last) return;
-  const room = last.x + last.width - first.x - items.reduce((sum, i) => sum + i.box.width, 0);
+  const room = last.at[axis] + last.size[axis] - first.at[axis] - items.reduce((sum, i) => sum + i.size[axis], 0);
   const gap = Math.max(24, room / (items.length - 1));
-  let x = first.x;
-  const moved: Record<string, Point> = {};
-  for (const { id, box } of items) {
-    moved[id] = [Math.round(x), box.y];
-    x += box.width + gap;
-  }
-  edit(t.edits.align, (graph) => edits.place(graph, moved));
+  let to = first.at[axis];
+  moveAlong(
+    axis,
+    items.map((i) => {
+      const at = Math.round(to);
+      to += i.size[axis] + gap;
+      return [i.id, i.at, at];
+    }),
+  );
 }
 
 function collapse(): void {

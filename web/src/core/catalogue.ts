@@ -80,17 +80,23 @@ export interface NodeType {
 
 export type Catalogue = ReadonlyMap<string, NodeType>;
 
-export function catalogue(schemas: Readonly<Record<string, NodeSchema>>): Catalogue {
-  return new Map(Object.entries(schemas).map(([name, schema]) => [name, nodeType(name, schema)]));
+/** What people read in place of the names of node types and categories; English is what the packs say themselves. */
+export interface Names {
+  readonly nodes: Readonly<Record<string, string>>;
+  readonly categories: Readonly<Record<string, string>>;
 }
 
-function nodeType(name: string, schema: NodeSchema): NodeType {
+export function catalogue(schemas: Readonly<Record<string, NodeSchema>>, names?: Names): Catalogue {
+  return new Map(Object.entries(schemas).map(([name, schema]) => [name, nodeType(name, schema, names)]));
+}
+
+function nodeType(name: string, schema: NodeSchema, names?: Names): NodeType {
   const required = new Set(schema.inputs.required);
   return {
     id: `${name}@${schema.version}`,
-    title: schema.title,
+    title: names?.nodes[name] ?? schema.title,
     doc: schema.description,
-    category: schema.category,
+    category: names?.categories[schema.category] ?? schema.category,
     lane: schema.lane,
     pure: schema.pure,
     inputs: Object.entries(schema.inputs.properties).map(([port, input]) => ({

@@ -29,6 +29,8 @@ export interface Job {
   readonly started: number | null;
   readonly ended: number | null;
   readonly error: string | null;
+  /** The values that it was given apart from its document, as the runs of a sweep are. */
+  readonly inputs: Readonly<Record<string, unknown>>;
   readonly nodes: Readonly<Record<string, NodeRun>>;
   readonly results: readonly string[];
 }
@@ -73,6 +75,7 @@ export function withJob(runs: Runs, raw: Readonly<Record<string, unknown>>): Run
     started: count(raw.started) ?? old?.started ?? null,
     ended: count(raw.ended) ?? old?.ended ?? null,
     error: text(raw.error) ?? old?.error ?? null,
+    inputs: (raw.inputs as Job["inputs"] | undefined) ?? old?.inputs ?? {},
     nodes,
     results: Array.isArray(raw.results) ? raw.results.map(String) : (old?.results ?? []),
   };

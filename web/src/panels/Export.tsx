@@ -87,8 +87,10 @@ function written(kind: Exclude<Kind, "png">): string {
       return document;
     case "curl":
       return `curl -s '${url}' -H 'Content-Type: application/json' -d @- <<'END'\n{"document": ${document}}\nEND\n`;
-    case "python":
-      return `import json\nfrom urllib.request import Request, urlopen\n\ndocument = json.loads(r'''\n${document}''')\nbody = json.dumps({"document": document}).encode()\nwith urlopen(Request("${url}", body, {"Content-Type": "application/json"})) as answer:\n    print(json.load(answer)["results"])\n`;
+    case "python": {
+      const held = document.replaceAll("'''", "\\u0027\\u0027\\u0027"); // they would end Python's text
+      return `import json\nfrom urllib.request import Request, urlopen\n\ndocument = json.loads(r'''\n${held}''')\nbody = json.dumps({"document": document}).encode()\nwith urlopen(Request("${url}", body, {"Content-Type": "application/json"})) as answer:\n    print(json.load(answer)["results"])\n`;
+    }
     case "svg":
       return graphSvg();
   }

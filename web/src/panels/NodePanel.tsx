@@ -1,9 +1,11 @@
+import { outputUrl } from "../api/client";
 import type { NodeType } from "../core/catalogue";
 import { link } from "../core/document";
 import { expose, exposedName, hide, removeOutput, renameNode, setOutput, withLook, withMode } from "../core/edits";
 import { typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
-import { pictureOutput } from "../state/geometry";
+import { lookAt, shownOutput } from "../state/geometry";
+import { useRuns } from "../state/runs";
 import { edit, graphOf, select, useTab } from "../state/session";
 import { openDialog } from "../state/view";
 import { t } from "../text";
@@ -27,7 +29,10 @@ function About({ id, type }: { id: string; type: NodeType }) {
   const planned = useCheck((s) => s.plan[key]);
   const inRoot = useTab((tab) => tab.path.length === 0);
   const look = graph.layout?.looks?.[id];
-  const output = pictureOutput(type);
+  const output = shownOutput(type);
+  const job = useTab((tab) => tab.job);
+  const state = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes[key]?.state));
+  const ran = state === "done" || state === "cached" ? job : null;
   return (
     <div className="about">
       <h2>{type.title}</h2>
@@ -163,6 +168,22 @@ function About({ id, type }: { id: string; type: NodeType }) {
                 <Dot type={o.type} />
                 <strong>{o.title}</strong>
                 <span className="quiet">{o.type}</span>
+                {ran && lookAt(o.type) && lookAt(o.type) !== "words" && (
+                  <button
+                    type="button"
+                    className="button tiny"
+                    aria-label={`${t.panel.look}: ${o.title}`}
+                    onClick={() =>
+                      openDialog({
+                        kind: "picture",
+                        url: outputUrl(ran, key, o.name),
+                        alt: `${look?.title || type.title}: ${o.title}`,
+                      })
+                    }
+                  >
+                    {t.panel.look}
+                  </button>
+                )}
                 <button
                   type="button"
                   className="button tiny"

@@ -1,5 +1,7 @@
 import { useShallow } from "zustand/react/shallow";
+import type { Json } from "../core/document";
 import { ended, type Job } from "../core/runs";
+import { shownValue } from "../core/sweeps";
 import { cancel, pause, prioritise, retry, useRuns } from "../state/runs";
 import { change, current, useTab } from "../state/session";
 import { t } from "../text";
@@ -47,12 +49,16 @@ function Line({ id }: { id: string }) {
   const shown = useTab((tab) => tab.job === id);
   if (!job) return null;
   const show = () => change(current().id, (tab) => ({ ...tab, job: id }));
+  const given = Object.entries(job.inputs).map(([name, value]) => `${name} ${shownValue(value as Json)}`);
   const seconds = job.started !== null && job.ended !== null ? job.ended - job.started : null;
   return (
     <li className={`job ${job.state}`}>
       <button type="button" className="job-name" aria-pressed={shown} title={job.error ?? undefined} onClick={show}>
         <span className="job-state" />
-        <span>{job.name || t.app.untitled}</span>
+        <span title={given.join("\n")}>
+          {job.name || t.app.untitled}
+          {given.length > 0 && <small>{given.join(", ")}</small>}
+        </span>
         <span className="quiet">
           {t.states[job.state]}
           {seconds === null ? "" : `, ${t.run.seconds(seconds)}`}

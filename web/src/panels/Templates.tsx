@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useState } from "react";
 import * as api from "../api/client";
 import { search } from "../core/search";
-import { openStored } from "../state/files";
+import { forget, openStored } from "../state/files";
 import { closeDialog, complain } from "../state/view";
 import { t } from "../text";
 import { Picker } from "../ui/Picker";
@@ -9,6 +9,7 @@ import { Picker } from "../ui/Picker";
 /** What the server keeps: what was saved, and templates. */
 export default function Templates() {
   const [items, setItems] = useState<readonly api.Stored[]>([]);
+  const [sure, setSure] = useState("");
   useEffect(() => {
     const own = (w: api.Stored) => Number(!w.template);
     api.workflows().then(({ workflows }) => setItems([...workflows].sort((a, b) => own(b) - own(a))), complain);
@@ -17,6 +18,18 @@ export default function Templates() {
     (query: string) => search(items, query, (w) => [w.title || w.name, w.name, w.description]),
     [items],
   );
+  const remove = async (name: string) => {
+    if (sure !== name) {
+      setSure(name);
+      return;
+    }
+    try {
+      await forget(name);
+      setItems((all) => all.filter((w) => w.name !== name));
+    } catch (error) {
+      complain(error);
+    }
+  };
   return (
     <Picker
       label={t.files.label}
@@ -36,6 +49,11 @@ export default function Templates() {
           {w.thumbnail != null && <img className="template-picture" src={w.thumbnail} alt="" />}
           <h3>{w.title || w.name}</h3>
           <p>{w.description}</p>
+          {!w.template && (
+            <button type="button" className="button danger" onClick={() => void remove(w.name)}>
+              {sure === w.name ? t.files.sure(w.version) : t.gallery.remove}
+            </button>
+          )}
         </>
       )}
       onPick={(w) => {

@@ -5,6 +5,7 @@ import * as api from "../api/client";
 import { type Catalogue, catalogue, type NodeType, typeOf } from "../core/catalogue";
 import type { Step, Workflow } from "../core/document";
 import type { Fits } from "../core/fit";
+import { names } from "../text";
 
 interface Known {
   readonly types: Catalogue;
@@ -19,7 +20,7 @@ export const fits = (): Fits => useCatalogue.getState().fits;
 
 export async function loadCatalogue(): Promise<void> {
   const [{ nodes }, { fits }] = await Promise.all([api.nodes(), api.types()]);
-  useCatalogue.setState({ types: catalogue(nodes), fits });
+  useCatalogue.setState({ types: catalogue(nodes, names), fits });
 }
 
 const asked = new Set<string>();

@@ -8,7 +8,7 @@ import { WIDTH } from "../core/sizes";
 import { t } from "../text";
 import { known } from "./catalogue";
 import { around, boxes, grownBoxes, overlaps } from "./geometry";
-import { change, current, currentDocument, currentGraph, edit, newTab, openTab } from "./session";
+import { change, current, currentDocument, currentGraph, edit, newTab, openTab, useSession } from "./session";
 import { announce, complain, inform, openDialog, show } from "./view";
 
 /** Open a document in a tab of its own; one that was laid out for other node sizes is arranged. */
@@ -57,6 +57,15 @@ export async function saveAs(name: string): Promise<void> {
   } catch (error) {
     complain(error);
   }
+}
+
+/** Remove a workflow from the server with all its versions. What is open of it stays, as one that is not saved. */
+export async function forget(name: string): Promise<void> {
+  await api.forget(name);
+  for (const tab of useSession.getState().tabs) {
+    if (tab.stored === name) change(tab.id, (now) => ({ ...now, stored: null, saved: EMPTY }));
+  }
+  inform(t.files.removed(name));
 }
 
 export function pickFile(): void {

@@ -1,6 +1,6 @@
 /** Where nodes are and how large, from the document and the catalogue: nothing is measured on screen. */
 
-import type { NodeType } from "../core/catalogue";
+import type { NodeType, OutputPort } from "../core/catalogue";
 import type { End, Graph, Look, Point, Step, Wire, Workflow } from "../core/document";
 import { type Box, portTop, type Shape, shapeOf } from "../core/sizes";
 import { typeOfStep } from "./catalogue";
@@ -33,9 +33,18 @@ export function showsPicture(type: NodeType, look: Look | undefined, live: boole
   return type.known && !type.pure && type.inputs.some((i) => i.type === "Image");
 }
 
-/** The outputs of a type that can be looked at. */
-export function pictureOutput(type: NodeType): string | undefined {
-  return type.outputs.find((o) => /^(list\[)?(Image|Mask)\]?$/.test(o.type))?.name;
+/** How a value of a type is looked at; undefined for one that is only handed on. */
+export function lookAt(type: string): "picture" | "latent" | "words" | undefined {
+  const item = type.replace(/^list\[(.*)\]$/, "$1");
+  if (item === "Image" || item === "Mask") return "picture";
+  if (item === "Latent") return "latent";
+  return ["str", "int", "float", "bool"].includes(item) ? "words" : undefined;
+}
+
+/** The output of a type that its node shows: a picture before a latent, and that before words. */
+export function shownOutput(type: NodeType): OutputPort | undefined {
+  const first = (how: ReturnType<typeof lookAt>) => type.outputs.find((o) => lookAt(o.type) === how);
+  return first("picture") ?? first("latent") ?? first("words");
 }
 
 export function boxes(graph: Graph, document: Workflow, live: (id: string) => boolean = () => false) {

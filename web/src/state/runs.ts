@@ -3,12 +3,11 @@
 import { create } from "zustand";
 import * as api from "../api/client";
 import { listen } from "../api/events";
-import { typeOf } from "../core/catalogue";
-import { graphAt, type Workflow } from "../core/document";
-import { setValue } from "../core/edits";
 import { ended, type Job, NO_RUNS, type NodeRun, type Runs, told, withJob } from "../core/runs";
+import { reseeded } from "../core/seeds";
 import { t } from "../text";
 import { known } from "./catalogue";
+import { remember } from "./lastSeed";
 import { adjust, change, current, useSession } from "./session";
 import { announce, complain } from "./view";
 
@@ -89,7 +88,7 @@ async function catchUp(): Promise<void> {
 /** Run the document of the open tab, or as much of it as `targets` need. */
 export async function run({ targets, first = false }: { targets?: readonly string[]; first?: boolean } = {}) {
   const tab = current();
-  adjust(tab.id, (document) => reseeded(document, "random"));
+  adjust(tab.id, (document) => reseeded(document, "random", known()));
   const document = current().history.present;
   try {
     const pending = Object.values(useRuns.getState().jobs).filter((j) => j.state === "pending");
@@ -103,34 +102,14 @@ export async function run({ targets, first = false }: { targets?: readonly strin
     });
     useRuns.setState((s) => ({ jobs: withJob(s, raw).jobs }));
     change(tab.id, (now) => ({ ...now, job: String(raw.id) }));
-    adjust(tab.id, (now) => reseeded(now, "next"));
+    remember(tab.id, document);
+    adjust(tab.id, (now) => reseeded(now, "next", known()));
     announce(t.run.queued);
     return String(raw.id);
   } catch (error) {
     complain(error);
     return undefined;
   }
-}
-
-/** New values for the seeds that change with every run: random ones before it, the next number after it. */
-function reseeded(document: Workflow, mode: "random" | "next"): Workflow {
-  let graph = graphAt(document, []);
-  for (const [node, look] of Object.entries(graph.layout?.looks ?? {})) {
-    if (look.seed !== mode) continue;
-    const step = graph.nodes[node];
-    for (const { name: port, widget } of step ? typeOf(step, document, known()).inputs : []) {
-      const value = step?.inputs?.[port];
-      if (widget?.kind !== "seed" || typeof value !== "number") continue;
-      const next = mode === "random" ? randomSeed() : (value + 1) % 2 ** 53;
-      graph = setValue(graph, { node, port }, next);
-    }
-  }
-  return graph as Workflow;
-}
-
-/** Ten digits: enough never to meet one again, few enough to read aloud. */
-export function randomSeed(): number {
-  return Math.floor(Math.random() * 2 ** 32);
 }
 
 export async function cancel(id: string): Promise<void> {

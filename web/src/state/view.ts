@@ -36,6 +36,8 @@ export interface Message {
   readonly id: number;
   readonly text: string;
   readonly tone: "error" | "info";
+  /** Takes back what the message tells. */
+  readonly undo?: (() => void) | undefined;
 }
 
 interface Shown {
@@ -95,9 +97,9 @@ export function announce(said: string): void {
 
 let count = 0;
 
-function message(text: string, tone: Message["tone"], stays: number): void {
+function message(text: string, tone: Message["tone"], stays: number, undo?: () => void): void {
   const id = ++count;
-  useView.setState((s) => ({ messages: [...s.messages.slice(-3), { id, text, tone }] }));
+  useView.setState((s) => ({ messages: [...s.messages.slice(-3), { id, text, tone, undo }] }));
   setTimeout(() => dismiss(id), stays);
 }
 
@@ -105,7 +107,7 @@ export function dismiss(id: number): void {
   useView.setState((s) => ({ messages: s.messages.filter((m) => m.id !== id) }));
 }
 
-export const inform = (text: string) => message(text, "info", 5000);
+export const inform = (text: string, undo?: () => void) => message(text, "info", undo ? 12000 : 5000, undo);
 
 export function complain(error: unknown): void {
   if (error instanceof DOMException && error.name === "AbortError") return;

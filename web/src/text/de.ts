@@ -1,7 +1,10 @@
 /** Jedes Wort des Editors auf Deutsch. */
 
 import type { Refusal } from "../core/fit";
+import { categories, nodes } from "./de.nodes";
 import type { Text } from "./en";
+
+export const names = { nodes, categories };
 
 const many = (n: number, one: string, more: string) => `${n} ${n === 1 ? one : more}`;
 const decimal = (n: number, digits: number) => n.toFixed(digits).replace(".", ",");
@@ -33,6 +36,7 @@ export const de: Text = {
     label: "Offene Abläufe",
     close: (name) => `${name} schließen`,
     new: "Neuer Ablauf",
+    closed: (name) => `${name} ist geschlossen; nicht alles daran war gespeichert`,
     changed: "nicht gespeichert",
   },
   run: {
@@ -75,7 +79,7 @@ export const de: Text = {
     expand: "Aufklappen",
     more: (n) => `${n} weitere wie vorgegeben`,
     fewer: "Weniger",
-    preview: "Bild zeigen",
+    preview: "Zeigen, was er gibt",
     picture: (title) => `Bild von ${title}`,
     live: (title) => `${title}, im Entstehen`,
     missing: "Dieser Knotentyp ist nicht installiert. Werte und Verbindungen bleiben erhalten.",
@@ -114,6 +118,7 @@ export const de: Text = {
     seedModes: { fixed: "Fest", random: "Zufällig", next: "Nächste" },
     reroll: "Neue Zufallszahl",
     lastSeed: (seed) => `Die letzte nehmen: ${seed}`,
+    last: (seed) => `· zuletzt ${seed}`,
     size: "Größen",
     swap: "Breite und Höhe tauschen",
     lines: "eines je Zeile",
@@ -226,8 +231,11 @@ export const de: Text = {
     minimap: "Übersicht an oder aus",
     arrange: "Anordnen (die Auswahl oder alles)",
     alignLeft: "Links ausrichten",
+    alignRight: "Rechts ausrichten",
     alignTop: "Oben ausrichten",
+    alignBottom: "Unten ausrichten",
     distribute: "Von links nach rechts verteilen",
+    distributeDown: "Von oben nach unten verteilen",
     collapse: "Zu- oder aufklappen",
     group: "Die Auswahl rahmen",
     note: "Notiz hinzufügen",
@@ -266,6 +274,7 @@ export const de: Text = {
   },
   canvas: {
     point: (source, target) => `Punkt der Verbindung von ${source} nach ${target}`,
+    tooFew: (n) => `Dafür mindestens ${n} Knoten auswählen`,
     cut: (n) => `${many(n, "Verbindung", "Verbindungen")} durchgeschnitten`,
     label: "Graph des Ablaufs",
     empty: "Ein leerer Ablauf",
@@ -306,6 +315,7 @@ export const de: Text = {
     noColour: "Keine Farbe",
     expose: "In der App zeigen",
     unexpose: "In der App verbergen",
+    look: "Ansehen",
     asOutput: "Ausgang des Ablaufs",
     inputs: "Eingänge",
     outputs: "Ausgänge",
@@ -367,6 +377,7 @@ export const de: Text = {
     remove: "Löschen",
     sure: "Dieses Bild löschen?",
     compare: "Vergleichen",
+    beside: "Nebeneinander",
     slider: "Teilung zwischen den Bildern",
     selected: (n) => `${n} gewählt`,
     choose: (name) => `${name} wählen`,
@@ -441,6 +452,8 @@ export const de: Text = {
     template: "Vorlage",
     version: (n) => `Fassung ${n}`,
     saved: (name, version) => `${name} gespeichert, Fassung ${version}`,
+    sure: (versions) => `Für immer löschen, mit ${many(versions, "Fassung", "Fassungen")}?`,
+    removed: (name) => `${name} ist auf dem Server gelöscht`,
     name: "Name",
     save: "Speichern",
     cancel: "Abbrechen",

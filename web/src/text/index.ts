@@ -1,5 +1,6 @@
 /** The words of the chosen language. */
 
+import type { Names } from "../core/catalogue";
 import { en, type Text } from "./en";
 
 export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
@@ -19,4 +20,7 @@ export function setLanguage(chosen: Language): void {
   location.reload();
 }
 
-export const t: Text = language() === "de" ? (await import("./de")).de : en;
+const german = language() === "de" ? await import("./de") : undefined;
+export const t: Text = german?.de ?? en;
+/** The names of nodes in the chosen language, where they are not those of the packs. */
+export const names: Names | undefined = german?.names;

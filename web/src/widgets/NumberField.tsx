@@ -8,6 +8,8 @@ import { SizeButton } from "./SizeButton";
 type Numeric = Extract<Widget, { kind: "number" | "slider" }>;
 
 interface Props extends FieldProps<number> {
+  /** What is said beside the label. */
+  readonly note?: string;
   readonly widget:
     | Numeric
     | { readonly whole: true; readonly min: number; readonly max: number; readonly step: number };
@@ -17,7 +19,7 @@ interface Props extends FieldProps<number> {
 const PACE = 6;
 
 /** A number: typed, as arithmetic too, stepped with the arrows, or dragged sideways. Shift is fine, Ctrl coarse. */
-export function NumberField({ widget, value, label, doc, onChange, place, name }: Props) {
+export function NumberField({ widget, value, label, doc, onChange, place, name, note }: Props) {
   const [typed, setTyped] = useState<string | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const { min, max, step, whole } = widget;
@@ -91,7 +93,9 @@ export function NumberField({ widget, value, label, doc, onChange, place, name }
       onPointerDown={down}
       style={part === undefined ? undefined : ({ "--part": part } as React.CSSProperties)}
     >
-      <span className="field-label">{label}</span>
+      <span className="field-label" title={note}>
+        {label} {note}
+      </span>
       <input
         ref={input}
         type="text"

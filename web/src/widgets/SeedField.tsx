@@ -1,13 +1,13 @@
 import type { Widget } from "../core/catalogue";
 import type { SeedMode } from "../core/document";
 import { withLook } from "../core/edits";
-import { randomSeed } from "../state/runs";
+import { randomSeed } from "../core/seeds";
+import { useLastSeed } from "../state/lastSeed";
 import { edit, graphOf, useTab } from "../state/session";
 import { t } from "../text";
 import { choose } from "../ui/chooser";
 import { IconButton } from "../ui/IconButton";
 import type { FieldProps } from "./Field";
-import { useLastSeed } from "./lastSeed";
 import { NumberField } from "./NumberField";
 
 interface Props extends FieldProps<number> {
@@ -20,10 +20,11 @@ const SIGNS = { fixed: "=", random: "?", next: "+1" } as const;
 /** A seed: what it does after a run, a new one at a press, and the last one that ran. */
 export function SeedField({ widget, place, ...rest }: Props) {
   const mode = useTab((tab) => graphOf(tab).layout?.looks?.[place.node]?.seed ?? "fixed");
-  const last = useLastSeed(place);
+  const ran = useLastSeed(place);
+  const last = ran === rest.value ? undefined : ran;
   const open = (button: HTMLButtonElement) => {
     const modes = MODES.map((m) => ({ value: m as string, title: t.field.seedModes[m] }));
-    const reuse = last === undefined || last === rest.value ? [] : [{ value: "last", title: t.field.lastSeed(last) }];
+    const reuse = last === undefined ? [] : [{ value: "last", title: t.field.lastSeed(last) }];
     choose(button, {
       label: t.field.seedMode,
       choices: [...modes, ...reuse],
@@ -40,7 +41,12 @@ export function SeedField({ widget, place, ...rest }: Props) {
     edit(t.edits.look, (graph) => withLook(graph, [place.node], { seed: picked === "fixed" ? undefined : picked }));
   return (
     <div className="seed">
-      <NumberField {...rest} place={place} widget={{ ...widget, whole: true, step: 1 }} />
+      <NumberField
+        {...rest}
+        note={last === undefined ? "" : t.field.last(last)}
+        place={place}
+        widget={{ ...widget, whole: true, step: 1 }}
+      />
       <IconButton
         icon="dice"
         size={14}
