@@ -18,7 +18,7 @@ export default defineConfig({
           groups: [
             {
               name: "start",
-              test: /node_modules\/(?!@dagrejs)|src\/(api|canvas\/(?!svg|graphPng|Compared)|state|ui|widgets|text\/en)/,
+              test: /node_modules\/(?!@dagrejs)|src\/(api|canvas\/(?!svg|graphPng|Compared|contextMenu|Knife|Minimap)|state|ui|widgets|text\/en)/,
             },
           ],
         },

@@ -61,6 +61,24 @@ class Measured:
         self.settle()
         return (self.counters()["TaskDuration"] - before) * 1000
 
+    def answer(self, event: str, selector: str, act: Callable[[], object]) -> float:
+        """Milliseconds of the main thread from an event that `act` causes until what `selector` names is drawn."""
+        self.settle()
+        self.page.evaluate(
+            """([event, selector]) => {
+                window.answered = new Promise(done => {
+                    const look = () => document.querySelector(selector)
+                        ? requestAnimationFrame(() => setTimeout(done)) : requestAnimationFrame(look);
+                    addEventListener(event, look, {once: true, capture: true});
+                });
+            }""",
+            [event, selector],
+        )
+        before = self.counters()["TaskDuration"]
+        act()
+        self.page.evaluate("answered")
+        return (self.counters()["TaskDuration"] - before) * 1000
+
     def settle(self) -> None:
         self.page.evaluate(
             "() => new Promise(done => requestIdleCallback(() => requestAnimationFrame(done), {timeout: 1000}))"
@@ -145,15 +163,13 @@ class Measured:
         mouse.down()
         mouse.move(x + 5, y)
         mouse.move(to[0] - 60, to[1])
-        spent = self.cpu(partial(mouse.move, *to))
-        refused = self.page.locator(".refusal").count() == 1
-        if drop:
-            spent = self.cpu(mouse.up)
-            assert self.page.get_by_label(made, exact=True).count() == 1
-            self.page.keyboard.press("Control+z")
-        else:
+        shown = ".react-flow__handle.connectingto.valid" if port == "image" else ".refusal"
+        spent = self.answer("pointermove", shown, partial(mouse.move, *to))
+        if not drop:
             mouse.up()
-        assert refused == (port != "image")
+            return spent
+        spent = self.answer("pointerup", f'[aria-label="{made}"]', mouse.up)
+        self.page.keyboard.press("Control+z")
         return spent
 
     def heap(self) -> float:

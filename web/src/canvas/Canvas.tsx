@@ -13,6 +13,7 @@ import {
   ReactFlowProvider,
   SelectionMode,
   useStore,
+  useStoreApi,
 } from "@xyflow/react";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { copy } from "../core/clipboard";
@@ -26,27 +27,29 @@ import { useRuns } from "../state/runs";
 import { current, currentDocument, currentGraph, edit, graphOf, leave, select, useTab } from "../state/session";
 import { announce, inform, openDialog, useView } from "../state/view";
 import { t } from "../text";
+import { later } from "../ui/later";
 import { Controls } from "./Controls";
 import { Empty } from "./Empty";
 import { Far } from "./Far";
 import { hit, type Scene } from "./far";
+import { isText } from "./fieldMenu";
 import { linkDrawer, nodeDrawer, pointId, removedNodes } from "./flow";
 import { Guides } from "./Guides";
-import { Knife } from "./Knife";
 import { LinkView } from "./LinkView";
 import { leadOver } from "./leading";
 import { cutFrom, linked } from "./linking";
 import { isLive } from "./live";
-import { Minimap } from "./Minimap";
 import { copied, dropped, held, withGrouped } from "./moving";
 import { NodeView } from "./NodeView";
 import { GroupView, NoteView } from "./NoteView";
 import { GhostView, PointView } from "./PointView";
 import { Pulled, Refusal } from "./Pulled";
 import { linkUnder } from "./splicing";
-import { farZoom, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
+import { areMany, farZoom, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
 
 const Compared = lazy(() => import("./Compared"));
+const Knife = later(() => import("./Knife"));
+const Minimap = later(() => import("./Minimap"));
 const NODES = { step: NodeView, note: NoteView, group: GroupView, point: PointView, ghost: GhostView };
 const LINKS = { link: LinkView };
 const NO_NODES: Node[] = [];
@@ -73,6 +76,33 @@ function useFar(begun: boolean, first: number): boolean {
   return (begun ? out : first < farZoom()) || leaving;
 }
 
+/** How long the zoom must not change to be at rest, in milliseconds. */
+const REST = 200;
+
+/** Whether the zoom of a large graph is changing: until it rests, making nodes only to leave them again is spared. */
+function useZooming(): boolean {
+  const store = useStoreApi();
+  const [zooming, setZooming] = useState(false);
+  useEffect(() => {
+    let last = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = store.subscribe((now, before) => {
+      if (now.transform[2] === before.transform[2] || !areMany()) return;
+      const time = performance.now();
+      // one step of a key needs none of this, and what is being typed stays where it is
+      if (time - last < REST && !document.activeElement?.closest(".row")) setZooming(true);
+      last = time;
+      clearTimeout(timer);
+      timer = setTimeout(() => setZooming(false), REST);
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [store]);
+  return zooming;
+}
+
 function Flow() {
   const tab = useTab((now) => now.id);
   const path = useTab((now) => now.path);
@@ -86,7 +116,8 @@ function Flow() {
   const minimap = useView((s) => s.minimap);
   const start = useMemo(firstView, []);
   const [begun, setBegun] = useState(false);
-  const far = useFar(begun, start.zoom);
+  const zooming = useZooming();
+  const far = useFar(begun, start.zoom) || zooming;
   const scene = useRef<Scene | null>(null);
   const rejoining = useRef(false);
   const pane = useRef<HTMLDivElement>(null);
@@ -209,6 +240,13 @@ function Flow() {
       onPointerLeave={() => {
         pointer.inside = false;
       }}
+      onContextMenu={(event) => {
+        const { target, clientX, clientY } = event;
+        const ours = target instanceof Element && target.closest(".react-flow__pane") && !isText(target);
+        if (!ours || event.defaultPrevented) return;
+        event.preventDefault();
+        void import("./contextMenu").then(({ openMenu }) => openMenu(target, clientX, clientY));
+      }}
       onDoubleClick={(event) => {
         if (!(event.target instanceof Element) || !event.target.closest(".react-flow__pane")) return;
         if (event.target.closest(".react-flow__node, .react-flow__edge")) return; // these lie in the pane too
@@ -286,7 +324,10 @@ function Flow() {
           }}
         />
       )}
-      <Knife over={pane} />
+      <Suspense>
+        <Knife over={pane} />
+        {minimap && <Minimap />}
+      </Suspense>
       <Breadcrumbs />
       {against && (
         <Suspense>
@@ -295,7 +336,6 @@ function Flow() {
       )}
       <Empty />
       <Controls />
-      {minimap && <Minimap />}
       <Refusal />
     </div>
   );

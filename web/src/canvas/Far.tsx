@@ -7,6 +7,9 @@ import { t } from "../text";
 import { fitCanvas, paint, type Scene, scene } from "./far";
 import { isLive } from "./live";
 
+/** Room around the view, in pixels, for which the graph is drawn ahead. */
+const ROOM = 240;
+
 /** What is known of the runs of the shown nodes, for their outlines. */
 export function runState(id: string): string | undefined {
   const { job, path } = current();
@@ -27,29 +30,57 @@ export function Far({ onScene }: { onScene: (scene: Scene) => void }) {
     const style = getComputedStyle(on);
     let drawn: Scene | null = null;
     let frame = 0;
+    // while the view is only moved, what was drawn with some room around it is moved too
+    const sheet = document.createElement("canvas").getContext("2d");
+    let at = { x: 0, y: 0, zoom: 0 };
+    let kept = false;
     const draw = () => {
       frame = 0;
       const context = fitCanvas(on);
-      if (!context) return;
+      if (!context || !sheet) return;
       if (!drawn) {
         drawn = scene(currentGraph(), currentDocument(), isLive);
         onScene(drawn);
       }
       const [x, y, zoom] = store.getState().transform;
-      paint(context, drawn, { x, y, zoom }, { style, selection: new Set(current().selection), state: runState });
+      const brush = { style, selection: new Set(current().selection), state: runState };
+      const { clientWidth, clientHeight } = on;
+      if (zoom !== at.zoom) {
+        kept = false;
+        at = { x, y, zoom };
+        paint(context, drawn, at, brush);
+        return;
+      }
+      const scale = on.width / Math.max(1, clientWidth);
+      if (!kept || Math.abs(x - at.x) > ROOM || Math.abs(y - at.y) > ROOM) {
+        kept = true;
+        at = { x, y, zoom };
+        const [width, height] = [clientWidth + ROOM * 2, clientHeight + ROOM * 2];
+        sheet.canvas.width = width * scale;
+        sheet.canvas.height = height * scale;
+        paint(sheet, drawn, { x: x + ROOM, y: y + ROOM, zoom }, brush, width, height);
+      }
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.clearRect(0, 0, on.width, on.height);
+      const shift = (to: number, from: number) => Math.round((to - from - ROOM) * scale);
+      context.drawImage(sheet.canvas, shift(x, at.x), shift(y, at.y));
     };
     const ask = () => {
       if (frame === 0) frame = requestAnimationFrame(draw);
     };
+    const askAnew = () => {
+      kept = false;
+      ask();
+    };
     const stops = [
-      store.subscribe(ask),
-      useRuns.subscribe(ask),
+      store.subscribe((now, before) => now.transform !== before.transform && ask()),
+      useRuns.subscribe(askAnew),
       useSession.subscribe(() => {
         drawn = null;
-        ask();
+        askAnew();
       }),
     ];
-    const resized = new ResizeObserver(ask);
+    const resized = new ResizeObserver(askAnew);
     resized.observe(on);
     ask();
     return () => {

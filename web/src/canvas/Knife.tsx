@@ -8,7 +8,7 @@ import { linksCut } from "./splicing";
 import { graphPoint, useCanvas } from "./state";
 
 /** Ctrl+Shift+drag on empty canvas cuts the links that the stroke crosses. */
-export function Knife({ over }: { over: RefObject<HTMLElement | null> }) {
+export default function Knife({ over }: { over: RefObject<HTMLElement | null> }) {
   const [stroke, setStroke] = useState<readonly Point[]>([]);
   useEffect(() => {
     const pane = over.current;

@@ -13,7 +13,7 @@ import { useCanvas } from "./state";
 const MARGIN = 10;
 
 /** The whole graph in a corner, and what of it is seen. A press goes there. */
-export function Minimap() {
+export default function Minimap() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const place = useRef({ x: 0, y: 0, zoom: 1 });
   const store = useStoreApi();
@@ -24,11 +24,14 @@ export function Minimap() {
     if (!on) return;
     const style = getComputedStyle(on);
     let drawn: Scene | null = null;
+    // the graph stays as it was drawn while only what is seen of it changes
+    const sheet = document.createElement("canvas").getContext("2d");
+    let kept = "";
     let timer: ReturnType<typeof setTimeout> | undefined;
     const draw = () => {
       timer = undefined;
       const context = fitCanvas(on);
-      if (!context) return;
+      if (!context || !sheet) return;
       drawn ??= scene(currentGraph(), currentDocument(), isLive);
       const { transform, width, height } = store.getState();
       const [x, y, zoom] = transform;
@@ -44,14 +47,30 @@ export function Minimap() {
         graph.y + graph.height <= seen.y + seen.height;
       on.classList.toggle("unneeded", whole);
       if (whole) return;
-      const fit = Math.min((on.clientWidth - MARGIN * 2) / box.width, (on.clientHeight - MARGIN * 2) / box.height, 0.2);
+      const fit = Math.min(
+        (on.clientWidth - MARGIN * 2) / box.width,
+        (on.clientHeight - MARGIN * 2) / box.height,
+        0.15,
+      );
       place.current = {
         x: on.clientWidth / 2 - (box.x + box.width / 2) * fit,
         y: on.clientHeight / 2 - (box.y + box.height / 2) * fit,
         zoom: fit,
       };
-      const plain = { ...drawn, titles: [] };
-      paint(context, plain, place.current, { style, selection: new Set(current().selection), state: runState });
+      const { x: left, y: top } = place.current;
+      const now = [left, top, fit, on.width, on.height].join();
+      if (kept !== now) {
+        kept = now;
+        sheet.canvas.width = on.width;
+        sheet.canvas.height = on.height;
+        const brush = { style, selection: new Set(current().selection), state: runState };
+        paint(sheet, drawn, place.current, brush, on.clientWidth, on.clientHeight);
+      }
+      const scale = (fit * on.width) / on.clientWidth;
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.clearRect(0, 0, on.width, on.height);
+      context.drawImage(sheet.canvas, 0, 0);
+      context.setTransform(scale, 0, 0, scale, (left * scale) / fit, (top * scale) / fit);
       context.lineWidth = 1.5 / fit;
       context.strokeStyle = style.getPropertyValue("--accent");
       context.strokeRect(seen.x, seen.y, seen.width, seen.height);
@@ -60,12 +79,16 @@ export function Minimap() {
     const ask = () => {
       timer ??= setTimeout(draw, 100);
     };
+    const askAnew = () => {
+      kept = "";
+      ask();
+    };
     const stops = [
-      store.subscribe(ask),
-      useRuns.subscribe(ask),
+      store.subscribe((now, before) => (now.transform !== before.transform || now.width !== before.width) && ask()),
+      useRuns.subscribe(askAnew),
       useSession.subscribe(() => {
         drawn = null;
-        ask();
+        askAnew();
       }),
     ];
     ask();

@@ -12,10 +12,10 @@ export interface Scene {
   readonly boxes: ReadonlyMap<string, Box>;
   /** Of nodes that are bypassed or muted. */
   readonly faint: ReadonlySet<string>;
-  readonly links: ReadonlyMap<number, Path2D>;
-  readonly straight: ReadonlyMap<number, Path2D>;
+  /** By their hues: as curves, or straight. */
+  readonly links: (straight: boolean) => ReadonlyMap<number, Path2D>;
   readonly groups: readonly Group[];
-  readonly titles: readonly { readonly text: string; readonly x: number; readonly y: number }[];
+  readonly titles: ReadonlyMap<string, string>;
 }
 
 const HEAD = 30;
@@ -26,20 +26,23 @@ const PLAIN = 0.12;
 export function scene(graph: Graph, document: Workflow, live: (id: string) => boolean): Scene {
   const all = boxes(graph, document, live);
   const faint = new Set<string>();
-  const titles: { text: string; x: number; y: number }[] = [];
-  for (const [id, b] of all) {
+  const titles = new Map<string, string>();
+  for (const id of all.keys()) {
     const step = graph.nodes[id];
     if (step?.mode) faint.add(id);
     const title = graph.layout?.looks?.[id]?.title ?? (step ? typeOfStep(step, document).title : id);
-    titles.push({ text: title, x: b.x + b.width / 2, y: b.y + b.height / 2 });
+    titles.set(id, title);
   }
-  const links = new Map<number, Path2D>();
-  const straight = new Map<number, Path2D>();
-  const path = (of: Map<number, Path2D>, hue: number) => {
-    const known = of.get(hue) ?? new Path2D();
-    of.set(hue, known);
-    return known;
+  const made: (ReadonlyMap<number, Path2D> | undefined)[] = [];
+  const links = (straight: boolean) => {
+    made[Number(straight)] ??= lines(graph, document, all, straight);
+    return made[Number(straight)] as ReadonlyMap<number, Path2D>;
   };
+  return { boxes: all, faint, links, groups: graph.layout?.groups ?? [], titles };
+}
+
+function lines(graph: Graph, document: Workflow, all: ReadonlyMap<string, Box>, straight: boolean) {
+  const made = new Map<number, Path2D>();
   for (const [id, step] of Object.entries(graph.nodes)) {
     const to = all.get(id);
     if (!to) continue;
@@ -54,18 +57,17 @@ export function scene(graph: Graph, document: Workflow, live: (id: string) => bo
         const finish = to.y + offset(graph, document, id, port, "input");
         const over = pointsOf(graph, `${$from}>${id}.${port}`);
         const hue = hueOf(type);
-        const line = path(links, hue);
-        const short = path(straight, hue);
+        const line = made.get(hue) ?? new Path2D();
+        made.set(hue, line);
         line.moveTo(from.x + from.width, begin);
-        short.moveTo(from.x + from.width, begin);
         for (const [, a, b, c] of pieces([from.x + from.width, begin], over, [to.x, finish])) {
-          line.bezierCurveTo(...a, ...b, ...c);
-          short.lineTo(...c);
+          if (straight) line.lineTo(...c);
+          else line.bezierCurveTo(...a, ...b, ...c);
         }
       }
     }
   }
-  return { boxes: all, faint, links, straight, groups: graph.layout?.groups ?? [], titles };
+  return made;
 }
 
 function offset(graph: Graph, document: Workflow, id: string, port: string, side: "input" | "output"): number {
@@ -81,14 +83,16 @@ export interface Brush {
   readonly state: (id: string) => string | undefined;
 }
 
-/** Draw a scene. `zoom` and the offsets are those of the view, in CSS pixels. */
+/** Draw a scene. `zoom`, the offsets and the size are those of the view, in CSS pixels. */
 export function paint(
   on: CanvasRenderingContext2D,
   drawn: Scene,
   { x, y, zoom }: { x: number; y: number; zoom: number },
   { style, selection, state }: Brush,
+  width = Math.max(1, on.canvas.clientWidth),
+  height = on.canvas.clientHeight,
 ): void {
-  const scale = on.canvas.width / Math.max(1, on.canvas.clientWidth);
+  const scale = on.canvas.width / width;
   const colour = (name: string) => style.getPropertyValue(name).trim();
   on.setTransform(1, 0, 0, 1, 0, 0);
   on.clearRect(0, 0, on.canvas.width, on.canvas.height);
@@ -103,11 +107,11 @@ export function paint(
   on.lineWidth = Math.max(2, 1.2 / zoom);
   const light = colour("--link-light");
   const chroma = colour("--link-chroma");
-  for (const [hue, path] of zoom < PLAIN ? drawn.straight : drawn.links) {
+  for (const [hue, path] of drawn.links(zoom < PLAIN)) {
     on.strokeStyle = `oklch(${light} ${chroma} ${hue})`;
     on.stroke(path);
   }
-  const seen = inView(drawn.boxes, -x / zoom, -y / zoom, on.canvas.clientWidth / zoom, on.canvas.clientHeight / zoom);
+  const seen = inView(drawn.boxes, -x / zoom, -y / zoom, width / zoom, height / zoom);
   const sharp = zoom < PLAIN;
   const fill = (name: string, of: typeof seen, inset: number, height: (box: Box) => number) => {
     on.fillStyle = colour(name);
@@ -140,10 +144,16 @@ export function paint(
   }
   if (zoom < 0.16) return;
   on.fillStyle = colour("--text");
-  on.textAlign = "center";
+  // near, where the node itself has it
+  const near = zoom > 0.5;
+  on.textAlign = near ? "left" : "center";
   on.textBaseline = "middle";
-  on.font = `${Math.min(34, 11 / zoom)}px system-ui, sans-serif`;
-  for (const { text, x, y } of drawn.titles) on.fillText(text, x, y, 240);
+  on.font = near ? "600 12px system-ui, sans-serif" : `${Math.min(34, 11 / zoom)}px system-ui, sans-serif`;
+  for (const [id, b] of seen) {
+    const text = drawn.titles.get(id) ?? id;
+    if (near) on.fillText(text, b.x + 33, b.y + HEAD / 2, 200);
+    else on.fillText(text, b.x + b.width / 2, b.y + b.height / 2, 240);
+  }
 }
 
 /** The boxes that meet a rectangle. */

@@ -42,11 +42,10 @@ export const useCanvas = create<Now>(() => ({
 
 /** The zoom under which a graph is drawn from afar; above it, sooner where there are so many nodes that all of those
  * seen would take long to make. */
-export function farZoom(): number {
-  return Object.keys(currentGraph().nodes).length > MANY ? 0.55 : 0.4;
-}
+export const farZoom = (): number => (areMany() ? 0.55 : 0.4);
 
-const MANY = 200;
+/** Whether the graph has so many nodes that making those that come into view shows. */
+export const areMany = (): boolean => Object.keys(currentGraph().nodes).length > 200;
 const MARGIN = 60;
 const PANEL = 304;
 

@@ -1,7 +1,7 @@
 /** Whether a link may be. The types' own rule is the server's: its table is looked up, never re-made here. */
 
 import { type Catalogue, type NodeType, typeOf } from "./catalogue";
-import { type End, type Graph, linksOf, type Workflow, wires } from "./document";
+import { type End, end, type Graph, linksOf, type Workflow } from "./document";
 
 export interface Fit {
   readonly how: string;
@@ -80,24 +80,18 @@ export function given(graph: Graph, source: End, document: Workflow, known: Cata
 
 /** The ids on a way along links from one node to another; null where there is none. */
 export function pathBetween(graph: Graph, from: string, to: string): string[] | null {
-  const next = new Map<string, string[]>();
-  for (const { source, target } of wires(graph)) {
-    const list = next.get(source.node);
-    if (list) list.push(target.node);
-    else next.set(source.node, [target.node]);
-  }
-  const came = new Map<string, string | null>([[from, null]]);
-  const queue = [from];
-  for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
-    if (id === to) {
+  // against the links: a node knows what feeds it, and only what is on the way is looked at
+  const goes = new Map<string, string | null>([[to, null]]);
+  for (const id of goes.keys()) {
+    if (id === from) {
       const path: string[] = [];
-      for (let at: string | null = id; at !== null; at = came.get(at) ?? null) path.unshift(at);
+      for (let at: string | null = id; at !== null; at = goes.get(at) ?? null) path.push(at);
       return path;
     }
-    for (const after of next.get(id) ?? []) {
-      if (!came.has(after)) {
-        came.set(after, id);
-        queue.push(after);
+    for (const value of Object.values(graph.nodes[id]?.inputs ?? {})) {
+      for (const { $from } of linksOf(value)) {
+        const { node } = end($from);
+        if (!goes.has(node)) goes.set(node, id);
       }
     }
   }

@@ -2,7 +2,7 @@
 
 import { create } from "zustand";
 import * as api from "../api/client";
-import { tidy, type Workflow } from "../core/document";
+import { tidy } from "../core/document";
 import { ended } from "../core/runs";
 import { useRuns } from "./runs";
 import { activeOf, useSession } from "./session";
@@ -22,7 +22,18 @@ export function keepChecked(): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let request: AbortController | undefined;
   let last = "";
-  const ask = async (document: Workflow) => {
+  let forced = false;
+  const ask = async () => {
+    const document = activeOf(useSession.getState()).history.present;
+    const { layout: _, ...runs } = tidy(document);
+    const now = JSON.stringify(runs);
+    if (now === last && !forced) return;
+    last = now;
+    forced = false;
+    if (Object.keys(document.nodes).length === 0) {
+      useCheck.setState(NONE);
+      return;
+    }
     request?.abort();
     request = new AbortController();
     try {
@@ -33,17 +44,9 @@ export function keepChecked(): () => void {
     }
   };
   const look = (force: boolean) => {
-    const document = activeOf(useSession.getState()).history.present;
-    const { layout: _, ...runs } = tidy(document);
-    const now = JSON.stringify(runs);
-    if (now === last && !force) return;
-    last = now;
+    forced ||= force;
     clearTimeout(timer);
-    if (Object.keys(document.nodes).length === 0) {
-      useCheck.setState(NONE);
-      return;
-    }
-    timer = setTimeout(() => void ask(document), DELAY);
+    timer = setTimeout(() => void ask(), DELAY);
   };
   const sessions = useSession.subscribe((now, before) => {
     const [a, b] = [activeOf(now), activeOf(before)];

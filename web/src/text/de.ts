@@ -280,6 +280,7 @@ export const de: Text = {
     empty: "Ein leerer Ablauf",
     emptyHint: "Doppelklick oder Leertaste fügt einen Knoten hinzu; ein Bild oder ein Ablauf lässt sich hier ablegen.",
     templates: "Mit einer Vorlage beginnen",
+    menu: "Was hier zu tun ist",
     breadcrumbs: "Untergraphen",
     root: "Ablauf",
     minimap: "Übersicht",

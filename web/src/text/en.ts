@@ -279,6 +279,7 @@ export const en = {
     breadcrumbs: "Subgraphs",
     root: "Workflow",
     minimap: "Minimap",
+    menu: "What to do here",
     link: (source: string, target: string) => `Link from ${source} to ${target}`,
     fit: "Show everything",
     zoomIn: "Zoom in",

@@ -20,6 +20,10 @@ export interface Choosing {
 
 export const useChooser = create<{ open: Choosing | null }>(() => ({ open: null }));
 
-export function choose(from: HTMLElement, open: Omit<Choosing, "anchor" | "back">): void {
-  useChooser.setState({ open: { ...open, anchor: from.getBoundingClientRect(), back: from } });
+export function choose(
+  from: HTMLElement,
+  open: Omit<Choosing, "anchor" | "back">,
+  anchor = from.getBoundingClientRect(),
+): void {
+  useChooser.setState({ open: { ...open, anchor, back: from } });
 }
