@@ -20,7 +20,7 @@ from interop.wirings import ALL, IMG2IMG
 from nodegraph import InvalidWorkflow, Registry
 from nodegraph.carrier import carry
 from nodegraph.interop import LARGEST, Opened, export, open_document
-from nodegraph.workflow import Link
+from nodegraph.workflow import Ref
 
 REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)
 PIXEL = Image.new("RGB", (8, 8))
@@ -181,7 +181,7 @@ def test_loras_in_a1111_prompts_are_applied() -> None:
     assert told == [["ink", 0.8, 0.8], ["fine line", 0.25, 0.5]]
     links = {("lora_2", "model"): "lora.model", ("prompt", "text_encoder"): "lora_2.text_encoder",
              ("sample", "model"): "lora_2.model"}  # fmt: skip
-    assert all(nodes[id].inputs[port] == Link(**{"$from": source}) for (id, port), source in links.items())
+    assert all(nodes[id].inputs[port] == Ref(*source.split(".")) for (id, port), source in links.items())
     assert not made.notes
 
 

@@ -10,7 +10,7 @@ from interop.wirings import Prompt, checkpoint, decoded, empty, node, sampler, t
 from nodegraph import Registry
 from nodegraph.interop import export, open_document
 from nodegraph.migrate import read_workflow
-from nodegraph.workflow import Link
+from nodegraph.workflow import Ref
 
 REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)
 PROMPT: Prompt = {
@@ -125,7 +125,7 @@ def test_transparency_and_moving_pictures_are_saved() -> None:
     }  # fmt: skip
     opened = open_document(json.dumps(prompt).encode(), REGISTRY)
     nodes = opened.workflow.nodes
-    assert nodes["save_image_3"].inputs["transparent"] == Link(**{"$from": "load_image_1.mask"})
+    assert nodes["save_image_3"].inputs["transparent"] == Ref("load_image_1", "mask")
     assert {nodes[f"save_animated_{name}"].inputs["format"] for name in ("webp_4", "png_5")} == {"webp", "apng"}
     made = export(opened.workflow, REGISTRY)
     assert made.whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from nodegraph import Widget, node
@@ -88,9 +89,7 @@ def ImageQuantize(
     return Image.from_bytes(np.stack([_quantised(picture, colors, dither) for picture in image.to_bytes()]))
 
 
-def _quantised(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], colors: int, dither: str) -> np.ndarray[
-    tuple[int, ...], np.dtype[np.uint8]
-]:  # fmt: skip
+def _quantised(picture: NDArray[np.uint8], colors: int, dither: str) -> NDArray[np.uint8]:
     """A picture (H, W, 3) with the colours that a median cut chooses."""
     from PIL import Image as Pillow
 
@@ -98,7 +97,7 @@ def _quantised(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], colors:
     palette = original.quantize(colors)
     if dither.startswith("bayer-"):
         side = int(dither.removeprefix("bayer-"))
-        spread = 256 / max(1, colors) ** (1 / 3)
+        spread = 256 / colors ** (1 / 3)
         rows, columns = (-(-length // side) for length in picture.shape[:2])
         pattern = np.tile(_bayer(side), (rows, columns))[: picture.shape[0], : picture.shape[1], None]
         original = Pillow.fromarray((picture + spread * pattern).round().clip(0, 255).astype(np.uint8))

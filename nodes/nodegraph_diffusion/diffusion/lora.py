@@ -291,9 +291,9 @@ def _turned(turns: Tensor, stretch: Tensor | None) -> Add:
     def add(layer: nn.Module, x: Tensor) -> Tensor:
         channels = 1 if isinstance(layer, nn.Conv2d) else -1
         given: Tensor = layer.forward(x).movedim(channels, -1)  # without what other hooks add
-        if layer.bias is not None:
+        if isinstance(layer.bias, Tensor):
             given = given - layer.bias
-        cells = given.unflatten(-1, (-1, turns.shape[1]))
+        cells = given.reshape(*given.shape[:-1], -1, turns.shape[1])
         made = torch.einsum("nij,...nj->...ni", turns.to(given), cells).flatten(-2)
         if stretch is not None:
             made = made * stretch.to(given)

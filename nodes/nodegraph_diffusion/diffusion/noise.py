@@ -76,8 +76,11 @@ class FreshNoise:
     draw: Draw
     _streams: list[torch.Generator] = field(default_factory=list)
     _next: int = 0
+    _last: Tensor | None = None
 
     def __call__(self, step: int, sigma: float, target: float, /) -> Tensor:
+        if self._last is not None and step == self._next - 1:  # a corrector asks again
+            return self._last
         if not self._streams or step < self._next:
             self._streams = [_generator((seed + 1) % SEEDS) for seed, _ in self.draw.pieces()]
             self._next = 0
@@ -87,7 +90,8 @@ class FreshNoise:
                 for stream, (_, shape) in zip(self._streams, self.draw.pieces(), strict=True)
             ]
             self._next += 1
-        return torch.cat(parts)
+        self._last = torch.cat(parts)
+        return self._last
 
 
 @dataclass(slots=True)
