@@ -106,6 +106,13 @@ def read_canvas(raw: Mapping[str, Any]) -> Drawn:
     subgraphs = {str(g["id"]): g for g in _list(definitions) if isinstance(g, dict) and "id" in g}
     root = _open(raw, "", None, {}, subgraphs, 0, [0])
     _place(root, (0.0, 0.0), drawn)
+    for graph in (raw, *subgraphs.values()):
+        lost = sum(not _is_node(node) for node in _list(graph.get("nodes")))
+        broken = len(_list(graph.get("links"))) - sum(1 for _ in _links(graph))
+        for count, what in ((lost, "nodes have no id and type"), (broken, "links do not say from where to where")):
+            if count:
+                message = f"{count} of its {what}, so they are left away"
+                drawn.problems.append(Problem("unreadable", "", None, message))
     live = list(_live(root))
     for scope, node in live:
         id = scope.name(node["id"])
@@ -128,7 +135,7 @@ def _open(
         raise InvalidWorkflow([Problem("too_large", "", None, message)])
     nodes: dict[int | str, Mapping[str, Any]] = {}
     for node in _list(raw.get("nodes")):
-        if isinstance(node, dict) and _is_id(node.get("id")) and isinstance(node.get("type"), str):
+        if _is_node(node):
             nodes[node["id"]] = node
     count[0] += len(nodes)
     if count[0] > MOST_NODES:
@@ -140,6 +147,10 @@ def _open(
             inner = subgraphs[node["type"]]
             scope.inner[id] = _open(inner, f"{prefix}{id}:", scope, node, subgraphs, depth + 1, count)
     return scope
+
+
+def _is_node(node: Any) -> bool:
+    return isinstance(node, dict) and _is_id(node.get("id")) and isinstance(node.get("type"), str)
 
 
 def _is_id(value: Any) -> bool:

@@ -19,11 +19,14 @@ from .table import MAX_STEP
 LAST_LINE = re.compile(r"^Steps: *[0-9]+, ", re.M)
 PAIR = re.compile(r'\s*([\w /\-]+):\s*("(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
 NEGATIVE = "Negative prompt:"
+LORA = re.compile(r"<(?:lora|lyco):([^:<>]+)(?::([^:<>]*))?(?::([^:<>]*))?>")
+"""A LoRA in a prompt: its name, its strength, and that on the denoiser where it is another."""
 SAMPLERS = {
     "euler": "euler", "euler a": "euler_ancestral", "heun": "heun", "lms": "lms", "dpm2": "dpm_2",
     "dpm2 a": "dpm_2_ancestral", "dpm++ 2s a": "dpmpp_2s_ancestral", "dpm++ 2m": "dpmpp_2m", "dpm++ sde": "dpmpp_sde",
     "dpm++ 2m sde": "dpmpp_2m_sde", "dpm++ 2m sde heun": "dpmpp_2m_sde_heun", "dpm++ 3m sde": "dpmpp_3m_sde",
     "ddim": "ddim", "ddim cfg++": "ddim", "unipc": "unipc", "lcm": "lcm",
+    "dpm fast": "dpm_fast", "dpm adaptive": "dpm_adaptive", "heun++": "heunpp2", "deis": "deis", "er sde": "er_sde",
 }  # fmt: skip
 SCHEDULES = {
     "karras": "karras", "exponential": "exponential", "sgm uniform": "sgm_uniform", "simple": "simple",
@@ -51,23 +54,26 @@ def read_infotext(text: str, registry: Registry, offered: Offered = nothing) -> 
     skip = _whole(given.get("Clip skip"), 1, 1, 64)
     source = find_choice(given["Model"], "models", offered, notes, ("model", "source")) if "Model" in given else "demo"
     seed = _whole(given.get("Seed"), 0, 0, 2**53 - 1)
-    encode = {"text_encoder": {"$from": "model.text_encoder"}, "layer": skip}
+    loras, last = _loras(prompt, registry, offered, notes)
+    encode = {"text_encoder": {"$from": f"{last}.text_encoder"}, "layer": skip}
     nodes = {
         "model": _step(registry, "LoadModel", source=source),
-        "prompt": _step(registry, "EncodePrompt", **encode, text=prompt),
+        **loras,
+        "prompt": _step(registry, "EncodePrompt", **encode, text=LORA.sub("", prompt).strip()),
         "negative": _step(registry, "EncodePrompt", **encode, text=negative),
         "size": _step(registry, "EmptyLatent", width=width, height=height, batch=1),
         "sample": _step(
             registry, "Sample",
-            model={"$from": "model.model"}, positive={"$from": "prompt.conditioning"}, latent={"$from": "size.latent"},
-            negative={"$from": "negative.conditioning"}, seed=seed, steps=_whole(given.get("Steps"), 20, 1, MAX_STEP),
-            cfg=_real(given.get("CFG scale"), 7.0), sampler=sampler, schedule=schedule,
+            model={"$from": f"{last}.model"}, positive={"$from": "prompt.conditioning"},
+            latent={"$from": "size.latent"}, negative={"$from": "negative.conditioning"}, seed=seed,
+            steps=_whole(given.get("Steps"), 20, 1, MAX_STEP), cfg=_real(given.get("CFG scale"), 7.0),
+            sampler=sampler, schedule=schedule,
         ),
         "decode": _step(registry, "Decode", vae={"$from": "model.vae"}, latent={"$from": "sample.latent"}),
         "save": _step(registry, "SaveImage", image={"$from": "decode.image"}),
     }  # fmt: skip
     for name, value in given.items():
-        if name not in CARRIED:
+        if name not in CARRIED and not (loras and name == "Lora hashes"):
             notes.append(Problem("not_carried", "", None, f"{name}: {value!r} has no place in the document"))
     if "Seed" in given:
         message = "that program draws noise on the graphics card, this one on the processor: another picture"
@@ -86,6 +92,28 @@ def _prompts(text: str) -> tuple[str, str]:
     at = next((i for i, line in enumerate(lines) if line.startswith(NEGATIVE)), len(lines))
     negative = [line.removeprefix(NEGATIVE) for line in lines[at : at + 1]] + lines[at + 1 :]
     return "\n".join(lines[:at]).strip(), "\n".join(negative).strip()
+
+
+def _loras(
+    prompt: str, registry: Registry, offered: Offered, notes: list[Problem]
+) -> tuple[dict[str, dict[str, Any]], str]:
+    """Nodes for the LoRAs that a prompt names, one behind the other, and the last one's id, or the model's."""
+    made: dict[str, dict[str, Any]] = {}
+    last = "model"
+    for number, (name, text_strength, strength) in enumerate(LORA.findall(prompt), 1):
+        id = "lora" if number == 1 else f"lora_{number}"
+        source = find_choice(name.strip(), "loras", offered, notes, (id, "source"))
+        text = _strength(text_strength, 1.0)
+        made[id] = _step(
+            registry, "ApplyLora", model={"$from": f"{last}.model"}, text_encoder={"$from": f"{last}.text_encoder"},
+            source=source, strength=_strength(strength, text), text_strength=text,
+        )  # fmt: skip
+        last = id
+    return made, last
+
+
+def _strength(text: str, default: float) -> float:
+    return float(text) if re.fullmatch(r" *-?[0-9]{0,2}(\.[0-9]{1,9})? *", text) and text.strip(" -") else default
 
 
 def _pairs(line: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ from .wording import from_comfyui, to_comfyui
 Offered = Callable[[str], Collection[str] | None]
 """Lists the choices of a name; None where they are not known."""
 KINDS = {"models": "model", "loras": "LoRA", "controls": "ControlNet", "words": "textual inversion",
-         "gligens": "GLIGEN"}  # fmt: skip
+         "gligens": "GLIGEN", "clip_visions": "encoder of pictures", "style_models": "style model"}  # fmt: skip
 
 
 def nothing(name: str) -> None:

@@ -58,8 +58,12 @@ def open_document(data: bytes, registry: Registry, offered: Offered = nothing) -
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _unreadable(f"it is not in UTF-8: {error.reason} at byte {error.start:,}") from None
-    if not start.startswith((b"{", b"[")) and is_infotext(text):
-        return _opened(read_infotext(text, registry, offered), registry, "a1111")
+    if not start.startswith((b"{", b"[")):
+        if is_infotext(text):
+            return _opened(read_infotext(text, registry, offered), registry, "a1111")
+        raise _unreadable(
+            "it is neither JSON, which begins with '{', nor A1111's lines, of which one begins 'Steps: 20, '"
+        )
     return open_raw(_json(text), registry, offered)
 
 

@@ -171,6 +171,9 @@ class _Export:
                 inputs[path] = how.there(value) if isinstance(how, Take) else value
         if entry.type == "Upscale":
             inputs["upscale_model"] = self._part("UpscaleModelLoader", {"model_name": step.inputs["file"]})
+        hidden = step.inputs.get("transparent")
+        if isinstance(hidden, Ref) and "images" in inputs and (wire := self._wire(hidden, id)) is not None:
+            inputs["images"] = self._part("JoinImageWithAlpha", {"image": inputs["images"], "alpha": wire})
         if entry.type == "EncodePrompt":
             self._prompt(id, step, inputs)
         if entry.type == "Sample":

@@ -13,6 +13,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"^(.*CLIPLoader|CheckpointLoader|DiffusersLoader|Unet.*GGUF)$",
      "models are not opened in this way here; LoadModel opens them whole"),
     (r"Video|Wan|LTXV|Cosmos|Mochi|SVD|SV3D|Webcam|WEBM", "films are not made here, only pictures"),
+    (r"^Lotus", "its prompt is a list of numbers that is part of ComfyUI, which is not copied here"),
     (r"Audio|AceStep", "sound is not made here, only pictures"),
     (r"3D|Mesh|Voxel|GLB|Tripo|Rodin|Zero123|Meshy", "solid shapes are not made here, only pictures"),
     (r"^(OpenAI|Luma|Pixverse|Recraft|Runway|Stability|Kling|Gemini|Veo|Minimax|Ideogram|Moonvalley|Vidu|FluxPro|FluxKontext(Pro|Max)"

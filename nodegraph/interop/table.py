@@ -241,6 +241,8 @@ CROP = Take("crop", *_words(disabled="stretch", center="fill"))
 STEP_END = _at_most(MAX_STEP, LAST_STEP)
 HERE_ALONE = ("unipc", "linspace", "leading", "trailing", "native")
 """Of Sample's samplers and schedules those that ComfyUI does not have."""
+ON_GPU = {"sampler_name": tuple(f"dpmpp_{name}_gpu" for name in ("sde", "2m_sde", "2m_sde_heun", "3m_sde"))}
+"""Names of ComfyUI for samplers here that draw their noise on the graphics card there."""
 AUTO = {"sampler": "dpmpp_2m", "schedule": "karras"}
 """What "auto" most often means."""
 AS_THERE = {"whole_batch": True, "comfyui": True}
@@ -257,6 +259,7 @@ WALK: Mapping[str, How] = {
 NESTED = Take("style", lambda v: v == "nested", lambda v: "nested" if v else "regular")
 ADDS = Take("add_noise", *_words(enable="always", disable="never"))
 LEAVES = Take("return_with_leftover_noise", lambda v: v == "enable", lambda v: "enable" if v else "disable")
+SAVED: Mapping[str, How] = {"image": "images", "name": Take("filename_prefix", _stem)}
 CUSTOM: Mapping[str, How] = {
     "guidance": "guider.positive.guidance",
     "model": "guider.model", "positive": "guider.positive", "negative": "guider.negative", "cfg": "guider.cfg",
@@ -379,7 +382,21 @@ ENTRIES: Mapping[str, Entry] = {
     "LoadImageMask": Entry(
         "LoadImage", {"file": Take("image", _file)}, ("mask",), ignored={"channel": "it is alpha"}, refuse=_alpha
     ),
-    "SaveImage": Entry("SaveImage", {"image": "images", "name": Take("filename_prefix", _stem)}, (), {"format": "png"}),
+    "SaveImage": Entry("SaveImage", {**SAVED, "transparent": "images.transparent"}, (), {"format": "png"}),
+    "SaveAnimatedWEBP": Entry(
+        "SaveAnimation",
+        {**SAVED, "fps": "fps", "lossless": "lossless", "quality": "quality"},
+        (),
+        {"format": "webp", "loop": True},
+        ignored={"method": "how long is searched for a smaller file"},
+    ),
+    "SaveAnimatedPNG": Entry(
+        "SaveAnimation",
+        {**SAVED, "fps": "fps"},
+        (),
+        {"format": "apng", "loop": True},
+        ignored={"compress_level": "how long is searched for a smaller file"},
+    ),
     "ImageScale": Entry(
         "Resize",
         {"image": "image", "width": "width", "height": "height", "filter": FILTER, "mode": CROP},
@@ -434,6 +451,7 @@ PARTS: Mapping[str, Part] = {
     "CLIPSetLastLayer": Part({"layer": Take("stop_at_clip_layer", _minus, _minus)}, passes="clip"),
     "FluxGuidance": Part({"guidance": "guidance"}, passes="conditioning"),
     "MaskToImage": Part(passes="mask"),
+    "JoinImageWithAlpha": Part({"transparent": "alpha"}, passes="image"),
     "KSamplerSelect": Part({"sampler": Take("sampler_name", _sampler)}),
     "BasicScheduler": Part({"schedule": "scheduler", "steps": "steps", "strength": "denoise"}, refuse=_all_levels),
     "KarrasScheduler": Part({"schedule": Fixed("karras"), "steps": "steps", "strength": Fixed(1.0)}, refuse=_own_ends),

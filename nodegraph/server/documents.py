@@ -6,6 +6,7 @@ examples, and its choices (models) what the list offers; a name that lies outsid
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -89,14 +90,31 @@ class Documents:
         return self._adopt(fill(workflow, inputs or {}))
 
     def demand(self, workflow: Workflow, targets: list[str] | None = None) -> Plan:
-        """The plan of a document that was read. Raises `InvalidWorkflow` if it cannot run."""
+        """The plan of a document that was read. Raises `InvalidWorkflow` if it cannot run. No problem names a folder of
+        this machine."""
         registry = self.engine.registry
         with collector_paused():
             flat = flatten(workflow, registry)
             outside = list(self._outside(flat.steps))
             if outside:
                 raise InvalidWorkflow(outside)
-            return compile_flat(flat, registry, self.folders, targets or None)
+            try:
+                plan = compile_flat(flat, registry, self.folders, targets or None)
+            except InvalidWorkflow as error:
+                raise InvalidWorkflow(self._public(error.problems)) from None
+        return replace(plan, problems=tuple(self._public(plan.problems))) if plan.problems else plan
+
+    def _public(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Problems that name files as documents do, without the folders in which they lie."""
+        known = {*self.folders.models, self.folders.base, self.folders.output}
+        folders = sorted(map(str, known), key=len, reverse=True)
+        made = []
+        for problem in problems:
+            message = problem.message
+            for folder in folders:
+                message = message.replace(f"{folder}{os.sep}", "")
+            made.append(Problem(problem.code, problem.node, problem.port, message))
+        return made
 
     def queueable(self, workflow: Workflow, targets: list[str] | None = None) -> Queueable:
         """What is queued of a document that was read: its JSON, with pictures behind what the policy asks for.

@@ -44,8 +44,10 @@ if TYPE_CHECKING:
 Sampler = Literal[
     "auto", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "dpmpp_sde", "dpmpp_2s_ancestral",
     "euler", "euler_ancestral", "heun", "heunpp2", "dpm_2", "dpm_2_ancestral",
-    "unipc", "uni_pc", "uni_pc_bh2", "deis", "lms", "ipndm", "res_multistep", "res_multistep_ancestral", "er_sde",
-    "gradient_estimation", "ddim", "ddpm", "lcm",
+    "unipc", "uni_pc", "uni_pc_bh2", "deis", "lms", "ipndm", "ipndm_v", "res_multistep", "res_multistep_ancestral",
+    "gradient_estimation", "er_sde", "seeds_2", "seeds_3", "sa_solver", "sa_solver_pece", "dpm_fast", "dpm_adaptive",
+    "euler_cfg_pp", "euler_ancestral_cfg_pp", "dpmpp_2s_ancestral_cfg_pp", "dpmpp_2m_cfg_pp", "res_multistep_cfg_pp",
+    "res_multistep_ancestral_cfg_pp", "gradient_estimation_cfg_pp", "ddim", "ddpm", "lcm",
 ]  # fmt: skip
 Schedule = Literal[
     "auto", "native", "karras", "normal", "exponential", "sgm_uniform", "simple", "beta", "ddim_uniform",
@@ -106,7 +108,8 @@ def sample(
         guidance: What a model distilled from guidance, such as Flux.1 dev, is told of it; others do not read it. Such
             models do without a negative.
         sampler: How the way is walked. Those with "sde" or "ancestral" add noise on the way, so their pictures go on
-            changing with the number of steps. "auto" is what fits the model: dpmpp_2m, or euler for flow models.
+            changing with the number of steps. Those with "cfg_pp" suit a cfg of about 1. dpm_adaptive chooses its steps
+            itself, for the whole batch. "auto" is what fits the model: dpmpp_2m, or euler for flow models.
         schedule: Where on the way the steps are. "native" is what the model's own scheduler says, "linspace", "leading"
             and "trailing" are those of diffusers, the rest are those of ComfyUI. "auto" is karras, or native for flow
             models.
@@ -276,6 +279,7 @@ def sample(
                     together="never" if ctx.tight else family.together,
                     combine=model.guider.combine(memory) if model.guider else usual,
                     middle=between,
+                    apart=solver.apart,
                     held=model.held,
                     dtype=network.dtype,
                     weakened=weakened,

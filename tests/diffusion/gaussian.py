@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from nodegraph_diffusion.diffusion.schedules import NoiseTable, Point, Schedule
@@ -24,7 +25,8 @@ class Gaussian:
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
         self.calls += 1
         signal, noise = self.deviation**2, point.sigma**2
-        return (x * signal + self.mean * noise) / (signal + noise)
+        answer = (x * signal + self.mean * noise) / (signal + noise)
+        return torch.stack([answer, answer]) if point.apart else answer
 
     def spread(self, sigma: float) -> float:
         """The deviation of a noisy pixel."""

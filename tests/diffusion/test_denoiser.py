@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,11 @@ import torch
 from torch import Tensor
 
 from diffusion import tiny
+from diffusion.gaussian import even
 from nodegraph_diffusion.diffusion.denoiser import GuidedDenoiser, Middle, Prediction, Prompt
+from nodegraph_diffusion.diffusion.sampling import Blend
 from nodegraph_diffusion.diffusion.schedules import Point
+from nodegraph_diffusion.diffusion.views import View, Views
 
 POINT = Point(2.0, 600)
 
@@ -114,6 +118,31 @@ def test_what_does_not_fit_is_said() -> None:
         tiny.denoiser(Recorder(), tiny.tokens(1), torch.zeros(1, 7, 32), cfg=2.0)
     with pytest.raises(ValueError, match=r"batch of 3 needs a prompt for all \(1\) or for each \(3\), got 2"):
         tiny.denoiser(Recorder(), tiny.tokens(1, batch=2))(tiny.noise(1, 3), POINT)
+
+
+def test_answers_asked_apart() -> None:
+    """The guided estimate and that for the negative prompt, also where a cfg of 1 asks no negative otherwise, through a
+    mask and through tiles."""
+    low, high = (Prompt(torch.full((1, 7, 16), value)) for value in (1.0, 2.0))
+
+    def network(x: Tensor, time: Tensor, prompt: Prompt) -> Tensor:
+        return prompt.tokens.mean(dim=(1, 2))[:, None, None, None].expand(-1, 4, 8, 8)
+
+    def asked(negative: Prompt | None, cfg: float) -> GuidedDenoiser:
+        return GuidedDenoiser(network, low, negative, cfg=cfg, prediction="sample", apart=True)
+
+    at = replace(POINT, apart=True)
+    for negative, cfg, expected in ((high, 1.0, (1.0, 2.0)), (high, 3.0, (-1.0, 2.0)), (None, 3.0, (1.0, 1.0))):
+        answer = asked(negative, cfg)(tiny.noise(1), at)
+        torch.testing.assert_close(answer, torch.tensor(expected)[:, None, None, None, None].expand(2, 1, 4, 8, 8))
+    denoise, x = asked(high, 3.0), tiny.noise(1)
+    view = View(denoise, (0, 8), (0, 8), torch.ones(8, 8))
+    torch.testing.assert_close(Views([view, view], (8, 8))(x, at), denoise(x, at))
+    known, schedule = tiny.noise(2), even(2)
+    half = Blend(denoise, torch.full((1, 1, 8, 8), 0.5), known, tiny.noise(3), None, schedule)
+    guided, against = half(x, at)
+    torch.testing.assert_close(guided, known / 2 - 0.5)
+    torch.testing.assert_close(against, torch.full_like(x, 2.0))
 
 
 def test_a_third_prompt_and_estimates_held_to_their_length() -> None:

@@ -8,14 +8,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from diffusers import DPMSolverSinglestepScheduler, SASolverScheduler
 from torch import Tensor
 
 from diffusion.gaussian import TABLE, Gaussian, even
+from nodegraph_diffusion.diffusion.denoiser import Denoise
 from nodegraph_diffusion.diffusion.noise import Draw
 from nodegraph_diffusion.diffusion.schedules import Point, Schedule
 from nodegraph_diffusion.diffusion.solvers import SOLVERS, Noise, State
 
-DETERMINISTIC = [name for name, solver in SOLVERS.items() if not solver.needs_noise]
+OWN_LEVELS = ("dpm_fast", "dpm_adaptive")
+DETERMINISTIC = [name for name, solver in SOLVERS.items() if not solver.needs_noise and name not in OWN_LEVELS]
+WITHOUT_NOISE = ("seeds_2", "seeds_3", "sa_solver", "sa_solver_pece")
+"""What adds noise, and has an order of convergence when it does not."""
 NOISY = [name for name, solver in SOLVERS.items() if solver.needs_noise]
 ORDER = {
     "euler": 1,
@@ -30,6 +35,15 @@ ORDER = {
     "unipc": 3,
     "lms": 4,
     "ipndm": 4,
+    "ipndm_v": 4,
+    "euler_cfg_pp": 1,
+    "gradient_estimation_cfg_pp": 1,
+    "dpmpp_2m_cfg_pp": 2,
+    "res_multistep_cfg_pp": 2,
+    "seeds_2": 2,
+    "seeds_3": 3,
+    "sa_solver": 4,
+    "sa_solver_pece": 4,
     "uni_pc": 4,
     "uni_pc_bh2": 4,
 }
@@ -43,6 +57,7 @@ def error(name: str, steps: int) -> float:
     """How far a solver is from the exact flow after `steps` of `2 * steps` steps (so that a lower order in the last
     ones does not show), when its first steps, where it has too little history, are right."""
     gaussian, exact_steps = Gaussian(), 4
+    solver = SOLVERS[name].set(eta=0) if name in WITHOUT_NOISE else SOLVERS[name]
     schedule = even(2 * steps, bottom=1e-3)
     if name == "ipndm":  # its weights are those of even steps
         sigmas = tuple(10 - 9.9 * i / steps for i in range(steps + 1))
@@ -50,13 +65,13 @@ def error(name: str, steps: int) -> float:
     start = gaussian.mean + gaussian.spread(10) * torch.linspace(-3, 3, 101, dtype=torch.float64)
     state = State(0, start)
     while state.step < steps:
-        state = SOLVERS[name].step(gaussian, schedule, state, silent)
+        state = solver.step(gaussian, schedule, state, silent)
         if state.step <= exact_steps:
             state = replace(state, x=gaussian.flow(start, 10, schedule.sigmas[state.step]))
     return float((state.x - gaussian.flow(start, 10, schedule.sigmas[steps])).abs().max())
 
 
-@pytest.mark.parametrize("name", DETERMINISTIC)
+@pytest.mark.parametrize("name", [*DETERMINISTIC, *WITHOUT_NOISE])
 def test_order_of_convergence(name: str) -> None:
     steps = 400 if name == "ipndm" else 200
     coarse, fine = error(name, steps), error(name, 2 * steps)
@@ -78,7 +93,11 @@ def test_noisy_solvers_arrive_at_the_exact_distribution(name: str) -> None:
 
     mean, deviation = bias(40)
     assert abs(mean) < 0.02
-    if name in ("euler_ancestral", "ddpm"):  # first order: too narrow, and half of that with twice the steps
+    if name in (
+        "euler_ancestral",
+        "ddpm",
+        "euler_ancestral_cfg_pp",
+    ):  # first order: too narrow, and half of that with twice the steps
         assert deviation / bias(80)[1] == pytest.approx(2, abs=0.4)
     else:
         assert abs(deviation) < 0.015
@@ -105,8 +124,11 @@ def test_a_known_picture_is_reached_whatever_the_noise(name: str, steps: int) ->
     draw, schedule = Draw(0, tuple(picture.shape)), zero_ended(steps)
     state = State(0, picture + 10 * draw.start())
     noise = draw.steps(SOLVERS[name], schedule)
+    seen = picture.expand(2, *picture.shape) if SOLVERS[name].apart else picture
     while state.step < steps:
-        state = SOLVERS[name].step(lambda x, point: picture.clone(), schedule, state, noise)
+        state = SOLVERS[name].step(lambda x, point: seen.clone(), schedule, state, noise)
+    if name == "dpm_adaptive" and steps > 1:  # ends at the last level above 0
+        picture = picture + schedule.sigmas[-2] * draw.start()
     torch.testing.assert_close(state.x, picture, atol=0.005 if name.startswith("uni_pc") else 1e-4, rtol=0)
 
 
@@ -142,7 +164,7 @@ def tensors(state: State) -> list[Tensor]:
     return [state.x, *([] if state.x0 is None else [state.x0]), *state.history]
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("name", [name for name in SOLVERS if name != "dpm_adaptive"])
 def test_a_picture_does_not_depend_on_its_batch(name: str) -> None:
     schedule, solver = zero_ended(6), SOLVERS[name]
 
@@ -157,7 +179,8 @@ def test_a_picture_does_not_depend_on_its_batch(name: str) -> None:
         assert torch.equal(batch[index : index + 1], run(Draw(20 + index, (1, 4, 8, 8))))
 
 
-EVALUATIONS = {"heun": 11, "dpm_2": 11, "dpm_2_ancestral": 11, "dpmpp_2s_ancestral": 11, "dpmpp_sde": 11, "heunpp2": 15}
+TWICE = ("heun", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_2s_ancestral_cfg_pp", "dpmpp_sde", "seeds_2")
+EVALUATIONS = dict.fromkeys(TWICE, 11) | {"heunpp2": 15, "seeds_3": 16, "sa_solver_pece": 11, "dpm_adaptive": 18}
 
 
 @pytest.mark.parametrize("name", SOLVERS)
@@ -185,6 +208,134 @@ def test_a_run_may_stop_above_zero(name: str) -> None:
         state = SOLVERS[name].step(gaussian, schedule, state, noise)
     if name != "lcm":
         assert float(state.x.std()) == pytest.approx(gaussian.spread(schedule.sigmas[-1]), rel=0.12)
+
+
+def walk(name: str, denoise: Denoise, schedule: Schedule, start: Tensor, **settings: float) -> list[Tensor]:
+    """The latent after each step, without noise."""
+    solver = SOLVERS[name].set(**settings)
+    states = [State(0, start)]
+    while states[-1].step < len(schedule):
+        states.append(solver.step(denoise, schedule, states[-1], silent))
+    return [state.x for state in states]
+
+
+CFGPP = [name for name, solver in SOLVERS.items() if solver.apart]
+
+
+@pytest.mark.parametrize("name", CFGPP)
+def test_cfg_pp_goes_from_the_guided_estimate_along_the_slope_of_the_negative(name: str) -> None:
+    """Algorithm 2 of Chung et al. in this scale, for a network that always answers the same: then no method is of
+    higher order than another. And where both answers are one, it is the solver without guidance of its own."""
+    guided, negative, start = torch.tensor(0.8), torch.tensor(-0.4), torch.linspace(-9, 9, 7)
+    schedule, silenced = zero_ended(5), {"eta": 0.0} if SOLVERS[name].needs_noise else {}
+    found = walk(name, lambda x, point: torch.stack([guided + 0 * x, negative + 0 * x]), schedule, start, **silenced)
+    expected = start
+    for step, x in enumerate(found[1:] if name != "gradient_estimation_cfg_pp" else []):  # which extrapolates the slope
+        expected = guided + schedule.sigmas[step + 1] / schedule.sigmas[step] * (expected - negative)
+        torch.testing.assert_close(x, expected)
+    for ours, theirs in zip(
+        walk(name, Gaussian(), schedule, start, **silenced),
+        walk(name.removesuffix("_cfg_pp"), Gaussian(), schedule, start, **silenced),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning", "ignore:.*dpmsolver:FutureWarning")
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_dpm_fast_is_the_single_step_solver_of_diffusers(steps: int) -> None:
+    """Where its steps are of first and second order; in those of third, diffusers has another point between."""
+    gaussian, start = Gaussian(), 10 * torch.linspace(-3, 3, 11, dtype=torch.float64)
+    schedule = SOLVERS["dpm_fast"].levels(even(steps))  # type: ignore[misc]
+    assert len(schedule) == steps
+    theirs = DPMSolverSinglestepScheduler(
+        algorithm_type="dpmsolver",
+        solver_order=3,
+        prediction_type="sample",
+        lower_order_final=True,
+        final_sigmas_type="sigma_min",
+    )
+    theirs.set_timesteps(steps)
+    theirs.sigmas = torch.tensor(schedule.sigmas, dtype=torch.float64)
+    x = start / math.hypot(1, 10)
+    for step, told in enumerate(theirs.timesteps):
+        scale = math.hypot(1, schedule.sigmas[step])
+        x = theirs.step(gaussian(x * scale, schedule.point(step)), told, x).prev_sample
+    found = walk("dpm_fast", gaussian, schedule, start)[-1]
+    torch.testing.assert_close(found, x * math.hypot(1, schedule.sigmas[-1]), rtol=1e-9, atol=1e-9)
+
+
+def test_dpm_fast_is_of_third_order() -> None:
+    def off(steps: int) -> float:
+        gaussian, start = Gaussian(), torch.linspace(-30, 30, 101, dtype=torch.float64)
+        schedule = SOLVERS["dpm_fast"].levels(even(steps))  # type: ignore[misc]
+        found = walk("dpm_fast", gaussian, schedule, start)[steps - 1]  # before the last one, which is of first order
+        return float((found - gaussian.flow(start, 10, schedule.sigmas[steps - 1])).abs().max())
+
+    assert len(SOLVERS["dpm_fast"].levels(even(60))) == 60  # type: ignore[misc]
+    assert math.log2(off(61) / off(121)) > 2.7
+    assert off(121) < 0.05**3
+
+
+def test_extended_reverse_time_solvers_of_first_order_are_those_that_they_extend() -> None:
+    start, schedule, draw = torch.linspace(-30, 30, 11)[None, None, None], zero_ended(5), Draw(3, (1, 1, 1, 11))
+    for power, name in ((1, "euler"), (2, "euler_ancestral")):
+        extended = SOLVERS["er_sde"].set(power=power, stages=1)
+        states = [State(0, start), State(0, start)]
+        for _ in range(5):
+            states = [
+                solver.step(Gaussian(), schedule, state, draw.steps(SOLVERS["er_sde"], schedule))
+                for solver, state in zip((extended, SOLVERS[name]), states, strict=True)
+            ]
+        torch.testing.assert_close(states[0].x, states[1].x)
+
+
+def test_dpm_adaptive_keeps_to_its_tolerance_whatever_the_schedule() -> None:
+    start, found = torch.linspace(-30, 30, 101, dtype=torch.float64), {}
+    for tolerance in (0.05, 0.0005):
+        for steps in (5, 40):
+            gaussian, schedule = Gaussian(), even(steps)
+            x = walk("dpm_adaptive", gaussian, schedule, start, rtol=tolerance, atol=tolerance / 10)[-1]
+            off = float((x - gaussian.flow(start, 10, 0.1)).abs().max())
+            found[tolerance, steps] = (off, gaussian.calls)
+        assert found[tolerance, 5] == found[tolerance, 40]
+    (coarse, few), (fine, many) = found[0.05, 5], found[0.0005, 5]
+    assert fine < coarse / 4 < 0.05
+    assert few < many < 400
+    with pytest.raises(ValueError, match=r"finds no step.*higher rtol"):
+        walk("dpm_adaptive", lambda x, point: x * math.nan, even(5), start)
+
+
+def test_ipndm_for_uneven_steps_is_ipndm_on_even_ones() -> None:
+    sigmas = tuple(10 - 0.9 * i for i in range(11))
+    schedule = Schedule(sigmas, sigmas, 10, TABLE)
+    start = torch.linspace(-30, 30, 11, dtype=torch.float64)
+    ours, theirs = (walk(name, Gaussian(), schedule, start)[-1] for name in ("ipndm_v", "ipndm"))
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
+@pytest.mark.parametrize("tau", [0.0, 0.7])
+def test_sa_solver_is_that_of_diffusers(tau: float) -> None:
+    """Up to the last two steps, whose order diffusers lowers later."""
+    gaussian, steps = Gaussian(), 10
+    theirs = SASolverScheduler(
+        predictor_order=3, corrector_order=4, prediction_type="sample", tau_func=lambda timestep: tau
+    )
+    theirs.set_timesteps(steps)
+    sigmas = tuple(theirs.sigmas.double().tolist())
+    theirs.sigmas = theirs.sigmas.double()
+    schedule = Schedule(sigmas, tuple(theirs.timesteps.double().tolist()), sigmas[0], TABLE)
+    stream, generator = torch.Generator().manual_seed(4), torch.Generator().manual_seed(4)
+    drawn = [torch.randn(1, 11, dtype=torch.float64, generator=stream) for _ in range(steps)]
+    solver = SOLVERS["sa_solver"].set(eta=tau, sde_start=-99, sde_end=99, simple_order_2=1)
+    state = State(0, sigmas[0] * torch.linspace(-1, 1, 11, dtype=torch.float64)[None])
+    x = state.x / math.hypot(1, sigmas[0])
+    for step in range(steps - 2):
+        torch.testing.assert_close(state.x, x * math.hypot(1, sigmas[step]), rtol=1e-6, atol=1e-6)
+        seen = gaussian(x * math.hypot(1, sigmas[step]), schedule.point(step))
+        x = theirs.step(seen, theirs.timesteps[step], x, generator=generator).prev_sample
+        state = solver.step(gaussian, schedule, state, lambda step, sigma, target: drawn[step])
 
 
 def test_names_and_papers_are_there() -> None:

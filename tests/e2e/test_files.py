@@ -12,13 +12,15 @@ from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
 
 from e2e.editor import Editor
+from interop.kinds import FILES
 from interop.wirings import IMG2IMG
 from nodegraph.carrier import read_document
 
 DROP = """([data, name]) => {
     const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
     const transfer = new DataTransfer();
-    transfer.items.add(new File([bytes], name, {type: name.endsWith(".json") ? "application/json" : "image/png"}));
+    const kinds = {json: "application/json", txt: "text/plain", webp: "image/webp"};
+    transfer.items.add(new File([bytes], name, {type: kinds[name.split(".").pop()] ?? "image/png"}));
     const at = document.querySelector(".react-flow__pane");
     const {left, top} = at.getBoundingClientRect();
     for (const kind of ["dragover", "drop"]) {
@@ -46,6 +48,15 @@ def test_a_picture_of_comfyui_opens_as_a_workflow_and_says_what_was_not_carried(
     types = {step["type"] for step in editor.document()["nodes"].values()}
     assert {"LoadModel@1", "Sample@1", "LoadImage@1"} <= types
     expect(editor.page.locator(".message")).to_contain_text("Not everything could be carried over")
+
+
+def test_every_kind_of_their_files_opens_where_it_is_dropped(editor: Editor) -> None:
+    for count, (name, data) in enumerate(FILES.items(), 2):
+        drop(editor, data, name)
+        expect(editor.page.locator(".tab")).to_have_count(count)
+        sampled = [step for step in editor.document()["nodes"].values() if step["type"] == "Sample@1"]
+        assert [step["inputs"]["seed"] for step in sampled] == [7], name
+        expect(editor.page.locator(".message")).to_have_count(0)
 
 
 def test_a_picture_without_a_workflow_becomes_an_input(editor: Editor) -> None:

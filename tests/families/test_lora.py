@@ -355,6 +355,32 @@ def test_lokr_of_a_convolution(made: Engine, folder: Path) -> None:
     compared(made, folder, "lokr-conv", state, {name: delta})
 
 
+def test_oft_turns_the_rows_of_a_layer(made: Engine, folder: Path) -> None:
+    """With blocks of four, some held back by a constraint, some stretched too; the turned weights are as long."""
+    state: State = {}
+    deltas: State = {}
+    for seed, name in enumerate(KIN):
+        weight = models.sdxl().unet.get_submodule(name).weight.detach()
+        rows = len(weight)
+        at = f"lora_unet_{name.replace('.', '_')}"
+        blocks = small(rows // 4 * 4, 4, seed).reshape(rows // 4, 4, 4)
+        skew = blocks - blocks.transpose(1, 2)
+        state[f"{at}.oft_blocks"] = blocks
+        if seed % 2:
+            state[f"{at}.alpha"] = torch.tensor(0.2 / rows)
+            skew = skew * 0.2 / skew.norm()
+        parts = [(torch.eye(4) + each) @ torch.linalg.inv(torch.eye(4) - each) for each in skew]
+        turn = torch.block_diag(*parts)  # type: ignore[no-untyped-call]
+        turned = (turn @ weight.flatten(1)).reshape(weight.shape)
+        torch.testing.assert_close(turned.flatten(1).norm(), weight.flatten(1).norm())
+        if seed == 0:
+            stretch = 1 + small(rows, 1, 40).abs()
+            state[f"{at}.rescale"] = stretch.reshape(-1, *[1] * (weight.ndim - 1))
+            turned = turned * state[f"{at}.rescale"]
+        deltas[name] = (turned - weight).reshape(weight.shape if weight.ndim == 4 else (rows, -1))
+    compared(made, folder, "oft", state, deltas)
+
+
 def test_dora_is_diffusers(made: Engine, folder: Path) -> None:
     pipeline = models.sdxl()
     state = peft_layout(pipeline.components, {"unet": KIN})
@@ -421,7 +447,8 @@ def test_what_has_no_place_is_told(made: Engine, folder: Path) -> None:
 
 def test_what_is_no_lora(folder: Path) -> None:
     files: dict[str, tuple[State, str]] = {
-        "oft": ({"lora_unet_a.oft_blocks": torch.zeros(2, 2)}, "is an OFT, which is not supported"),
+        "boft": ({"lora_unet_a.oft_blocks": torch.zeros(2, 2, 2, 2)}, "is a BOFT, which is not supported"),
+        "oft": ({"a.oft_R.default.weight": torch.zeros(2, 2)}, "is an OFT in peft's layout, which is not supported"),
         "none": ({"conv_in.weight": torch.zeros(2, 2)}, "is no LoRA: none of its 1 tensors"),
     }
     for name, (state, words) in files.items():

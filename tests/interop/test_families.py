@@ -18,7 +18,7 @@ from families.test_gligen import gates
 from families.test_lora import UNET, peft_layout
 from families.test_single_files import texts
 from families.test_t2i_adapter import as_their_authors
-from interop.wirings import ALL, Prompt, node
+from interop.wirings import ALL, Prompt, decoded, node, sampler, text
 from nodegraph import Engine, Folders, NodeError, Registry
 from nodegraph.interop import export, open_document
 from nodegraph.interop.parts import model_of
@@ -235,6 +235,36 @@ def test_guidance_goes_with_its_prompt(engine: Engine) -> None:
     said["26"]["inputs"]["guidance"] = 9.0
     np.testing.assert_allclose(sampled(engine, told, "13"), sampled(engine, said, "13"), atol=1e-5)
     assert np.abs(plain - sampled(engine, small("flux", "flux_dev", guidance=1.0), "13")).max() > 1e-4
+
+
+def test_qwen_image_is_guided_plainly(engine: Engine, folder: Path) -> None:
+    """After one step of Euler what a prompt adds grows as cfg does. In its own pipeline, whose norm ComfyUI leaves to
+    CFGNorm, it does not."""
+    models.FAMILIES["qwen_image"]().save_pretrained(folder / "qwen_image")
+    prompt: Prompt = {
+        "1": node("UNETLoader", unet_name="qwen_image", weight_dtype="default"),
+        "2": node("CLIPLoader", clip_name="qwen_image", type="qwen_image", device="default"),
+        "3": sampler("1.0", "4.0", "5.0", "6.0", 7, 1, 1.0, "euler", "simple"),
+        "4": text("2.0", "a cat"),
+        "5": text("2.0", "a dog"),
+        "6": node("EmptySD3LatentImage", width=64, height=64, batch_size=1),
+        **decoded("3.0", "9.0", "7", "8"),
+        "9": node("VAELoader", vae_name="qwen_image"),
+    }
+
+    def at(cfg: float) -> Floats:
+        prompt["3"]["inputs"]["cfg"] = cfg
+        return sampled(engine, prompt)
+
+    alone, twice, more = at(1.0), at(2.0), at(5.0)
+    assert np.abs(twice - alone).max() > 0.001
+    np.testing.assert_allclose(more - alone, 4 * (twice - alone), atol=1e-4)
+    made = open_document(json.dumps(prompt).encode(), engine.registry).workflow
+    own = made.to_dict()
+    own["nodes"]["k_sampler_3"]["inputs"]["comfyui"] = False
+    own["outputs"] = {"latent": {"$from": "k_sampler_3.latent"}}
+    normed = engine.run(engine.read(own), targets=["latent"])["latent"].samples
+    assert np.abs(normed - more).max() > 0.001
 
 
 def test_sizes_go_with_the_prompt(folder: Path) -> None:

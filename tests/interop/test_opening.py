@@ -15,10 +15,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import nodegraph_diffusion.comfyui
+from interop.kinds import FILES, WORDS
 from interop.wirings import ALL, IMG2IMG
 from nodegraph import InvalidWorkflow, Registry
 from nodegraph.carrier import carry
 from nodegraph.interop import LARGEST, Opened, export, open_document
+from nodegraph.workflow import Link
 
 REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)
 PIXEL = Image.new("RGB", (8, 8))
@@ -55,6 +57,20 @@ def exif(format: str, tags: dict[int, Any], comment: bytes = b"") -> bytes:
 NODES = sorted(opened(json.dumps(IMG2IMG)).workflow.nodes)
 CANVAS = {"nodes": [{"id": 3, "type": "KSampler", "pos": [7, 8], "title": "Cat"}], "links": []}
 OWN = (Path(__file__).parents[2] / "workflows" / "txt2img.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_workflow_in_every_kind_of_file(name: str) -> None:
+    made, plain = opened(FILES[name]), opened(FILES["api.json"])
+    assert [note.code for note in made.notes] == ["changed"] * name.startswith("a1111")  # its noise is another
+    if not name.startswith("a1111"):
+        assert made.workflow.nodes == plain.workflow.nodes
+        assert made.origin == plain.origin
+    steps = {step.type: step.inputs for step in made.workflow.nodes.values() if step.inputs.get("text") != "a dog"}
+    assert steps["EncodePrompt@1"]["text"] == WORDS
+    told = {key: steps["Sample@1"][key] for key in ("seed", "steps", "cfg", "sampler", "schedule")}
+    assert told == {"seed": 7, "steps": 2, "cfg": 3.0, "sampler": "euler", "schedule": "karras"}
+    assert ("drawn" in name or "both" in name) == bool(made.workflow.layout.nodes)
 
 
 def test_our_own_documents_open_as_they_are() -> None:
@@ -115,11 +131,11 @@ def test_large_files_are_refused_at_once() -> None:
 
 def test_missing_inputs_have_their_defaults_and_others_are_kept() -> None:
     made = opened(
-        '{"3": {"class_type": "KSampler", "inputs": {"sampler_name": "dpm_adaptive", "seed": 18446744073709551615}}}'
+        '{"3": {"class_type": "KSampler", "inputs": {"sampler_name": "dpm_2_fast", "seed": 18446744073709551615}}}'
     )
     inputs = made.workflow.nodes["k_sampler_3"].inputs
     assert (inputs["steps"], inputs["cfg"], inputs["schedule"]) == (20, 8.0, "simple")
-    assert (inputs["sampler"], inputs["seed"]) == ("dpm_adaptive", 2**53 - 1)
+    assert (inputs["sampler"], inputs["seed"]) == ("dpm_2_fast", 2**53 - 1)
     assert [(n.code, n.port) for n in made.notes] == [("changed", "seed"), ("bad_value", "sampler")]
 
 
@@ -154,6 +170,29 @@ def test_a1111_lines_alone_and_in_pictures() -> None:
         }  # fmt: skip
         assert (nodes["size"].inputs["width"], nodes["size"].inputs["height"]) == (640, 384)
         assert [n.code for n in made.notes] == ["not_carried", "changed"]
+
+
+def test_loras_in_a1111_prompts_are_applied() -> None:
+    lines = 'a cat <lora:ink:0.8> <lora:fine line:0.5:0.25>\nSteps: 2, Sampler: Euler, Lora hashes: "ink: 1"'
+    made = opened(lines)
+    nodes = made.workflow.nodes
+    assert nodes["prompt"].inputs["text"] == "a cat"
+    told = [[nodes[id].inputs[name] for name in ("source", "strength", "text_strength")] for id in ("lora", "lora_2")]
+    assert told == [["ink", 0.8, 0.8], ["fine line", 0.25, 0.5]]
+    links = {("lora_2", "model"): "lora.model", ("prompt", "text_encoder"): "lora_2.text_encoder",
+             ("sample", "model"): "lora_2.model"}  # fmt: skip
+    assert all(nodes[id].inputs[port] == Link(**{"$from": source}) for (id, port), source in links.items())
+    assert not made.notes
+
+
+def test_what_is_not_whole_in_a_drawing_is_said() -> None:
+    raw = json.loads(FILES["drawn 0.4.json"])
+    raw["nodes"].append({"type": "KSampler"})
+    raw["links"] += [[99, 1], "x"]
+    assert [(n.code, n.message) for n in opened(json.dumps(raw)).notes] == [
+        ("unreadable", "1 of its nodes have no id and type, so they are left away"),
+        ("unreadable", "2 of its links do not say from where to where, so they are left away"),
+    ]
 
 
 def test_model_names_are_looked_for() -> None:

@@ -10,6 +10,7 @@ from interop.wirings import Prompt, checkpoint, decoded, empty, node, sampler, t
 from nodegraph import Registry
 from nodegraph.interop import export, open_document
 from nodegraph.migrate import read_workflow
+from nodegraph.workflow import Link
 
 REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)
 PROMPT: Prompt = {
@@ -109,3 +110,23 @@ def test_pictures_that_are_shown_to_models_for_editing() -> None:
     assert made.whole
     plain = json.loads(json.dumps(kontext).replace(" [output]", ""))
     assert trees(made.prompt) == trees(plain)
+
+
+def test_transparency_and_moving_pictures_are_saved() -> None:
+    prompt: Prompt = {
+        "1": node("LoadImage", image="a.png"),
+        "2": node("JoinImageWithAlpha", image_="1.0", alpha_="1.1"),
+        "3": node("SaveImage", images_="2.0", filename_prefix="cut"),
+        "4": node(
+            "SaveAnimatedWEBP", images_="1.0", filename_prefix="moving", fps=4.0, lossless=False, quality=70,
+            method="default",
+        ),
+        "5": node("SaveAnimatedPNG", images_="1.0", filename_prefix="moving", fps=2.5, compress_level=4),
+    }  # fmt: skip
+    opened = open_document(json.dumps(prompt).encode(), REGISTRY)
+    nodes = opened.workflow.nodes
+    assert nodes["save_image_3"].inputs["transparent"] == Link(**{"$from": "load_image_1.mask"})
+    assert {nodes[f"save_animated_{name}"].inputs["format"] for name in ("webp_4", "png_5")} == {"webp", "apng"}
+    made = export(opened.workflow, REGISTRY)
+    assert made.whole
+    assert trees(made.prompt) == trees(prompt)

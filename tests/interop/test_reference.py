@@ -50,3 +50,22 @@ def test_every_part_that_an_entry_reads_is_said_by_some() -> None:
 def test_the_rest_of_the_tables_is_about_known_classes() -> None:
     assert {*SHOWN, *TWINS} <= known_classes().keys()
     assert all(REGISTRY.get(twin_type(name)) is not None for name in TWINS)
+
+
+SAMPLERS = """
+euler euler_cfg_pp euler_ancestral euler_ancestral_cfg_pp heun heunpp2 dpm_2 dpm_2_ancestral lms dpm_fast
+dpm_adaptive dpmpp_2s_ancestral dpmpp_2s_ancestral_cfg_pp dpmpp_sde dpmpp_sde_gpu dpmpp_2m dpmpp_2m_cfg_pp
+dpmpp_2m_sde dpmpp_2m_sde_gpu dpmpp_2m_sde_heun dpmpp_2m_sde_heun_gpu dpmpp_3m_sde dpmpp_3m_sde_gpu ddpm lcm
+ipndm ipndm_v deis res_multistep res_multistep_cfg_pp res_multistep_ancestral res_multistep_ancestral_cfg_pp
+gradient_estimation gradient_estimation_cfg_pp er_sde seeds_2 seeds_3 sa_solver sa_solver_pece ddim uni_pc
+uni_pc_bh2
+"""
+SCHEDULES = "simple sgm_uniform karras exponential ddim_uniform beta normal linear_quadratic kl_optimal"
+
+
+@pytest.mark.parametrize(("port", "names"), [("sampler", SAMPLERS), ("schedule", SCHEDULES)])
+def test_every_sampler_and_schedule_of_theirs_is_one_of_ours(port: str, names: str) -> None:
+    node, how = REGISTRY.get("Sample"), ENTRIES["KSampler"].inputs[port]
+    assert node is not None
+    known = node.inputs[port].schema()["enum"]
+    assert not [name for name in names.split() if (how.here(name) if isinstance(how, Take) else name) not in known]

@@ -15,12 +15,27 @@ from typing import Any
 import pytest
 
 from harness import link, step
+from nodegraph import Engine, Folders, InvalidWorkflow, Registry
 from nodegraph.server.access import GUESSES, Access, Unprotected, is_loopback, tokens_from
+from nodegraph.server.documents import Documents
 from nodegraph.server.errors import Refused
 from nodegraph.server.webhooks import check_webhook, is_public
 from server.pictures import png
 from server.service import Answer, Service
 from server.test_gallery import run, saving, send
+
+
+@pytest.mark.parametrize("text", ["cut off", "PK\3\4 packed"])
+def test_problems_of_files_do_not_say_where_they_lie(text: str, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "bad.safetensors").write_text(text)
+    folders = Folders(base=tmp_path / "uploads", output=tmp_path / "results", models=(tmp_path / "models",))
+    documents = Documents(Engine(Registry.installed(), folders=folders), tmp_path / "uploads", tmp_path)
+    workflow = documents.read({"nodes": {"model": step("LoadModel@1", source="bad.safetensors")}})
+    with pytest.raises(InvalidWorkflow, match=r"model\.source: bad\.safetensors: .*safetensors file") as caught:
+        documents.demand(workflow, ["model"])
+    assert str(tmp_path) not in str(caught.value)
+
 
 SECRET = "a file of this machine that is nobody's business"
 

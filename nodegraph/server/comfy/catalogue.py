@@ -13,7 +13,7 @@ from aiohttp import web
 from ...interop import embeddings as inversions
 from ...interop.classes import Class, Port, known_classes
 from ...interop.names import twin_type
-from ...interop.table import ENTRIES, HERE_ALONE, PARTS, SHOWN, Fixed, Take, paths
+from ...interop.table import ENTRIES, HERE_ALONE, ON_GPU, PARTS, SHOWN, Fixed, Take, paths
 from ...node import Choices, Input
 from ..errors import Refused
 from ..site import Site
@@ -25,12 +25,13 @@ VERSION = "0.3.64"
 FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "controlnet",
            "upscale_models", "embeddings", "style_models", "gligen", "hypernetworks")  # fmt: skip
 LISTED = {"checkpoints": "models", "diffusion_models": "models", "vae": "models", "text_encoders": "models",
-          "loras": "loras", "controlnet": "controls", "embeddings": "words", "gligen": "gligens"}  # fmt: skip
+          "loras": "loras", "controlnet": "controls", "embeddings": "words", "gligen": "gligens",
+          "clip_vision": "clip_visions", "style_models": "style_models"}  # fmt: skip
 """The choices that are in each folder; models are not sorted by their parts here."""
-EXPECTED = ("ImageOnlyCheckpointLoader", "StyleModelLoader")
-"""Classes without which ComfyUI's front end does not show what files other loaders have. They have none to load."""
+EXPECTED = ("ImageOnlyCheckpointLoader",)
+"""Classes without which ComfyUI's front end does not show what files other loaders have. It has none to load."""
 SOCKET = "SaveImageWebsocket"
-SAVING = ("SaveImage", SOCKET)
+SAVING = ("SaveImage", "SaveAnimatedWEBP", "SaveAnimatedPNG", SOCKET)
 
 
 @wire("GET", "/object_info")
@@ -108,7 +109,7 @@ def _spec(site: Site, class_type: str, port: Port) -> list[Any]:
     if port.type == "COMBO":
         there = how.there if isinstance(how, Take) else str
         values = [there(value) for value in schema.get("enum", [port.default]) if value not in (*HERE_ALONE, "auto")]
-        return [list(dict.fromkeys([*values, port.default])), options]
+        return [list(dict.fromkeys([*values, *ON_GPU.get(port.name, ()), port.default])), options]
     for name, theirs in (("minimum", "min"), ("maximum", "max")):
         if isinstance(schema.get(name), int | float) and not isinstance(how, Take):
             options[theirs] = schema[name]

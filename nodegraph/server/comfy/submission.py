@@ -23,13 +23,17 @@ from . import records
 from .files import upload_of
 from .wire import body, failure, strings, wire
 
-SAVES = {"SaveImage": "output", "SaveImageWebsocket": "temp", "PreviewImage": "temp", "MaskPreview": "temp"}
+SAVES = {
+    "SaveImage": "output", "SaveAnimatedWEBP": "output", "SaveAnimatedPNG": "output", "SaveImageWebsocket": "temp",
+    "PreviewImage": "temp", "MaskPreview": "temp",
+}  # fmt: skip
 """Classes that give pictures, and the kind of folder their files are said to lie in."""
 LOADS = ("LoadImage", "LoadImageMask")
 TYPES = {
     "missing_input": "required_input_missing", "dangling_link": "bad_linked_input",
     "type_mismatch": "return_type_mismatch", "not_a_literal": "invalid_input_type",
     "missing_file": "custom_validation_failed", "unusable": "value_not_in_list",
+    "unknown_choice": "value_not_in_list",
 }  # fmt: skip
 """ComfyUI's names for kinds of problems."""
 
@@ -39,7 +43,9 @@ async def submit(site: Site, request: web.Request) -> web.Response:
     """Queue a prompt in API format."""
     asked = await body(request)
     raw = asked.get("prompt")
-    if not isinstance(raw, dict) or not raw:
+    if raw == {}:
+        return failure(400, "prompt_no_outputs", "Prompt has no outputs")
+    if not isinstance(raw, dict):
         return failure(400, "no_prompt", "No prompt provided", "needs an object of nodes in the field 'prompt'")
     if not is_prompt(raw):
         return failure(400, "invalid_prompt", "Cannot execute because a node is missing the class_type property.")
@@ -126,7 +132,7 @@ async def _saving(site: Site, raw: Mapping[str, Any]) -> tuple[dict[str, Any], M
         if not isinstance(node, dict) or not isinstance(node.get("inputs"), dict):
             continue
         kind, inputs = _class(node), node["inputs"]
-        if kind in SAVES and kind != "SaveImage":
+        if SAVES.get(kind) == "temp":
             source = inputs.get("mask" if kind == "MaskPreview" else "images")
             node["class_type"], node["inputs"] = "SaveImage", {"images": source, "filename_prefix": f"{kind}"}
         elif kind in LOADS and isinstance(inputs.get("image"), str):
@@ -176,11 +182,12 @@ def _explain(errors: dict[str, Any], problems: list[Problem], output: str, opene
     for problem in problems:
         id = theirs.get(problem.node, problem.node if problem.node in raw else output)
         entry = errors.setdefault(id, {"errors": [], "dependent_outputs": [], "class_type": raw[id]["class_type"]})
+        name = _their_input(problem, id, raw)
         said = {
             "type": TYPES.get(problem.code, problem.code),
             "message": problem.message,
-            "details": problem.port or "",
-            "extra_info": {"input_name": _their_input(problem, id, raw)},
+            "details": name,
+            "extra_info": {"input_name": name},
         }
         if problem.code == "bad_value":
             said["type"] = _value_type(problem.message)

@@ -13,12 +13,13 @@ PIECE = re.compile(
     r"(?P<module>.+?)(?:"
     r"[._]lora[._]?(?P<side>down|up|mid|A|B)(?:\.\w+)?\.weight"
     r"|[._](?P<magnitude>lora_magnitude_vector|dora_scale)(?:\.\w+)*"
-    r"|\.(?P<piece>alpha|hada_[wt][12](?:_[ab])?|lokr_[wt][12](?:_[ab])?))$"
+    r"|\.(?P<piece>alpha|hada_[wt][12](?:_[ab])?|lokr_[wt][12](?:_[ab])?|oft_blocks|rescale))$"
 )
 """`module.lora_down.weight`, `module.lora_A.default.weight`, `module.lora.up.weight`, `module.alpha`,
-`module.dora_scale`, `module.hada_w1_a`, `module.lokr_w2`."""
+`module.dora_scale`, `module.hada_w1_a`, `module.lokr_w2`,
+`module.oft_blocks`."""
 SIDES = {"A": "down", "B": "up"}
-UNSUPPORTED = {"oft_blocks": "an OFT"}
+UNSUPPORTED = {".oft_R.": "an OFT in peft's layout"}
 PARTS: tuple[tuple[str, str], ...] = (
     ("text_encoder_3", r"lora_te3_|text_encoder_3\."),
     ("text_encoder_2", r"lora_te2_|text_encoder_2\."),
@@ -61,6 +62,8 @@ def open_adapter(path: Path) -> Adapter:
     for mark, what in UNSUPPORTED.items():
         if any(mark in name for name in names):
             raise ModelError(f"{path}: is {what}, which is not supported. Convert it to a LoRA, or look for one")
+    if any(name.endswith(".oft_blocks") and len(tensor.shape) != 3 for name, tensor in header.tensors.items()):
+        raise ModelError(f"{path}: is a BOFT, which is not supported. Convert it to a LoRA, or look for one")
     changed = modules(names)
     if not changed:
         raise ModelError(
@@ -79,7 +82,7 @@ def open_adapter(path: Path) -> Adapter:
 
 def piece_of(name: str) -> tuple[str, str] | None:
     """The module that a tensor changes, and which piece of the change it is: "down", "up", "mid", "alpha", "magnitude",
-    or one of a LoHa or LoKr by its own name."""
+    or one of a LoHa, LoKr or OFT by its own name."""
     match = PIECE.match(name)
     if match is None:
         return None

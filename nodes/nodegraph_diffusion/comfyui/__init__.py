@@ -8,6 +8,7 @@ from nodegraph import Pack
 
 from . import (
     arithmetic,
+    compositing,
     control,
     editing,
     gligen,
@@ -21,11 +22,13 @@ from . import (
     samplers,
     shapes,
     texts,
+    vision,
 )
 
 pack = Pack.of(
     "comfyui",
     arithmetic,
+    compositing,
     control,
     editing,
     gligen,
@@ -39,4 +42,5 @@ pack = Pack.of(
     samplers,
     shapes,
     texts,
+    vision,
 )

@@ -21,7 +21,8 @@ class Denoise(Protocol):
     """The contract of k-diffusion: the expectation of the clean latent, given the noisy one."""
 
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
-        """`x` is (B, C, h, w), `x0 + sigma * noise`; the answer is a new tensor of its shape and dtype."""
+        """`x` is (B, C, h, w), `x0 + sigma * noise`; the answer is a new tensor of its shape and dtype, or two of them
+        stacked, where the point asks for that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,8 +122,8 @@ class Middle:
 class GuidedDenoiser:
     """A conditional network with classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598).
 
-    Where `cfg` is 1 or there is no negative, it runs on the positive alone. Latents stay in the solver's precision:
-    only the network's input is cast to its dtype.
+    Where `cfg` is 1 or there is no negative, it runs on the positive alone, unless answers are asked `apart`. Latents
+    stay in the solver's precision: only the network's input is cast to its dtype.
 
     Args:
         network: Asked for its raw output.
@@ -138,6 +139,7 @@ class GuidedDenoiser:
         combine: Another way to combine both outputs.
         middle: A third prompt between both, how far the answer to it is moved away from the negative's, and whether
             what the positive adds to it is moved too (Brooks et al. 2022, arXiv:2211.09800, section 3.2.1).
+        apart: Whether points will ask for the answer to the negative too; without one that is the positive's.
         held: Holds the guided estimate in each cell to the length that it has without guidance, times this; None does
             not.
         dtype: Of the network.
@@ -160,6 +162,7 @@ class GuidedDenoiser:
         together: Together = "repeat",
         combine: Callable[[Tensor, Tensor, float], Tensor] | None = None,
         middle: Middle | None = None,
+        apart: bool = False,
         held: float | None = None,
         dtype: torch.dtype | None = None,
         weakened: Weakened | None = None,
@@ -177,7 +180,8 @@ class GuidedDenoiser:
         self.dtype = dtype
         self.weakened = weakened
         self.walked = walked
-        sides = [positive] if negative is None or (cfg == 1 and middle is None) else [negative, positive]
+        unguided = cfg == 1 and middle is None and not apart
+        sides = [positive] if negative is None or unguided else [negative, positive]
         if negative is not None and middle is not None:
             sides.insert(1, middle.prompts)
         self.sides = [[side] if isinstance(side, Prompt) else list(side) for side in sides]
@@ -195,13 +199,18 @@ class GuidedDenoiser:
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
         sigma = point.sigma
         scale = 1 / (1 + sigma) if self.prediction == "flow" else 1 / math.hypot(1, sigma)
-        output, positive = self._predict(x * scale, torch.tensor(point.timestep, device=x.device))
+        output, positive, negative = self._predict(x * scale, torch.tensor(point.timestep, device=x.device))
         x0 = self._clean(x, point, scale, output)
-        if self.held is None:
+        if self.held is not None:
+            x0 = self._held(x0, self._clean(x, point, scale, positive) if self.guided else None) * self.held
+        return torch.stack([x0, self._clean(x, point, scale, negative)]) if point.apart else x0
+
+    def _held(self, x0: Tensor, positive: Tensor | None) -> Tensor:
+        """The estimate, in each cell no longer than that for the positive alone."""
+        if positive is None:
             return x0
-        length = self._clean(x, point, scale, positive).norm(dim=1, keepdim=True) if self.guided else None
-        ratio = 1.0 if length is None else (length / (x0.norm(dim=1, keepdim=True) + 1e-8)).clamp(max=1)
-        return x0 * ratio * self.held
+        ratio: Tensor = positive.norm(dim=1, keepdim=True) / (x0.norm(dim=1, keepdim=True) + 1e-8)
+        return x0 * ratio.clamp(max=1)
 
     def _clean(self, x: Tensor, point: Point, scale: float, output: Tensor) -> Tensor:
         """The estimate without noise that an output of the network means."""
@@ -216,8 +225,8 @@ class GuidedDenoiser:
             return _consistent(x, x.sub(output, alpha=sigma), point.timestep)
         return output
 
-    def _predict(self, x: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """The guided output, and that for the positive alone."""
+    def _predict(self, x: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The guided output, and those for the positive and the negative alone."""
         *others, positive = self._outputs(x, time)
         guided = positive
         if len(others) == 1:
@@ -235,7 +244,7 @@ class GuidedDenoiser:
             guided = guided + self.weakened.scale * (positive - worse)
         if self.rescale and self.guided:
             guided = _rescaled(guided, positive, self.rescale)
-        return guided, positive
+        return guided, positive, others[0] if others else positive
 
     def _outputs(self, x: Tensor, time: Tensor) -> Sequence[Tensor]:
         """What the network says of the negative, if it is asked about it, and of the positive."""

@@ -1,4 +1,4 @@
-"""How CLIP sees a picture: what IP-Adapters read."""
+"""How CLIP and SigLIP see a picture: what IP-Adapters and style models read."""
 
 from __future__ import annotations
 
@@ -38,13 +38,31 @@ def seen(encoder: Any, pictures: NDArray[np.uint8], patches: bool, black: bool =
     return found, none
 
 
+@torch.no_grad()
+def patches_seen(encoder: Any, pictures: NDArray[np.uint8], whole: bool) -> Tensor:
+    """What SigLIP's image encoder makes of the patches of pictures: float32 (B, T, D) on the CPU.
+
+    Args:
+        pictures: (B, H, W, 3).
+        whole: Squeeze them into a square, instead of looking at their middle one.
+    """
+    side = int(encoder.config.image_size)
+    shown = torch.stack([_square(picture, side, whole) for picture in pictures]) * 2 - 1
+    made: Tensor = encoder(shown.to(encoder.device, encoder.dtype)).last_hidden_state
+    return made.float().cpu()
+
+
 def _cropped(picture: NDArray[np.uint8], side: int) -> Tensor:
     """The middle square of a picture at the size and in the scale (3, side, side) that CLIP was trained with."""
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
+    return (_square(picture, side) - mean) / std
+
+
+def _square(picture: NDArray[np.uint8], side: int, whole: bool = False) -> Tensor:
+    """The middle square of a picture, or the whole squeezed into one: (3, side, side), 0..1."""
     height, width = picture.shape[:2]
     short = min(height, width)
-    size = (int(width * side / short), int(height * side / short))
+    size = (side, side) if whole else (int(width * side / short), int(height * side / short))
     small = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
     top, left = (size[1] - side) // 2, (size[0] - side) // 2
-    pixels = torch.from_numpy(small[top : top + side, left : left + side].copy()).permute(2, 0, 1) / 255
-    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
-    return (pixels - mean) / std
+    return torch.from_numpy(small[top : top + side, left : left + side].copy()).permute(2, 0, 1) / 255

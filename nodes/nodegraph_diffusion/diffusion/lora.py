@@ -6,7 +6,9 @@ While one is applied, each layer it changes adds `strength * change(x)` to its o
 - of a DoRA (Liu et al. 2024, arXiv:2402.09353) what the layer gives with such a change and its weights brought to a
   magnitude of their own, less what it gives without;
 - of a LoHa (Hyeon-Woo et al. 2021, arXiv:2108.06098) and a LoKr (Yeh et al. 2023, arXiv:2309.14859) a matrix that is
-  the product, place by place or of Kronecker, of two small ones.
+  the product, place by place or of Kronecker, of two small ones;
+- of an OFT (Qiu et al. 2023, arXiv:2306.07280) what the layer gives without its bias, turned by small blocks of
+  channels, less what it gives as it is.
 
 Those of convolutions may be thin matrices around a core, which has the kernel (Tucker's decomposition).
 
@@ -40,6 +42,7 @@ class Change:
     module: str
     pieces: Mapping[str, Tensor]
     scale: float
+    """Of an OFT, how far its turns may go in all; 0 is any."""
 
     @property
     def low_rank(self) -> bool:
@@ -76,6 +79,7 @@ def _around(core: Tensor, up: Tensor, down: Tensor) -> Tensor:
 Parts = Mapping[str, Sequence[Change]]
 """The changes of a model by part: "denoiser", "text_encoder", "text_encoder_2"."""
 WHOLE: tuple[tuple[str, ...], ...] = (
+    ("oft_blocks",),
     ("down", "up"),
     ("down", "mid", "up"),
     ("hada_t1", "hada_w1_a", "hada_w1_b", "hada_t2", "hada_w2_a", "hada_w2_b"),
@@ -99,7 +103,7 @@ def read(path: Path, dtype: torch.dtype, device: torch.device) -> Parts:
             found.setdefault(piece[0], {})[piece[1]] = value.flatten() if by_row else value
     parts: dict[str, list[Change]] = {}
     for module, pieces in found.items():
-        if not any(set(whole) == pieces.keys() - {"alpha", "magnitude"} for whole in WHOLE):
+        if not any(set(whole) == pieces.keys() - {"alpha", "magnitude", "rescale"} for whole in WHOLE):
             raise ModelError(f"{path}: has only a part of the change of {module!r}. Get the file again")
         part, name = part_of(module)
         placed = {each: value.to(device, dtype) for each, value in pieces.items() if each != "alpha"}
@@ -108,7 +112,9 @@ def read(path: Path, dtype: torch.dtype, device: torch.device) -> Parts:
 
 
 def _scale(pieces: Mapping[str, Tensor]) -> float:
-    """`alpha / rank`; a LoKr of two matrices without factors has none."""
+    """`alpha / rank`; a LoKr of two matrices without factors has none. Of an OFT it is for each row."""
+    if (blocks := pieces.get("oft_blocks")) is not None:
+        return float(pieces["alpha"]) * blocks.shape[0] * blocks.shape[1] if "alpha" in pieces else 0.0
     factor = next((name for name in ("down", "hada_w1_b", "lokr_w1_b", "lokr_w2_b") if name in pieces), None)
     if factor is None or "alpha" not in pieces:
         return 1.0
@@ -174,6 +180,11 @@ def _hook(
     lora: str, layers: Sequence[nn.Module], names: Sequence[str], change: Change, strength: float, me: int
 ) -> list[Any]:
     """Hooks on each layer that a change belongs to; of a fused one each takes its own rows."""
+    if "oft_blocks" in change.pieces:
+        return [
+            layer.register_forward_hook(_added(add, strength, me))
+            for layer, add in zip(layers, _turns(lora, layers, names, change), strict=True)
+        ]
     handles, row = [], 0
     whole = None if change.low_rank else change.whole()
     down, up = (change.pieces["down"], change.pieces["up"]) if whole is None else (None, whole)
@@ -249,6 +260,46 @@ def _with_magnitude(add: Add, weight: Tensor, delta: Tensor, magnitude: Tensor) 
         return (rows - 1) * _through(layer, x, weight) + rows * add(layer, x)
 
     return scaled
+
+
+def _turns(lora: str, layers: Sequence[nn.Module], names: Sequence[str], change: Change) -> list[Add]:
+    """Of each layer, the turn of its own rows: `(1 + Q) (1 - Q)^-1` for blocks of `Q = block - block^T` (Cayley)."""
+    blocks = change.pieces["oft_blocks"].float()
+    skew = blocks - blocks.transpose(1, 2)
+    if change.scale:
+        skew = skew * min(1.0, change.scale / (float(skew.norm()) + 1e-8))
+    one = torch.eye(skew.shape[1], device=skew.device)
+    turns, size = (one + skew) @ torch.linalg.inv(one - skew), skew.shape[1]
+    stretch = change.pieces.get("rescale")
+    made, row = [], 0
+    for layer, name in zip(layers, names, strict=True):
+        weight = getattr(layer, "weight", None)
+        rows = shape_of(weight)[0] if isinstance(weight, Tensor) else 0
+        left = len(turns) * size - row
+        if not rows or rows % size or rows > left or (len(layers) == 1 and rows < left):
+            raise ModelError(
+                f"{lora}: turns {len(turns)} blocks of {size} channels of {name!r}, which has {rows} channels here. It "
+                "is for another model"
+            )
+        own = turns[row // size : (row + rows) // size]
+        made.append(_turned(own, None if stretch is None else stretch.flatten()[row : row + rows]))
+        row += rows
+    return made
+
+
+def _turned(turns: Tensor, stretch: Tensor | None) -> Add:
+    def add(layer: nn.Module, x: Tensor) -> Tensor:
+        channels = 1 if isinstance(layer, nn.Conv2d) else -1
+        given: Tensor = layer.forward(x).movedim(channels, -1)  # without what other hooks add
+        if layer.bias is not None:
+            given = given - layer.bias
+        cells = given.unflatten(-1, (-1, turns.shape[1]))
+        made = torch.einsum("nij,...nj->...ni", turns.to(given), cells).flatten(-2)
+        if stretch is not None:
+            made = made * stretch.to(given)
+        return (made - given).movedim(-1, channels)
+
+    return add
 
 
 def _through(layer: nn.Module, x: Tensor, weight: Tensor) -> Tensor:

@@ -116,6 +116,8 @@ def sample(
     left = schedule.sigmas[-1]
     if in_time:
         start, asked, schedule = start / (1 + schedule.sigmas[0]), _told_time(asked), timed(schedule)
+    if solver.levels is not None:
+        schedule = solver.levels(schedule)
     state = resume or State(0, start)
     while state.step < len(schedule):
         state = solver.step(asked, schedule, state, added)
@@ -162,7 +164,11 @@ class Blend:
         mask = self._at(point)
         if self.start is None or not math.isclose(point.sigma, self.start):
             x = torch.lerp(self._known(point.sigma), x, mask)
-        return torch.lerp(self.original, self.inner(x, point), mask)
+        answer = self.inner(x, point)
+        if point.apart:  # the known picture is what both prompts together should show
+            answer[0] = torch.lerp(self.original, answer[0], mask)
+            return answer
+        return torch.lerp(self.original, answer, mask)
 
     def _at(self, point: Point) -> Tensor:
         """The mask at one evaluation."""

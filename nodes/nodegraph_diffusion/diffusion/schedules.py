@@ -37,10 +37,14 @@ Grid = Literal["sigma", "alpha", "lambda"]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One evaluation of the network: the noise level of its input and the timestep it is told."""
+    """One evaluation of the network: the noise level of its input and the timestep it is told.
+
+    `apart` asks for two answers, stacked before the batch: the guided one, and that to the negative prompt alone.
+    """
 
     sigma: float
     timestep: float
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -84,7 +84,7 @@ class Views:
 
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
         asked = [view for view in self.views if point.sigma >= view.until * self.top]
-        made, total = torch.zeros_like(x), x.new_zeros(x.shape[-2:])
+        made, total = x.new_zeros((2, *x.shape) if point.apart else x.shape), x.new_zeros(x.shape[-2:])
         for view in asked:
             share = view.share.to(x)
             self.looking.part = view.part

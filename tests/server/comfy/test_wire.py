@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from PIL import Image
 
+from interop.kinds import FILES
 from interop.test_opening import damaged
 from interop.wirings import IMG2IMG, Prompt, checkpoint, empty, node, sampler, text
 from server.service import Answer, Service
@@ -196,6 +197,11 @@ def test_errors_have_their_shapes(service: Service) -> None:
     assert {(e["type"], e["extra_info"]["input_name"]) for e in errors["errors"]} == {
         ("value_smaller_than_min", "steps"), ("value_not_in_list", "sampler_name")
     }  # fmt: skip
+    unknown = seeded(6)
+    unknown["4"]["inputs"]["ckpt_name"] = "gone.safetensors"
+    (error,) = service.post("/prompt", {"prompt": unknown}).json["node_errors"]["4"]["errors"]
+    assert (error["type"], error["details"]) == ("value_not_in_list", "ckpt_name")
+    assert service.post("/prompt", {"prompt": {}}).json["error"]["type"] == "prompt_no_outputs"
     types = {
         "no_prompt": {},
         "prompt_no_outputs": {"prompt": {"4": checkpoint("demo")}},
@@ -266,7 +272,7 @@ def test_what_there_is(service: Service) -> None:
     assert {"KSampler", "LoadImage", "SaveImage", "CheckpointLoaderSimple", "SaveImageWebsocket"} <= info.keys()
     assert service.get("/api/object_info/Nothing").json == {}
     required = info["KSampler"]["input"]["required"]
-    assert {"euler", "dpmpp_2m", "uni_pc_bh2"} <= set(required["sampler_name"][0])
+    assert {"euler", "dpmpp_2m_sde_gpu", "uni_pc_bh2", "sa_solver"} <= set(required["sampler_name"][0])
     assert "unipc" not in required["sampler_name"][0]
     assert "linspace" not in required["scheduler"][0]
     assert required["steps"] == ["INT", {"default": 20, "min": 1, "max": 1000}]
@@ -336,10 +342,14 @@ def test_the_native_routes_take_their_files_too(service: Service) -> None:
     assert [note.partition(":")[0] for note in opened.json["notes"]] == ["made_up_loader_30"]
     job = service.post("/api/jobs?wait=true", {"document": seeded(12)}).json
     assert (job["state"], job["nodes"]["save_image_9"]["state"]) == ("done", "done")
-    for bare in (seeded(12), {"prompt": seeded(12), "client_id": "x"}):
-        again = service.post("/api/jobs?wait=true", bare).json
-        assert (again["state"], again["nodes"]["save_image_9"]["state"]) == ("done", "done")
-    lines = b"a cat\nSteps: 2, Sampler: Euler, CFG scale: 3, Seed: 7, Size: 128x128, Model: demo"
-    told = service.ask("POST", "/api/jobs?wait=true", lines, {"Content-Type": "application/octet-stream"}).json
-    assert told["state"] == "done"
     assert service.get("/api/queue").json["paused"] is False
+
+
+def test_every_kind_of_their_files_is_a_job(service: Service) -> None:
+    made = {}
+    for name, data in FILES.items():
+        kind = "application/json" if name.endswith(".json") else "application/octet-stream"
+        job = service.ask("POST", "/api/jobs?wait=true", data, {"Content-Type": kind}).json
+        assert job["state"] == "done", (name, job)
+        made[name] = service.get(f"/api/results/{job['results'][0]}/image").body
+    assert len({Image.open(io.BytesIO(data)).tobytes() for name, data in made.items() if "a1111" not in name}) == 1

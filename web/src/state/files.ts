@@ -71,7 +71,7 @@ export async function forget(name: string): Promise<void> {
 export function pickFile(): void {
   const input = document.createElement("input");
   input.type = "file";
-  input.accept = ".json,.png,.webp,.jpg,.jpeg,image/*,application/json";
+  input.accept = ".json,.txt,.png,.webp,.jpg,.jpeg,image/*,application/json,text/plain";
   input.onchange = () => void openFile(input.files?.[0], null);
   input.click();
 }

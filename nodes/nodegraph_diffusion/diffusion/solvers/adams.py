@@ -19,11 +19,7 @@ Integral = Callable[[Polynomial, float, float], float]
 
 def lms(denoise: Denoise, schedule: Schedule, state: State, noise: Noise, order: int = 4) -> State:
     """Linear multistep of up to fourth order: the polynomial is in sigma (Crowson, k-diffusion)."""
-
-    def weights(sigmas: Sequence[float], target: float) -> list[float]:
-        return _weights(sigmas, lambda basis: _integral(basis, sigmas[0], target))
-
-    return _step(denoise, schedule, state, weights, order=order)
+    return _step(denoise, schedule, state, _in_sigma, order=order)
 
 
 def deis(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
@@ -60,6 +56,12 @@ def ipndm(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> S
     return _step(denoise, schedule, state, weights, order=order, remembered=3)
 
 
+def ipndm_v(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
+    """The same for uneven steps: the weights of `lms`, and Euler's step to a level of 0."""
+    order = 1 if schedule.sigmas[state.step + 1] == 0 else 4
+    return _step(denoise, schedule, state, _in_sigma, order=order, remembered=3)
+
+
 def gradient_estimation(denoise: Denoise, schedule: Schedule, state: State, noise: Noise) -> State:
     """Euler with the slope extrapolated by its last change: `2 d - d_before` (Permenter and Yuan 2024,
     arXiv:2306.04848, algorithm 2 with gamma = 2)."""
@@ -87,6 +89,10 @@ def _step(
     for slope, weight in zip(used, weights(sigmas[i::-1][: len(used)], sigmas[i + 1]), strict=True):
         x = x.add(slope, alpha=weight)
     return state.next(x, x0, slopes[: order - 1 if remembered is None else remembered])
+
+
+def _in_sigma(sigmas: Sequence[float], target: float) -> list[float]:
+    return _weights(sigmas, lambda basis: _integral(basis, sigmas[0], target))
 
 
 def _weights(nodes: Sequence[float], integral: Callable[[Polynomial], float]) -> list[float]:

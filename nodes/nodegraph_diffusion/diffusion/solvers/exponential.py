@@ -86,14 +86,14 @@ def dpmpp_2m_sde_heun(
     denoise: Denoise, schedule: Schedule, state: State, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
 ) -> State:
     """SDE-DPM-Solver++(2M), the line through the last two estimates integrated exactly."""
-    return _multistep_sde(denoise, schedule, state, noise, _phi_2, eta, s_noise)
+    return _multistep_sde(denoise, schedule, state, noise, phi_2, eta, s_noise)
 
 
 def dpmpp_3m_sde(
     denoise: Denoise, schedule: Schedule, state: State, noise: Noise, eta: float = 1.0, s_noise: float = 1.0
 ) -> State:
     """The same with a parabola through the last three estimates (Crowson, k-diffusion)."""
-    return _multistep_sde(denoise, schedule, state, noise, _phi_2, eta, s_noise, remembered=2)
+    return _multistep_sde(denoise, schedule, state, noise, phi_2, eta, s_noise, remembered=2)
 
 
 def _multistep_sde(
@@ -121,14 +121,14 @@ def _multistep_sde(
             r_before = step_size(sigmas[i - 2], sigmas[i - 1]) / h
             bend = (slope - (state.history[0] - state.history[1]) / r_before) / (r + r_before)
             slope = slope.add_(bend, alpha=r)
-            x = x.sub_(bend, alpha=_phi_2(decay) / decay - 0.5)
+            x = x.sub_(bend, alpha=phi_2(decay) / decay - 0.5)
         x = x.add_(slope, alpha=line_weight(decay))
     fresh = noise(state.step, sigmas[i], sigmas[i + 1])
     added = sigmas[i + 1] * math.sqrt(-math.expm1(-2 * eta * h)) * s_noise
     return state.next(x.add_(fresh, alpha=added), x0, history)
 
 
-def _phi_2(h: float) -> float:
+def phi_2(h: float) -> float:
     """The integral of `s e^(s - h) ds` from 0 to h, over h."""
     return 1 + math.expm1(-h) / h
 
@@ -150,7 +150,7 @@ def res_multistep_ancestral(
     if state.history and down > 0:
         h = step_size(sigmas[i], down)
         h_before = step_size(sigmas[i - 1], ancestral(sigmas[i - 1], sigmas[i], eta)[0])
-        x = x.add_(x0 - state.history[0], alpha=_phi_2(h) * h / h_before)
+        x = x.add_(x0 - state.history[0], alpha=phi_2(h) * h / h_before)
     if up:
         x = x.add_(noise(i, sigmas[i], sigmas[i + 1]), alpha=up * s_noise)
     return state.next(x, x0, (x0,))

@@ -75,6 +75,10 @@ class Solver:
     times: Literal["sigma", "walk", "descent"] = "sigma"
     """What ComfyUI does with flow models: the same in this scale; walk in flow time, as if that were sigma; or go down
     in it before noise is added."""
+    apart: bool = False
+    """Whether it asks for the answer to the negative prompt too, see `Point`."""
+    levels: Callable[[Schedule], Schedule] | None = None
+    """Where it visits other levels than those of a schedule: which."""
 
     @property
     def needs_noise(self) -> bool:

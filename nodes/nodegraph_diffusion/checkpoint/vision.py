@@ -1,0 +1,113 @@
+"""SigLIP's encoder of pictures in a file of its own, and style models, which make prompts of what it sees (Flux.1
+Redux, Black Forest Labs 2024)."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import original
+from .header import ModelError, digest, read_header
+from .value import Checkpoint, Component
+
+ENCODER, STYLE = "SiglipVisionModel", "ReduxImageEncoder"
+FAMILY = "flux1"
+PREFIX = "vision_model."
+PATCH, PLACES = f"{PREFIX}embeddings.patch_embedding.weight", f"{PREFIX}embeddings.position_embedding.weight"
+CLIP = f"{PREFIX}embeddings.class_embedding"
+HEADS = {1152: 16}
+"""Of attention, by width, where they are not 64 wide."""
+NEEDED = "Get sigclip_vision_patch14_384.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Vision:
+    """An encoder of pictures."""
+
+    checkpoint: Checkpoint
+    """With the encoder as its denoiser."""
+
+    @property
+    def path(self) -> str:
+        return self.checkpoint.path
+
+    @property
+    def revision(self) -> str:
+        return self.checkpoint.revision
+
+    @property
+    def width(self) -> int:
+        """Of the vectors that it gives, one for each patch."""
+        return int(self.checkpoint.denoiser.config["hidden_size"])
+
+
+@dataclass(frozen=True, slots=True)
+class StyleModel:
+    """What makes a prompt for Flux.1 of what the encoder of pictures sees."""
+
+    checkpoint: Checkpoint
+    """With the two layers as its denoiser."""
+    reads: int
+    """How wide the vectors of its encoder are."""
+    width: int
+    """Of the prompts that it makes."""
+
+    @property
+    def path(self) -> str:
+        return self.checkpoint.path
+
+    @property
+    def revision(self) -> str:
+        return self.checkpoint.revision
+
+
+def open_vision(path: Path) -> Vision:
+    """What the file at `path` holds.
+
+    Raises:
+        ModelError: No SigLIP encoder of pictures.
+    """
+    header = read_header(path)
+    if CLIP in header.tensors:
+        raise ModelError(f"{path}: is the encoder of pictures of CLIP, and what nodes here read is that of SigLIP. "
+                         f"{NEEDED}; with IP-Adapters CLIP's is read from a folder, by ApplyIpAdapter")  # fmt: skip
+    if PATCH not in header.tensors or PLACES not in header.tensors:
+        raise ModelError(f"{path}: is no encoder of pictures: needed {PATCH!r} and {PLACES!r}. {NEEDED}")
+    width, _, patch, _ = header.shape(PATCH)
+    layer = re.escape(f"{PREFIX}encoder.layers.")
+    config = {
+        "hidden_size": width,
+        "patch_size": patch,
+        "image_size": patch * math.isqrt(header.shape(PLACES)[0]),
+        "num_hidden_layers": original.count(header, rf"{layer}(\d+)\."),
+        "intermediate_size": header.shape(f"{PREFIX}encoder.layers.0.mlp.fc1.weight")[0],
+        "num_attention_heads": HEADS.get(width, max(1, width // 64)),
+        "vision_use_head": f"{PREFIX}head.probe" in header.tensors,
+    }
+    part = Component.of("image_encoder", ENCODER, (str(path),), config, header.under(PREFIX), (PREFIX,), original=True)
+    return Vision(_alone(path, part))
+
+
+def open_style_model(path: Path) -> StyleModel:
+    """What the style model at `path` is for.
+
+    Raises:
+        ModelError: It is none for Flux.1.
+    """
+    header = read_header(path)
+    up, down = (f"redux_{way}.weight" for way in ("up", "down"))
+    if up not in header.tensors or down not in header.tensors:
+        raise ModelError(f"{path}: is no style model: needed {up!r} and {down!r}. Get flux1-redux-dev.safetensors; "
+                         "those for Stable Diffusion 1 are not supported")  # fmt: skip
+    reads, width = header.shape(up)[1], header.shape(down)[0]
+    config = {"redux_dim": reads, "txt_in_features": width}
+    return StyleModel(
+        _alone(path, Component.of("image_embedder", STYLE, (str(path),), config, header.tensors)), reads, width
+    )
+
+
+def _alone(path: Path, part: Component) -> Checkpoint:
+    revision = digest([path], [], mtime=True)
+    return Checkpoint(str(path), "file", FAMILY, "flow", "the family", {}, part, (), None, revision)
