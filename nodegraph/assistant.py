@@ -80,7 +80,7 @@ def _share(node: Mapping[str, Any]) -> float:
     """How much of a node is done, from 0 to 1."""
     if node["state"] != "running":
         return 1.0
-    return float(node["step"] / node["total"]) if node["total"] else 0.0
+    return float(node["step"] / node["total"]) if node.get("total") else 0.0
 
 
 def _content(client: Client, job: Mapping[str, Any]) -> list[types.ContentBlock]:

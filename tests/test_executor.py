@@ -92,7 +92,7 @@ def test_zipped_lists_of_unequal_length_are_an_error(bench: Bench) -> None:
         "three": step("Many@1", n=3),
         "blend": step("Blend@1", a=link("two.images"), b=link("three.images")),
     }
-    with pytest.raises(RunFailed, match=r"blend: .*a has 2, b has 3"):
+    with pytest.raises(RunFailed, match=r"blend.b: .*a has 2, b has 3"):
         bench.run(nodes)
 
 
