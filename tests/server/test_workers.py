@@ -64,6 +64,8 @@ def slow(number: int) -> int:
 def count(ctx: Context, start: int, steps: int, gate: str) -> int:
     """Count, go on where it was interrupted, and end once there is a file at the gate."""
     step = ctx.resumed() or 0
+    if step:
+        ctx.progress(step, steps)  # it may have come to its end before, and then only the gate was shut
     while step < steps or not Path(gate).exists():
         time.sleep(0.02)
         step = min(step + 1, steps)
