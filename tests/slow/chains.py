@@ -23,7 +23,7 @@ from nodegraph_diffusion.training.grammar import COLOURS, SIDES, Scene, Thing, a
 from nodegraph_diffusion.training.icons import load_sprites
 from nodegraph_diffusion.training.judge import centre_of, colour_of
 from nodegraph_diffusion.training.objects import OBJECTS
-from nodegraph_diffusion.training.recipe import DEMO
+from nodegraph_diffusion.training.recipe import TUNED
 from nodegraph_diffusion.training.scenes import EmojiScenes, Pixels, compose
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
@@ -32,8 +32,8 @@ BLOTS, LEVELS = 10, 3
 
 
 def main(folder: Path, count: int = 100) -> int:
-    scenes = EmojiScenes(load_sprites(folder), tuple(OBJECTS)[: DEMO.objects], DEMO.seed, DEMO.size)
-    judge = trained_judge(folder, DEMO.judge, scenes, DEMO.seed, print)
+    scenes = EmojiScenes(load_sprites(folder), tuple(OBJECTS)[: TUNED.objects], TUNED.seed, TUNED.size)
+    judge = trained_judge(folder, TUNED.judge, scenes, TUNED.seed, print)
     found: dict[str, list[bool]] = {}
     with tempfile.TemporaryDirectory() as scratch, Engine(folders=Folders(base=WORKFLOWS)) as engine:
         file, mask = Path(scratch) / "picture.png", Path(scratch) / "mask.png"

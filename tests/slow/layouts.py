@@ -20,7 +20,7 @@ from nodegraph_diffusion.training.grammar import article
 from nodegraph_diffusion.training.icons import load_sprites
 from nodegraph_diffusion.training.judge import cut
 from nodegraph_diffusion.training.objects import OBJECTS
-from nodegraph_diffusion.training.recipe import DEMO
+from nodegraph_diffusion.training.recipe import TUNED
 from nodegraph_diffusion.training.scenes import EmojiScenes
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
@@ -32,8 +32,8 @@ SQUARE = (0.5, 0.5, 0.75)
 
 
 def main(folder: Path) -> int:
-    scenes = EmojiScenes(load_sprites(folder), tuple(OBJECTS)[: DEMO.objects], DEMO.seed, DEMO.size)
-    judge, names = trained_judge(folder, DEMO.judge, scenes, DEMO.seed, print), scenes.names
+    scenes = EmojiScenes(load_sprites(folder), tuple(OBJECTS)[: TUNED.objects], TUNED.seed, TUNED.size)
+    judge, names = trained_judge(folder, TUNED.judge, scenes, TUNED.seed, print), scenes.names
     right = boxes = 0
     with Engine(folders=Folders(base=WORKFLOWS)) as engine:
         workflow = engine.load(WORKFLOWS / "layout.json")

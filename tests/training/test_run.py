@@ -64,6 +64,8 @@ def test_the_pipeline_has_the_averaged_weights_in_half_precision(folder: Path) -
         assert all(torch.equal(values[name].half(), state[name].half()) for name in state)
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
     assert (folder / "model" / "tokenizer" / "merges.txt").read_text().startswith("#version")
+    tokenizer = json.loads((folder / "model" / "tokenizer" / "tokenizer.json").read_text())
+    assert (tokenizer["truncation"], tokenizer["padding"]) == (None, None)
 
 
 def test_every_channel_of_the_latents_is_normal(folder: Path) -> None:

@@ -42,6 +42,9 @@ def export(
         feature_extractor=None,
         requires_safety_checker=False,
     )
+    backend = tokenizer.backend_tokenizer  # which would be written as the last call of it left it
+    backend.no_truncation()
+    backend.no_padding()
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     pipeline.save_pretrained(part)

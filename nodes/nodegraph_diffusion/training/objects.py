@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 OBJECTS: Final[dict[str, str]] = {
-    # what the shipped model has learned
+    # what a model learns from nothing or from a smaller one
     "airplane": "airplane",
     "alien": "alien",
     "apple": "red-apple",
@@ -78,7 +78,7 @@ OBJECTS: Final[dict[str, str]] = {
     "umbrella": "umbrella",
     "watermelon": "watermelon",
     "whale": "spouting-whale",
-    # what it will learn next
+    # what the shipped model learned after them
     "ambulance": "ambulance",
     "anchor": "anchor",
     "avocado": "avocado",
