@@ -120,9 +120,19 @@ class Measured:
             mouse.up(button="middle")
 
         def zoom() -> None:
-            mouse.move(x, y)
-            for i in range(FRAMES):
-                mouse.wheel(0, 60 if i < FRAMES / 2 else -60)
+            # one turn of the wheel a frame: turns that come by the driver have frames between them, and count those too
+            self.page.evaluate(
+                """async ([x, y, frames]) => {
+                    const pane = document.querySelector('.react-flow__pane');
+                    for (let i = 0; i < frames; i++) {
+                        const deltaY = i < frames / 2 ? 60 : -60;
+                        const where = {clientX: x, clientY: y, bubbles: true, cancelable: true};
+                        pane.dispatchEvent(new WheelEvent('wheel', {deltaY, ...where}));
+                        await new Promise(requestAnimationFrame);
+                    }
+                }""",
+                [x, y, FRAMES],
+            )
 
         def drag() -> None:
             head = self.page.locator(".node-title").first.bounding_box()

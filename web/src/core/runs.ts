@@ -146,6 +146,8 @@ function nodeAfter(
     case "Started":
       return { state: "running", since: now };
     case "Progress": {
+      // the latest step of a node may be told behind its end
+      if (old?.state === "done" || old?.state === "cached") return null;
       const preview = text(data.preview) ?? old?.preview;
       return {
         ...old,
