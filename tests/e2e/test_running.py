@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from e2e.conftest import FLAGS, chromium
 from e2e.editor import Editor
 from e2e.serving import Server
 
@@ -139,6 +142,25 @@ def test_two_windows_keep_their_own_documents(browser: Browser, editor: Editor) 
     expect(editor.field("prompt", "text")).to_have_value("a yellow star")
     expect(other.locator(".tab.active")).to_contain_text("Upscale")
     expect(editor.page.locator(".tab")).to_have_count(1)
+
+
+def test_what_was_typed_a_second_before_the_browser_was_killed_is_there(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    def opened() -> Editor:
+        context = browser.browser_type.launch_persistent_context(tmp_path, executable_path=chromium(), args=FLAGS)
+        context.add_init_script("localStorage.setItem('nodegraph.toured', 'yes')")
+        editor = Editor(context.pages[0], server)
+        editor.open()
+        return editor
+
+    before = opened()
+    before.field("prompt", "text").fill("a whale on a green background")
+    before.page.wait_for_timeout(1000)
+    subprocess.run(["pkill", "-9", "-f", f"user-data-dir={tmp_path}"], check=True)
+    after = opened()
+    expect(after.field("prompt", "text")).to_have_value("a whale on a green background")
+    after.page.context.close()
 
 
 def test_a_picture_dropped_on_the_canvas_opens_what_made_it(editor: Editor, server: Server) -> None:

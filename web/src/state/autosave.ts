@@ -1,11 +1,14 @@
 /** Open documents outlive the page: each window writes its tabs to the browser's storage, and takes them up again. */
 
 import { isWorkflow } from "../core/document";
+import { keep, kept } from "./durable";
 import { current, newTab, type Tab, useSession } from "./session";
 
 interface Kept {
   readonly tabs: readonly (Pick<Tab, "id" | "stored" | "job" | "path" | "saved"> & { readonly document: unknown })[];
   readonly active: string;
+  /** When it was written, in milliseconds. */
+  readonly time?: number;
 }
 
 const DELAY = 400;
@@ -39,11 +42,12 @@ function take(n: number, options: LockOptions): Promise<boolean> {
 /** Bring back the tabs of this window, and keep them from now on. Returns whether there were any. */
 export async function keepTabs(): Promise<boolean> {
   const key = `nodegraph.window.${await place()}`;
-  const restored = restore(localStorage.getItem(key));
+  const restored = restore(await kept(key));
   let timer: ReturnType<typeof setTimeout> | undefined;
   const write = () => {
     const { tabs, active } = useSession.getState();
-    const kept: Kept = {
+    const open: Kept = {
+      time: Date.now(),
       tabs: tabs.map(({ id, stored, job, path, saved, history }) => ({
         id,
         stored,
@@ -54,11 +58,7 @@ export async function keepTabs(): Promise<boolean> {
       })),
       active,
     };
-    try {
-      localStorage.setItem(key, JSON.stringify(kept));
-    } catch {
-      // storage is full or forbidden: the documents are still open
-    }
+    keep(key, JSON.stringify(open));
   };
   useSession.subscribe(() => {
     clearTimeout(timer);
@@ -68,18 +68,19 @@ export async function keepTabs(): Promise<boolean> {
   return restored;
 }
 
-function restore(text: string | null): boolean {
-  if (!text) return false;
+/** Open the later of what was written. */
+function restore(texts: readonly string[]): boolean {
   try {
-    const kept = JSON.parse(text) as Kept;
-    const tabs = kept.tabs.flatMap(({ document, saved, ...rest }): Tab[] => {
+    const [last] = texts.map((text) => JSON.parse(text) as Kept).sort((a, b) => (b.time ?? 0) - (a.time ?? 0));
+    if (!last) return false;
+    const tabs = last.tabs.flatMap(({ document, saved, ...rest }): Tab[] => {
       if (!isWorkflow(document)) return [];
       const same = JSON.stringify(document) === JSON.stringify(saved);
       return [{ ...newTab(document), ...rest, saved: same ? document : saved }];
     });
     const empty = tabs.every((t) => Object.keys(t.history.present.nodes).length === 0);
     if (tabs.length === 0 || empty) return false;
-    useSession.setState({ tabs, active: tabs.some((t) => t.id === kept.active) ? kept.active : (tabs[0]?.id ?? "") });
+    useSession.setState({ tabs, active: tabs.some((t) => t.id === last.active) ? last.active : (tabs[0]?.id ?? "") });
     return current().history.present.nodes !== undefined;
   } catch {
     return false;
