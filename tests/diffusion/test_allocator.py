@@ -53,7 +53,7 @@ def test_memory_is_kept_results_stay_and_it_can_be_given_back() -> None:
     assert tuned["digest"] == plain["digest"]
     # Eight operations of 32 MB, two results each: 8,192 pages a result where they are mapped anew.
     assert plain["faults"] > 50_000
-    assert tuned["faults"] < plain["faults"] / 4  # a few even so: some systems take idle pages away
+    assert tuned["faults"] < plain["faults"] / 2  # some even so: some systems take idle pages away
     assert tuned["given_back"] > 32 << 20
 
 

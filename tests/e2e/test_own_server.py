@@ -72,7 +72,7 @@ def test_where_a_picture_is_held_back_its_place_says_why(editor: Editor) -> None
     page = editor.page
     editor.node("decode").locator(".node-title").click()
     page.keyboard.press("i")
-    page.get_by_label("Show the picture").check()
+    page.get_by_role("checkbox", name="Show what it gives").check()
     assert editor.run()["state"] == "done"
     expect(editor.node("decode").locator(".node-picture")).to_contain_text("only behind its SafetyCheck")
     expect(editor.node("save").locator(".node-picture img")).to_be_visible()

@@ -12,6 +12,7 @@ from typing import Any
 import diffusers
 import torch
 from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertConfig, LDMBertModel
+from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
 from transformers import (
@@ -28,6 +29,8 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3Model,
+    SiglipVisionConfig,
+    SiglipVisionModel,
     T5Config,
     T5EncoderModel,
     T5TokenizerFast,
@@ -238,6 +241,26 @@ def image_encoder() -> Any:
     )  # fmt: skip
     with seeded(20):
         return ready(CLIPVisionModelWithProjection(small))
+
+
+def redux(width: int) -> tuple[Any, Any]:
+    """An encoder of pictures and a style model that makes prompts `width` wide of what it sees."""
+    small = SiglipVisionConfig(
+        hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=1, image_size=28, patch_size=14
+    )  # fmt: skip
+    with seeded(31):
+        style = ready(diffusers.ReduxImageEncoder(64, width))
+        style.redux_down.weight.data *= 15  # fresh weights say little
+        return ready(SiglipVisionModel(small)), style
+
+
+def save_redux(folder: Path, width: int) -> tuple[Path, Path]:
+    """Both as files of their own, in the layout that people have."""
+    encoder, style = redux(width)
+    files = folder / "sig.safetensors", folder / "redux.safetensors"
+    save_file({f"vision_model.{name}": value for name, value in encoder.state_dict().items()}, files[0])
+    save_file(dict(style.state_dict()), files[1])
+    return files
 
 
 def ip_adapter(unet: Any, kind: str, seed: int = 21) -> dict[str, torch.Tensor]:

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import FluxPriorReduxPipeline, ReduxImageEncoder
+from diffusers import FluxPriorReduxPipeline
 from PIL import Image as Pillow
-from safetensors.torch import save_file
-from transformers import SiglipVisionConfig, SiglipVisionModel
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from families import models
@@ -35,26 +33,12 @@ def shown() -> Image:
     return picture(48, 40)
 
 
-def parts() -> tuple[Any, Any]:
-    """An encoder of pictures and a style model for the tiny Flux.1."""
-    width = models.flux_dev().transformer.config.joint_attention_dim
-    small = SiglipVisionConfig(
-        hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=1, image_size=28, patch_size=14
-    )  # fmt: skip
-    with models.seeded(31):
-        style = models.ready(ReduxImageEncoder(64, width))
-        style.redux_down.weight.data *= 15  # fresh weights say little
-        return models.ready(SiglipVisionModel(small)), style
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("models")
     for name in ("flux_dev", "sd1"):
         models.FAMILIES[name]().save_pretrained(base / name)
-    encoder, style = parts()
-    save_file({f"vision_model.{name}": value for name, value in encoder.state_dict().items()}, base / "sig.safetensors")
-    save_file(dict(style.state_dict()), base / "redux.safetensors")
+    models.save_redux(base, models.flux_dev().transformer.config.joint_attention_dim)
     save(shown(), base / "shown.png")
     return base
 
@@ -85,7 +69,7 @@ def styled(folder: Path, source: str = "flux_dev", **how: Any) -> dict[str, Any]
 
 
 def test_it_is_diffusers(made: Engine, folder: Path) -> None:
-    encoder, style = parts()
+    encoder, style = models.redux(models.flux_dev().transformer.config.joint_attention_dim)
     processor = SiglipImageProcessorPil(size={"height": 28, "width": 28})
     texts = {name: getattr(models.flux_dev(), name) for name in TEXTS}
     prior = models.quiet(FluxPriorReduxPipeline(encoder, processor, style, **texts))

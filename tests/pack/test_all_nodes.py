@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from families import models
 from nodegraph import Lazy, Node, Registry
 from nodegraph.codec import Codec
 from nodegraph.node import REQUIRED
@@ -19,8 +20,10 @@ from nodegraph_diffusion import values
 from nodegraph_diffusion.checkpoint import ASSETS
 from nodegraph_diffusion.checkpoint.controls import open_control
 from nodegraph_diffusion.checkpoint.gligen import open_gligen
+from nodegraph_diffusion.checkpoint.vision import StyleModel, Vision, open_style_model, open_vision
 from nodegraph_diffusion.comfyui.control import ControlNet
 from nodegraph_diffusion.comfyui.gligen import Gates
+from nodegraph_diffusion.comfyui.vision import Seen
 from nodegraph_diffusion.layouts import Layout
 from nodegraph_diffusion.regions import Region
 from onnx_files import write_network
@@ -59,6 +62,7 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
     image = values.Image(rng.random((1, 3, 64, 64), np.float32))
     file = tmp_path / "picture.png"
     file.write_bytes(image._repr_png_())
+    vision, style = models.save_redux(tmp_path, 128)
     return {
         values.Image: image,
         values.Mask: values.Mask((rng.random((1, 64, 64)) > 0.5).astype(np.float32)),
@@ -69,6 +73,9 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
         type(vae): vae,
         ControlNet: ControlNet(open_control(Path(control(tmp_path)))),
         Gates: Gates(open_gligen(Path(gligen(tmp_path)))),
+        Vision: open_vision(vision),
+        StyleModel: open_style_model(style),
+        Seen: Seen(rng.random((1, 4, 64), np.float32), "sig"),
         values.NoiseLevels: values.NoiseLevels((2.0, 1.0, 0.0)),
         Region: Region(0, 0, 64, 64),
         Layout: layout(text_encoder, "", "0 0 1 0.5: a cat"),
@@ -135,8 +142,6 @@ def ip_adapter(folder: Path) -> str:
     from diffusers import UNet2DConditionModel
     from safetensors.torch import save_file
 
-    from families import models
-
     models.image_encoder().save_pretrained(folder / "image_encoder")
     unet = UNet2DConditionModel.from_pretrained(ASSETS / "demo" / "unet")
     save_file(models.ip_adapter(unet, "plain"), folder / "ip.safetensors")
@@ -152,6 +157,15 @@ def gligen(folder: Path) -> str:
     gate = "input_blocks.1.1.transformer_blocks.0.fuser.alpha_attn"
     save_file(state | {gate: np.ones(1, np.float32)}, folder / "gligen.safetensors")
     return str(folder / "gligen.safetensors")
+
+
+def vision(folder: Path) -> str:
+    """An encoder of pictures."""
+    return str(models.save_redux(folder, 128)[0])
+
+
+def style_model(folder: Path) -> str:
+    return str(models.save_redux(folder, 128)[1])
 
 
 def demo(folder: Path) -> str:
@@ -179,6 +193,8 @@ ADAPTERS = {
     "comfyui/ControlNetLoader": {"control_net_name": control},
     "comfyui/DiffControlNetLoader": {"control_net_name": control},
     "comfyui/GLIGENLoader": {"gligen_name": gligen},
+    "comfyui/CLIPVisionLoader": {"clip_name": vision},
+    "comfyui/StyleModelLoader": {"style_model_name": style_model},
     "comfyui/UNETLoader": {"unet_name": demo},
     "comfyui/VAELoader": {"vae_name": demo},
     "comfyui/CLIPLoader": {"clip_name": demo},
