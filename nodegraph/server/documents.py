@@ -107,14 +107,9 @@ class Documents:
     def _public(self, problems: Iterable[Problem]) -> list[Problem]:
         """Problems that name files as documents do, without the folders in which they lie."""
         known = {*self.folders.models, self.folders.base, self.folders.output}
-        folders = sorted(map(str, known), key=len, reverse=True)
-        made = []
-        for problem in problems:
-            message = problem.message
-            for folder in folders:
-                message = message.replace(f"{folder}{os.sep}", "")
-            made.append(Problem(problem.code, problem.node, problem.port, message))
-        return made
+        folders = "|".join(re.escape(folder) for folder in sorted(map(str, known), key=len, reverse=True))
+        inside = re.compile(rf"(?<![\w./\\-])(?:{folders}){re.escape(os.sep)}")
+        return [replace(problem, message=inside.sub("", problem.message)) for problem in problems]
 
     def queueable(self, workflow: Workflow, targets: list[str] | None = None) -> Queueable:
         """What is queued of a document that was read: its JSON, with pictures behind what the policy asks for.
