@@ -119,6 +119,8 @@ class Run:
         self._emit = self._stream.put
         self._async: set[asyncio.Task[None]] = set()
         with collector_paused(), self._lock:
+            for problem in plan.problems:
+                self._emit(Warned(problem.node, f"does not run, and nothing that runs needs it: {problem.message}"))
             for target in plan.targets:
                 self._state(target).uses += 1
             tickets = self._want(plan.targets)

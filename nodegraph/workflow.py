@@ -20,6 +20,7 @@ from pydantic import (
     PlainSerializer,
     Tag,
     WrapValidator,
+    with_config,
 )  # fmt: skip
 from pydantic_core import CoreSchema
 from typing_extensions import TypedDict
@@ -47,7 +48,7 @@ class Ref(NamedTuple):
 
 
 Link = TypedDict("Link", {"$from": Annotated[str, Field(pattern=PORT)]})
-Link.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+with_config(ConfigDict(extra="forbid"))(Link)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,12 +55,12 @@ def test_each_is_listed_once_by_what_knows_it_best(folder: Path) -> None:
 
 
 def test_adapters_are_listed_as_what_they_are(folder: Path) -> None:
-    from families import models
+    from families import adapters, models
 
-    models.t2i_adapter("sd1").save_pretrained(folder / "edges")
-    models.image_encoder().save_pretrained(folder / "image_encoder")
+    adapters.t2i_adapter("sd1").save_pretrained(folder / "edges")
+    adapters.image_encoder().save_pretrained(folder / "image_encoder")
     save_file(
-        {n: v.numpy() for n, v in models.ip_adapter(models.sd1().unet, "plain").items()}, folder / "ip.safetensors"
+        {n: v.numpy() for n, v in adapters.ip_adapter(models.sd1().unet, "plain").items()}, folder / "ip.safetensors"
     )
     found = {e.source: e.kind for e in entries(Registry.installed(), Folders(models=(folder,)))}
     kinds = {"edges": "T2I-Adapter", "image_encoder": "image encoder", "ip.safetensors": "IP-Adapter"}

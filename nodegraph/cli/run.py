@@ -59,11 +59,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(made: Engine, workflow: Workflow, given: dict[str, Any], options: argparse.Namespace) -> int:
     targets = [t for t in options.targets.split(",") if t] if options.targets else None
-    show: Callable[[Event], None] = _print_json if options.json else _print_plain
-    for problem in made.compile(workflow, given, targets).problems:
-        show(Warned(problem.node, f"does not run, and nothing that runs needs it: {problem.message}"))
     if sys.stderr.isatty() and not options.json:
         return _with_bars(made, workflow, given, targets, options)
+    show: Callable[[Event], None] = _print_json if options.json else _print_plain
     return _finish(lambda: made.run(workflow, inputs=given, targets=targets, on_event=show), options)
 
 

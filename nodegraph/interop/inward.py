@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..library import KINDS
 from ..node import MAX_INT, Choices, Input, Node
 from ..pack import Registry, nearest
 from ..problems import Problem
@@ -37,8 +38,8 @@ from .wording import from_comfyui, to_comfyui
 
 Offered = Callable[[str], Collection[str] | None]
 """Lists the choices of a name; None where they are not known."""
-KINDS = {"models": "model", "loras": "LoRA", "controls": "ControlNet", "words": "textual inversion",
-         "gligens": "GLIGEN", "clip_visions": "encoder of pictures", "style_models": "style model"}  # fmt: skip
+NAMED = {**KINDS, "controls": "ControlNet"}
+"""What is in the lists of files, of which ComfyUI has one for ControlNets and T2I-Adapters together."""
 
 
 def nothing(name: str) -> None:
@@ -364,7 +365,7 @@ def find_choice(name: Any, listed: str, offered: Offered, notes: list[Problem], 
     known = offered(listed) if isinstance(name, str) else None
     if known is None or name in known:
         return name
-    kind = KINDS.get(listed, "file")
+    kind = NAMED.get(listed, "file")
     asked = name.replace("\\", "/")
     for same in (str, _base, _bare):
         found = [each for each in known if same(each) == same(asked)]

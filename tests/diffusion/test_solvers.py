@@ -16,6 +16,7 @@ from nodegraph_diffusion.diffusion.denoiser import Denoise
 from nodegraph_diffusion.diffusion.noise import Draw
 from nodegraph_diffusion.diffusion.schedules import Point, Schedule
 from nodegraph_diffusion.diffusion.solvers import SOLVERS, Noise, State
+from nodegraph_diffusion.diffusion.solvers.dpm import fast_levels
 
 OWN_LEVELS = ("dpm_fast", "dpm_adaptive")
 DETERMINISTIC = [name for name, solver in SOLVERS.items() if not solver.needs_noise and name not in OWN_LEVELS]
@@ -246,7 +247,7 @@ def test_cfg_pp_goes_from_the_guided_estimate_along_the_slope_of_the_negative(na
 def test_dpm_fast_is_the_single_step_solver_of_diffusers(steps: int) -> None:
     """Where its steps are of first and second order; in those of third, diffusers has another point between."""
     gaussian, start = Gaussian(), 10 * torch.linspace(-3, 3, 11, dtype=torch.float64)
-    schedule = SOLVERS["dpm_fast"].levels(even(steps))  # type: ignore[misc]
+    schedule = fast_levels(even(steps))
     assert len(schedule) == steps
     theirs = DPMSolverSinglestepScheduler(
         algorithm_type="dpmsolver",
@@ -268,11 +269,11 @@ def test_dpm_fast_is_the_single_step_solver_of_diffusers(steps: int) -> None:
 def test_dpm_fast_is_of_third_order() -> None:
     def off(steps: int) -> float:
         gaussian, start = Gaussian(), torch.linspace(-30, 30, 101, dtype=torch.float64)
-        schedule = SOLVERS["dpm_fast"].levels(even(steps))  # type: ignore[misc]
+        schedule = fast_levels(even(steps))
         found = walk("dpm_fast", gaussian, schedule, start)[steps - 1]  # before the last one, which is of first order
         return float((found - gaussian.flow(start, 10, schedule.sigmas[steps - 1])).abs().max())
 
-    assert len(SOLVERS["dpm_fast"].levels(even(60))) == 60  # type: ignore[misc]
+    assert len(fast_levels(even(60))) == 60
     assert math.log2(off(61) / off(121)) > 2.7
     assert off(121) < 0.05**3
 

@@ -15,7 +15,7 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image as Pillow
 from safetensors.torch import load_file, save_file
 
-from families import models
+from families import adapters, models
 from families.parity import (
     NEGATIVE,
     PROMPT,
@@ -61,9 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("models")
     for name in PIPELINES:
         models.FAMILIES[name]().save_pretrained(base / name)
-        models.control_net(name).save_pretrained(base / f"{name}-control")
-    models.control_net("sd3", 13).save_pretrained(base / "sd3_zero-control")
-    models.control_net("sdxl", 14).save_pretrained(base / "sdxl-other")
+        adapters.control_net(name).save_pretrained(base / f"{name}-control")
+    adapters.control_net("sd3", 13).save_pretrained(base / "sd3_zero-control")
+    adapters.control_net("sdxl", 14).save_pretrained(base / "sdxl-other")
     save(picture(), base / "picture.png")
     return base
 
@@ -87,7 +87,7 @@ def test_it_is_diffusers(name: str, made: Engine, folder: Path, monkeypatch: pyt
     # The pipelines of SD 3 and Flux draw a latent of the hint; we take its mean.
     monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
     family = name.partition("_zero")[0]
-    net = models.control_net(family, 13 if name == "sd3_zero" else 12)
+    net = adapters.control_net(family, 13 if name == "sd3_zero" else 12)
     channels = 4 if family in ("sd1", "sdxl") else 16
     start = noise(1, channels, 8, 8)
     shown = torch.from_numpy(picture().pixels.copy())
@@ -115,7 +115,7 @@ def test_it_is_diffusers(name: str, made: Engine, folder: Path, monkeypatch: pyt
 
 
 def test_several_are_summed(made: Engine, folder: Path) -> None:
-    nets = [models.control_net("sdxl"), models.control_net("sdxl", 14)]
+    nets = [adapters.control_net("sdxl"), adapters.control_net("sdxl", 14)]
     shown = torch.from_numpy(picture().pixels.copy())
     expected = theirs(
         pipeline("sdxl", nets), prompt=PROMPT, negative_prompt=NEGATIVE, guidance_scale=5.0, image=[shown, shown],

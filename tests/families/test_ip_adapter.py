@@ -13,7 +13,7 @@ import torch
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
-from families import models
+from families import adapters, models
 from families.parity import NEGATIVE, PROMPT, chained, close, document, engine, hole, noise, picture, run, save, theirs
 from harness import link, step
 from nodegraph import Engine, RunFailed
@@ -37,10 +37,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("sd1", "sdxl", "flux_dev"):
         models.FAMILIES[name]().save_pretrained(base / name)
     for name, kind in KINDS:
-        save_file(models.ip_adapter(models.FAMILIES[name]().unet, kind), base / f"{name}-{kind}.safetensors")
-    save_file(models.ip_adapter(models.sd1().unet, "plain", 30), base / "sd1-other.safetensors")
-    save_file(models.flux_ip_adapter(models.flux_dev().transformer), base / "flux.safetensors")
-    models.image_encoder().save_pretrained(base / "image_encoder")
+        save_file(adapters.ip_adapter(models.FAMILIES[name]().unet, kind), base / f"{name}-{kind}.safetensors")
+    save_file(adapters.ip_adapter(models.sd1().unet, "plain", 30), base / "sd1-other.safetensors")
+    save_file(adapters.flux_ip_adapter(models.flux_dev().transformer), base / "flux.safetensors")
+    adapters.image_encoder().save_pretrained(base / "image_encoder")
     save(shown(), base / "shown.png")
     return base
 
@@ -164,7 +164,7 @@ def test_what_does_not_fit_is_refused_while_checking(made: Engine, folder: Path,
     assert [(p.code, p.port) for p in found] == [("mismatch", "source"), ("mismatch", "model")]
     said = "reads prompts of width 64, but the model, Stable Diffusion XL, reads 128"
     assert said in str(found[0])
-    other = models.image_encoder()
+    other = adapters.image_encoder()
     other.config.projection_dim = 48
     other.visual_projection = torch.nn.Linear(64, 48, bias=False)
     other.save_pretrained(tmp_path / "other")
@@ -175,7 +175,7 @@ def test_what_does_not_fit_is_refused_while_checking(made: Engine, folder: Path,
 
 
 def test_one_for_another_unet_of_the_same_width(made: Engine, folder: Path) -> None:
-    state = models.ip_adapter(models.sd1().unet, "plain")
+    state = adapters.ip_adapter(models.sd1().unet, "plain")
     short = {name: value for name, value in state.items() if not name.startswith("ip_adapter.1.")}
     save_file(short, folder / "short.safetensors")
     with pytest.raises(RunFailed, match="for 15 layers that attend to pictures, but this model has 16"):

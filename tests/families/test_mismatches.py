@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from families import models, originals
+from families import adapters, models, originals
 from families.parity import document, engine, hole, picture, save
 from harness import link, step
 from nodegraph import Engine
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("models")
     for name in ("sd1", "sdxl", "sdxl_refiner", "flux_dev", "flux_fill"):
         models.FAMILIES[name]().save_pretrained(base / name)
-    models.control_net("sd1").save_pretrained(base / "sd1-control")
+    adapters.control_net("sd1").save_pretrained(base / "sd1-control")
     originals.write(originals.flux(models.flux_dev()), base / "alone.safetensors")
     lora = "unet.down_blocks.1.attentions.0.transformer_blocks.1.attn2.to_k"
     save_file(

@@ -12,7 +12,7 @@ from diffusers import FluxPriorReduxPipeline
 from PIL import Image as Pillow
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from families import models
+from families import adapters, models
 from families.parity import PROMPT, close, document, engine, noise, picture, run, save, theirs
 from harness import link, step
 from nodegraph import Engine
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("models")
     for name in ("flux_dev", "sd1"):
         models.FAMILIES[name]().save_pretrained(base / name)
-    models.save_redux(base, models.flux_dev().transformer.config.joint_attention_dim)
+    adapters.save_redux(base, models.flux_dev().transformer.config.joint_attention_dim)
     save(shown(), base / "shown.png")
     return base
 
@@ -69,7 +69,7 @@ def styled(folder: Path, source: str = "flux_dev", **how: Any) -> dict[str, Any]
 
 
 def test_it_is_diffusers(made: Engine, folder: Path) -> None:
-    encoder, style = models.redux(models.flux_dev().transformer.config.joint_attention_dim)
+    encoder, style = adapters.redux(models.flux_dev().transformer.config.joint_attention_dim)
     processor = SiglipImageProcessorPil(size={"height": 28, "width": 28})
     texts = {name: getattr(models.flux_dev(), name) for name in TEXTS}
     prior = models.quiet(FluxPriorReduxPipeline(encoder, processor, style, **texts))

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from families import models
+from families import adapters, models
 from families.parity import (
     NEGATIVE,
     PROMPT,
@@ -50,9 +50,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("models")
     for name in PIPELINES:
         models.FAMILIES[name]().save_pretrained(base / name)
-        models.t2i_adapter(name).save_pretrained(base / f"{name}-adapter")
-    models.t2i_adapter("sd1", 18, channels=1, kind="light_adapter").save_pretrained(base / "sd1-grey")
-    models.t2i_adapter("sdxl", 19).save_pretrained(base / "sdxl-other")
+        adapters.t2i_adapter(name).save_pretrained(base / f"{name}-adapter")
+    adapters.t2i_adapter("sd1", 18, channels=1, kind="light_adapter").save_pretrained(base / "sd1-grey")
+    adapters.t2i_adapter("sdxl", 19).save_pretrained(base / "sdxl-other")
     save(picture(), base / "picture.png")
     return base
 
@@ -85,7 +85,7 @@ def shown() -> torch.Tensor:
 @pytest.mark.parametrize("name", PIPELINES)
 def test_it_is_diffusers(name: str, made: Engine, folder: Path) -> None:
     part = {"adapter_conditioning_factor": 0.5} if name == "sdxl" else {}  # that of 1.x has none
-    wanted = expected(name, models.t2i_adapter(name), shown(), adapter_conditioning_scale=0.8, **part)
+    wanted = expected(name, adapters.t2i_adapter(name), shown(), adapter_conditioning_scale=0.8, **part)
     how = {"strength": 0.8} | ({"end": 0.5} if part else {})
     found = run(made, adapted(folder, name, (f"{name}-adapter", how)))
     assert np.abs(found - run(made, document(name))).max() > 0.005, "it changes nothing"
@@ -94,7 +94,7 @@ def test_it_is_diffusers(name: str, made: Engine, folder: Path) -> None:
 
 def test_one_that_reads_greys(made: Engine, folder: Path) -> None:
     grey = (shown() * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-    wanted = expected("sd1", models.t2i_adapter("sd1", 18, channels=1, kind="light_adapter"), grey)
+    wanted = expected("sd1", adapters.t2i_adapter("sd1", 18, channels=1, kind="light_adapter"), grey)
     close(run(made, adapted(folder, "sd1", ("sd1-grey", {}))), wanted)
 
 
@@ -119,7 +119,7 @@ def as_their_authors(adapter: Any) -> dict[str, torch.Tensor]:
     ids=["full", "full_xl", "light"],
 )
 def test_files_of_their_authors(name: str, how: dict[str, Any], inner: int, tmp_path: Path) -> None:
-    adapter = models.t2i_adapter(name, 21, inner=inner, **how)
+    adapter = adapters.t2i_adapter(name, 21, inner=inner, **how)
     save_file(as_their_authors(adapter), tmp_path / "original.safetensors")
     save_file(dict(adapter.state_dict()), tmp_path / "named.safetensors")
     adapter.save_pretrained(tmp_path / "folder")
@@ -136,7 +136,7 @@ def test_files_of_their_authors(name: str, how: dict[str, Any], inner: int, tmp_
 
 
 def test_several_are_summed(made: Engine, folder: Path) -> None:
-    both = diffusers.MultiAdapter([models.t2i_adapter("sdxl"), models.t2i_adapter("sdxl", 19)])
+    both = diffusers.MultiAdapter([adapters.t2i_adapter("sdxl"), adapters.t2i_adapter("sdxl", 19)])
     wanted = expected("sdxl", both, [list(shown()), list(shown())], adapter_conditioning_scale=[0.5, 1.0])
     used = [("sdxl-adapter", {"strength": 0.5}), ("sdxl-other", {})]
     close(run(made, adapted(folder, "sdxl", *used)), wanted)
@@ -182,7 +182,7 @@ def test_what_does_not_fit_is_refused(made: Engine, folder: Path) -> None:
     save_file({"body.0.block1.weight": torch.zeros(2, 2)}, folder / "file.safetensors")
     with pytest.raises(ModelError, match=r"is no T2I-Adapter: needed 'body.0[.]{3}' with 'conv_in.weight'"):
         open_t2i_adapter(folder / "file.safetensors")
-    torn = as_their_authors(models.t2i_adapter("sd1"))
+    torn = as_their_authors(adapters.t2i_adapter("sd1"))
     save_file({k: v for k, v in torn.items() if not k.startswith("body.2")}, folder / "file.safetensors")
     with pytest.raises(ModelError, match=r"has no tensor 'body.2.block2.weight', so the T2I-Adapter is not whole"):
         open_t2i_adapter(folder / "file.safetensors")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
-from families import models, originals
+from families import adapters, models, originals
 from families.test_gligen import gates
 from families.test_lora import UNET, peft_layout
 from families.test_single_files import texts
@@ -48,15 +48,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("models")
     for name in ("sd1", "sdxl", "flux_dev", "flux_fill"):
         models.FAMILIES[name]().save_pretrained(base / name)
-    models.control_net("sd1").save_pretrained(base / "scribble")
-    models.control_net("sd1", 14).save_pretrained(base / "openpose")
+    adapters.control_net("sd1").save_pretrained(base / "scribble")
+    adapters.control_net("sd1", 14).save_pretrained(base / "openpose")
     save_file(peft_layout(models.sdxl().components, {"unet": UNET}), base / "lcm_lora.safetensors")
     text = "text_model.encoder.layers.0.self_attn.q_proj".removeprefix("text_model.")
     layer = {"unet": ["down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"], "text_encoder": [text]}
     save_file(peft_layout(models.sd1().components, layer), base / "lora.safetensors")
     foreign_file(base, "upscaler_x4.safetensors")
     save_file(gates(), base / "gates.safetensors")
-    save_file(as_their_authors(models.t2i_adapter("sd1")), base / "t2i.safetensors")
+    save_file(as_their_authors(adapters.t2i_adapter("sd1")), base / "t2i.safetensors")
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([x * 4, y * 4, 255 - x * 2, 255 * ((x - 30) ** 2 + (y - 35) ** 2 > 300)], axis=-1)
     Pillow.fromarray(pixels.astype(np.uint8)).save(base / "picture.png")

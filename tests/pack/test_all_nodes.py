@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from families import models
+from families import adapters
 from nodegraph import Lazy, Node, Registry
 from nodegraph.codec import Codec
 from nodegraph.node import REQUIRED
@@ -62,7 +62,7 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
     image = values.Image(rng.random((1, 3, 64, 64), np.float32))
     file = tmp_path / "picture.png"
     file.write_bytes(image._repr_png_())
-    vision, style = models.save_redux(tmp_path, 128)
+    vision, style = adapters.save_redux(tmp_path, 128)
     return {
         values.Image: image,
         values.Mask: values.Mask((rng.random((1, 64, 64)) > 0.5).astype(np.float32)),
@@ -142,9 +142,9 @@ def ip_adapter(folder: Path) -> str:
     from diffusers import UNet2DConditionModel
     from safetensors.torch import save_file
 
-    models.image_encoder().save_pretrained(folder / "image_encoder")
+    adapters.image_encoder().save_pretrained(folder / "image_encoder")
     unet = UNet2DConditionModel.from_pretrained(ASSETS / "demo" / "unet")
-    save_file(models.ip_adapter(unet, "plain"), folder / "ip.safetensors")
+    save_file(adapters.ip_adapter(unet, "plain"), folder / "ip.safetensors")
     return str(folder / "ip.safetensors")
 
 
@@ -161,11 +161,11 @@ def gligen(folder: Path) -> str:
 
 def vision(folder: Path) -> str:
     """An encoder of pictures."""
-    return str(models.save_redux(folder, 128)[0])
+    return str(adapters.save_redux(folder, 128)[0])
 
 
 def style_model(folder: Path) -> str:
-    return str(models.save_redux(folder, 128)[1])
+    return str(adapters.save_redux(folder, 128)[1])
 
 
 def demo(folder: Path) -> str:

@@ -16,8 +16,7 @@ PIECE = re.compile(
     r"|\.(?P<piece>alpha|hada_[wt][12](?:_[ab])?|lokr_[wt][12](?:_[ab])?|oft_blocks|rescale))$"
 )
 """`module.lora_down.weight`, `module.lora_A.default.weight`, `module.lora.up.weight`, `module.alpha`,
-`module.dora_scale`, `module.hada_w1_a`, `module.lokr_w2`,
-`module.oft_blocks`."""
+`module.dora_scale`, `module.hada_w1_a`, `module.lokr_w2`, `module.oft_blocks`."""
 SIDES = {"A": "down", "B": "up"}
 UNSUPPORTED = {".oft_R.": "an OFT in peft's layout"}
 PARTS: tuple[tuple[str, str], ...] = (

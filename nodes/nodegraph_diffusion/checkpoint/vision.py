@@ -23,11 +23,11 @@ NEEDED = "Get sigclip_vision_patch14_384.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Vision:
-    """An encoder of pictures."""
+class Network:
+    """A network in a file of its own."""
 
     checkpoint: Checkpoint
-    """With the encoder as its denoiser."""
+    """With the network as its denoiser."""
 
     @property
     def path(self) -> str:
@@ -36,6 +36,12 @@ class Vision:
     @property
     def revision(self) -> str:
         return self.checkpoint.revision
+
+
+class Vision(Network):
+    """An encoder of pictures."""
+
+    __slots__ = ()
 
     @property
     def width(self) -> int:
@@ -44,23 +50,13 @@ class Vision:
 
 
 @dataclass(frozen=True, slots=True)
-class StyleModel:
+class StyleModel(Network):
     """What makes a prompt for Flux.1 of what the encoder of pictures sees."""
 
-    checkpoint: Checkpoint
-    """With the two layers as its denoiser."""
     reads: int
     """How wide the vectors of its encoder are."""
     width: int
     """Of the prompts that it makes."""
-
-    @property
-    def path(self) -> str:
-        return self.checkpoint.path
-
-    @property
-    def revision(self) -> str:
-        return self.checkpoint.revision
 
 
 def open_vision(path: Path) -> Vision:

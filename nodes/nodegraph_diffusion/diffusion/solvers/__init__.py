@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from .adams import deis, gradient_estimation, ipndm, ipndm_v, lms
 from .cfgpp import (
@@ -28,7 +29,7 @@ from .exponential import (
 from .extended import er_sde
 from .onestep import dpm_2, dpm_2_ancestral, euler, euler_ancestral, heun, heunpp2, lcm
 from .step import Noise, Solver, State, Step
-from .stochastic import sa_solver, sa_solver_pece, seeds_2, seeds_3
+from .stochastic import sa_solver, seeds_2, seeds_3
 from .unipc import unipc
 
 KARRAS = "Karras et al. 2022, arXiv:2206.00364"
@@ -68,7 +69,7 @@ SOLVERS: Mapping[str, Solver] = {
     "seeds_2": Solver("SEEDS 2", SEEDS, seeds_2, "fresh", "lambda"),
     "seeds_3": Solver("SEEDS 3", SEEDS, seeds_3, "fresh", "lambda"),
     "sa_solver": Solver("SA-Solver", SA, sa_solver, "fresh", "lambda"),
-    "sa_solver_pece": Solver("SA-Solver PECE", SA, sa_solver_pece, "fresh", "lambda"),
+    "sa_solver_pece": Solver("SA-Solver PECE", SA, partial(sa_solver, again=1), "fresh", "lambda"),
     "dpm_fast": Solver("DPM-Solver fast", DPM, dpm_fast, times="walk", levels=fast_levels),
     "dpm_adaptive": Solver("DPM-Solver adaptive", DPM, dpm_adaptive, times="walk"),
     "lms": Solver("LMS", CROWSON, lms, times="walk"),

@@ -89,55 +89,24 @@ def sa_solver(
     sde_start: float = 0.2,
     sde_end: float = 0.8,
     simple_order_2: float = 0,
+    again: float = 0,
 ) -> State:
     """SA-Solver: a stochastic Adams predictor, corrected by the next evaluation (Xue et al. 2023, arXiv:2309.05019,
     algorithm 1). Noise is added between the shares `sde_start` and `sde_end` of the way on which the network was
     trained, `eta` of what the diffusion had, and none outside.
 
-    `simple_order_2` takes a simpler weight in steps of second order, of the same order of accuracy.
+    `simple_order_2` takes a simpler weight in steps of second order, of the same order of accuracy; `again` asks once
+    more where the corrector arrived.
     """
-    return _adams(denoise, schedule, state, noise, eta, s_noise, int(predictor_order), int(corrector_order),
-                  (sde_start, sde_end), bool(simple_order_2), again=False)  # fmt: skip
+    predictor, corrector = int(predictor_order), int(corrector_order)
 
-
-def sa_solver_pece(
-    denoise: Denoise,
-    schedule: Schedule,
-    state: State,
-    noise: Noise,
-    eta: float = 1.0,
-    s_noise: float = 1.0,
-    predictor_order: float = 3,
-    corrector_order: float = 4,
-    sde_start: float = 0.2,
-    sde_end: float = 0.8,
-    simple_order_2: float = 0,
-) -> State:
-    """The same, with another evaluation where the corrector arrived."""
-    return _adams(denoise, schedule, state, noise, eta, s_noise, int(predictor_order), int(corrector_order),
-                  (sde_start, sde_end), bool(simple_order_2), again=True)  # fmt: skip
-
-
-def _adams(
-    denoise: Denoise,
-    schedule: Schedule,
-    state: State,
-    noise: Noise,
-    eta: float,
-    s_noise: float,
-    predictor: int,
-    corrector: int,
-    within: tuple[float, float],
-    simple: bool,
-    again: bool,
-) -> State:
     def strength(step: int) -> float:
         """Of the noise that step `step` adds."""
         sigma = schedule.sigmas[step + 1]
         if sigma == 0:
             return 0.0
         way = schedule.table.way(schedule.timesteps[step + 1])
-        return eta if within[0] - 1e-6 <= way <= within[1] + 1e-6 else 0.0
+        return eta if sde_start - 1e-6 <= way <= sde_end + 1e-6 else 0.0
 
     def advanced(x: Tensor, estimates: Sequence[Tensor], nodes: Sequence[float], step: int) -> Tensor:
         """`x` from the start of a step to its end, by estimates at the levels `nodes`, and its noise."""
@@ -145,7 +114,9 @@ def _adams(
         h = step_size(sigma, target)
         moved = x * math.exp(-(1 + amount**2) * h)
         places = [step_size(sigma, node) for node in nodes]
-        for estimate, weight in zip(estimates, adams_weights(places, h, 1 + amount**2, simple), strict=True):
+        for estimate, weight in zip(
+            estimates, adams_weights(places, h, 1 + amount**2, bool(simple_order_2)), strict=True
+        ):
             moved = moved.add_(estimate, alpha=weight)
         if amount and s_noise:
             drawn = sum(strength(before) > 0 for before in range(step))
