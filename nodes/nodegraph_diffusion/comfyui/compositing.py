@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from nodegraph import Widget, node
 
+from ..late import np
 from ..sizes import common_batch
 from ..values import Floats, Image, Mask
 from .scaling import scaled
 from .shapes import Split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CATEGORY = "ComfyUI"
 Mode = Literal[

@@ -6,12 +6,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Context, NodeError, Widget, node
 
 from ..handles import Vae
+from ..late import np
 from ..params import Unit
 from ..sizes import check_size, common_batch
 from ..values import Conditioning, Image, Latent, Mask

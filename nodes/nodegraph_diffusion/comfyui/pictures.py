@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from nodegraph import Widget, node
 
 from ..canny import traced
+from ..late import np
 from ..params import Count, Pixels, Unit
 from ..sizes import check_size, common_batch
 from ..values import Image, Mask
 from .scaling import Crop, Method, scaled
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..values import Floats
 
 CATEGORY = "ComfyUI"

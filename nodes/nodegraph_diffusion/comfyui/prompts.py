@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
 from ..encode_prompt import encoded
 from ..handles import TextEncoder
+from ..late import np
 from ..params import Guidance, Text, Unit
 from ..values import Conditioning, Latent, Mask, Window
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Widget, node
 
+from ..late import np
 from ..params import Pixels
 from ..values import Floats, Image, Mask
 from .scaling import scaled
