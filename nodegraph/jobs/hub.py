@@ -6,16 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
-from .job import Numbered
+from .job import Said
 
 BACKLOG = 20_000
 """Events that may wait for one reader. One that is further behind is let go; it can come back for the rest."""
 
 AT_ONCE = 20
 """Readers that are woken together. Between two such groups the loop answers requests: a thousand would hold it up."""
-
-Said = Numbered | str
-"""A numbered event, or the JSON of progress, which has no number and is not kept."""
 
 
 class Gone(Exception):

@@ -48,17 +48,25 @@ def make_app(site: Site) -> web.Application:
     app[SITE], app[METRICS], app[CATALOGUE] = site, metrics, Catalogue(site.engine.registry)
     for wire in WIRES:
         for prefix in ("", "/api"):
-            app.router.add_route(wire.method, prefix + wire.path, wire.handler(site))
+            _add(app, wire.method, prefix + wire.path, wire.handler(site), endless=wire.path == "/ws")
     app[ROUTES] = collect(MODULES)
     for route in app[ROUTES]:
         # else /api/results/zip would also be a result, and take what results take
         path = route.path.replace("{id}", f"{{id:{ID}}}")
-        app.router.add_route(route.method, path, _handler(site, route))
+        _add(app, route.method, path, _handler(site, route), endless=route.gives == "text/event-stream")
     editor = Editor()
     app.router.add_get("/{name:(?!api/).*}", _editor_handler(site, editor))
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_running)
     return app
+
+
+def _add(app: web.Application, method: str, path: str, handler: Handler, *, endless: bool) -> None:
+    """Have `handler` answer; what may be read may be asked about (HEAD) too, unless its answer never ends."""
+    if method == "GET":
+        app.router.add_get(path, handler, allow_head=not endless)
+    else:
+        app.router.add_route(method, path, handler)
 
 
 def _handler(site: Site, route: Route) -> Handler:

@@ -104,11 +104,12 @@ def _raw(kind: str) -> dict[str, Any]:
 
 
 def _responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": "Done."}
+    content: dict[str, Any] = {}
     if route.answer is not None:
-        good["content"] = {"application/json": {"schema": _schema(route.answer, schemas, "serialization")}}
-    elif route.gives:
-        good["content"] = {route.gives: {}}
+        content["application/json"] = {"schema": _schema(route.answer, schemas, "serialization")}
+    if route.gives:
+        content[route.gives] = {}
+    good = {"description": "Done.", **({"content": content} if content else {})}
     made = {str(route.status): good}
     made |= dict.fromkeys(map(str, route.also), good)
     refused = {
@@ -139,7 +140,12 @@ def _schema(adapter: TypeAdapter[Any], schemas: dict[str, Any], mode: Any) -> di
 
 def _workflow_operation(call: Route, workflow: WorkflowView, schemas: dict[str, Any]) -> dict[str, Any]:
     properties = {item.name: {**item.schema_, "title": item.title, "default": item.value} for item in workflow.inputs}
-    body = {"type": "object", "properties": properties, "additionalProperties": True}
+    body = {
+        "type": "object",
+        "properties": properties,
+        "patternProperties": {r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$": {"description": "Any input of a node."}},
+        "additionalProperties": False,
+    }
     return {
         "operationId": f"call_{re.sub(r'[^a-z0-9]', '_', workflow.name)}",
         "summary": workflow.title,

@@ -31,6 +31,7 @@ T = TypeVar("T")
 Handler = Callable[..., Awaitable[Any]]
 Scope = Literal["open", "view", "run", "admin"]
 REQUIRED: Any = inspect.Parameter.empty
+UNIONS = (typing.Union, UnionType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Route:
     Attributes:
         scope: What a token must allow. "open" asks for none.
         accepts: Media types of a body that the handler reads itself, in the place of JSON if it takes that too.
-        gives: Media type of an answer that the handler writes itself.
+        gives: Media type of an answer that the handler writes itself, in the place of JSON if it has `answer` too.
         also: Further statuses of an answer that is no refusal.
     """
 
@@ -168,15 +169,21 @@ def _given(hint: Any) -> Any:
 
 
 def _is_optional(hint: Any) -> bool:
-    return typing.get_origin(hint) in (typing.Union, UnionType) and type(None) in typing.get_args(hint)
+    return typing.get_origin(hint) in UNIONS and type(None) in typing.get_args(hint)
 
 
 def _answer(hint: Any) -> TypeAdapter[Any] | None:
+    if typing.get_origin(hint) in UNIONS:  # the handler may also write an answer itself
+        (hint,) = [part for part in typing.get_args(hint) if not _is_response(part)]
     if typing.get_origin(hint) is Reply:
         (hint,) = typing.get_args(hint)
-    if hint is type(None) or (isinstance(hint, type) and issubclass(hint, web.StreamResponse)):
+    if hint is type(None) or _is_response(hint):
         return None
     return TypeAdapter(hint)
+
+
+def _is_response(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, web.StreamResponse)
 
 
 def get(path: str, *, scope: Scope = "view", gives: str = "") -> Callable[[Handler], Route]:
@@ -191,8 +198,13 @@ def post(
 
 
 def collect(modules: Iterable[ModuleType]) -> list[Route]:
-    """The routes that modules declare."""
-    return [value for module in modules for value in vars(module).values() if isinstance(value, Route)]
+    """The routes that modules declare; not those that they import from each other."""
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, Route) and value.handler.__module__ == module.__name__
+    ]
 
 
 class Closed(BaseModel):

@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 
 from nodegraph.jobs.hub import AT_ONCE, BACKLOG, Gone, Hub, Reader
-from nodegraph.jobs.job import Numbered
+from nodegraph.jobs.job import Said
 
 
-def event(number: int) -> Numbered:
-    return Numbered(number, "a", "{}")
+def event(number: int) -> Said:
+    return Said(number, "a", "{}")
 
 
 def test_readers_hear_what_is_said_from_their_coming_to_their_going() -> None:
@@ -20,9 +20,9 @@ def test_readers_hear_what_is_said_from_their_coming_to_their_going() -> None:
         hub = Hub()
         hub.publish([event(1)])
         reader, other = hub.reader(), hub.reader()
-        hub.publish([event(2), "{}"])
+        hub.publish([event(2), event(0)])
         hub.publish([event(3)])
-        assert await reader.next(1) == [event(2), "{}", event(3)]
+        assert await reader.next(1) == [event(2), event(0), event(3)]
         assert await reader.next(0.01) == []
         other.leave()
         assert len(hub) == 1
