@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -74,24 +75,26 @@ def describe(routes: Iterable[Route], workflows: Iterable[WorkflowView] = ()) ->
 
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    takes = route.signature
+    summary, _, description = (inspect.getdoc(route.handler) or "").partition("\n\n")
     made: dict[str, Any] = {
         "operationId": route.handler.__name__,
-        "summary": route.summary,
+        "summary": summary.replace("\n", " "),
         "tags": [TAGS.get(route.path.split("/")[2], "Operation") if route.path.count("/") > 1 else "Operation"],
     }
-    if route.description:
-        made["description"] = route.description
+    if description:
+        made["description"] = description
     if route.scope != "open":
         made["x-scope"] = route.scope
-    parameters = [_parameter(p, "path", schemas) for p in route.path_parameters]
-    parameters += [_parameter(p, "query", schemas) for p in route.query]
+    parameters = [_parameter(p, "path", schemas) for p in takes.path]
+    parameters += [_parameter(p, "query", schemas) for p in takes.query]
     if parameters:
         made["parameters"] = parameters
-    if route.body is not None or route.accepts:
+    if takes.body is not None or route.accepts:
         content = {kind: _raw(kind) for kind in route.accepts}
-        if route.body is not None:
-            content = {"application/json": {"schema": _schema(route.body, schemas, "validation")}, **content}
-        made["requestBody"] = {"required": route.body is None or route.body_required, "content": content}
+        if takes.body is not None:
+            content = {"application/json": {"schema": _schema(takes.body, schemas, "validation")}, **content}
+        made["requestBody"] = {"required": takes.body is None or takes.body_required, "content": content}
     made["responses"] = _responses(route, schemas)
     return made
 
@@ -105,8 +108,9 @@ def _raw(kind: str) -> dict[str, Any]:
 
 def _responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    if route.answer is not None:
-        content["application/json"] = {"schema": _schema(route.answer, schemas, "serialization")}
+    answer = route.signature.answer
+    if answer is not None:
+        content["application/json"] = {"schema": _schema(answer, schemas, "serialization")}
     if route.gives:
         content[route.gives] = {}
     good = {"description": "Done.", **({"content": content} if content else {})}

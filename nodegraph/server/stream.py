@@ -12,8 +12,6 @@ from ..jobs.job import Said
 from .routing import get
 from .site import Site
 
-PULSE = 15.0
-"""Seconds of silence after which a comment says that the connection lives."""
 Number = Annotated[int, Field(ge=0, le=2**53)]
 
 
@@ -42,7 +40,7 @@ async def events(site: Site, request: web.Request, after: Number | None = None) 
             await response.write(b"".join([each.frame for each in batch]))
             sent = batch[-1].number
         while True:
-            said = await reader.next(PULSE)
+            said = await reader.next()
             fresh = [each for each in said if not each.number or each.number > sent]
             await response.write(b"".join([each.frame for each in fresh]) or b": still here\n\n")
             sent = max([sent, *(each.number for each in fresh)])
