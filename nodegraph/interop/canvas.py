@@ -16,11 +16,12 @@ from typing import Any
 from ..problems import InvalidWorkflow, Problem
 from .classes import CONTROLS, UPLOAD, known_classes
 from .prompt import MOST_NODES, Item, Wire
+from .spelling import BY_PLACE, EDITING, REROUTES
 
 SEEDS = {"fixed": "fixed", "randomize": "random", "increment": "next", "decrement": "next"}
 """How a seed goes on, as our editor calls it."""
 NOTES = frozenset({"Note", "MarkdownNote"})
-VIRTUAL = frozenset({"Reroute", "PrimitiveNode", "GetNode", "SetNode"})
+VIRTUAL = frozenset({*REROUTES, "PrimitiveNode", "GetNode", "SetNode"})
 MUTED, BYPASSED = 2, 4
 INPUT, OUTPUT = -10, -20
 """What stands for a subgraph's inputs and outputs inside of it."""
@@ -177,7 +178,7 @@ def _live(scope: _Scope) -> Iterator[tuple[_Scope, Mapping[str, Any]]]:
     for id, node in scope.nodes.items():
         if id in scope.inner:
             yield from _live(scope.inner[id])
-        elif node["type"] not in NOTES | VIRTUAL and node.get("mode") not in (MUTED, BYPASSED):
+        elif _runs(node):
             yield scope, node
 
 
@@ -220,7 +221,9 @@ def _widgets(node: Mapping[str, Any], id: str, drawn: Drawn) -> dict[str, Any]:
         if at < len(values) and ((control and _controls(values[at], following)) or (upload and values[at] == UPLOAD)):
             at += 1
     left = [v for v in values[at:] if not _controls(v, "") and v not in (UPLOAD, "", None)]
-    if left:
+    if left and node["type"] in BY_PLACE:
+        found |= {f"widget_{n}": value for n, value in enumerate(values[at:], at) if isinstance(value, dict)}
+    elif left:
         message = f"{node['type']}: {len(left)} values of its widgets have no name in the file: {_short(left)}"
         drawn.problems.append(Problem("unnamed_value", id, None, message))
         found |= {f"widget_{n}": value for n, value in enumerate(values[at:], at)}
@@ -279,13 +282,14 @@ class _Step:
 
 
 def _runs(node: Mapping[str, Any]) -> bool:
-    return node["type"] not in NOTES | VIRTUAL and node.get("mode") not in (MUTED, BYPASSED)
+    drawn = node["type"] in NOTES | VIRTUAL or EDITING.fullmatch(node["type"])
+    return not drawn and node.get("mode") not in (MUTED, BYPASSED)
 
 
 def _behind(scope: _Scope, node: Mapping[str, Any], place: int) -> _Step | None:
     """The output that a node which is only drawn passes on; None where it passes none on."""
     slots = [s for s in _list(node.get("inputs")) if isinstance(s, dict)]
-    if node["type"] in ("Reroute", "SetNode"):
+    if node["type"] in (*REROUTES, "SetNode"):
         return _link(scope, slots[0]) if slots else None
     if node["type"] == "GetNode":
         return _set(scope, node)
@@ -385,7 +389,10 @@ def _place(scope: _Scope, offset: Point, drawn: Drawn) -> None:
         else:
             drawn.places[scope.name(id)] = here
             drawn.looks[scope.name(id)] = _look(node)
-            if node.get("mode") == MUTED and node["type"] not in VIRTUAL:
+            if EDITING.fullmatch(node["type"]):
+                message = f"{node['type']} works in ComfyUI's editor alone, so it is left away"
+                drawn.problems.append(Problem("changed", scope.name(id), None, message))
+            elif node.get("mode") == MUTED and node["type"] not in VIRTUAL:
                 message = f"{node['type']} is muted, so it is left away"
                 drawn.problems.append(Problem("muted", scope.name(id), None, message))
             elif node.get("mode") == BYPASSED and node["type"] not in VIRTUAL:

@@ -131,7 +131,7 @@ class _Conversion:
         self._keep_origin()
 
     def _keep_origin(self) -> None:
-        self.made.origin |= {theirs: ours for theirs, ours in self.ids.items() if theirs not in self.taught.values()}
+        self.made.origin |= self.ids
 
     def _port(self, theirs: str, name: str) -> str | None:
         """Our input that takes one of theirs as it is."""
@@ -229,8 +229,8 @@ class _Conversion:
                 value = [link for n in how if (link := self._value(id, name, item, n)) is not None]
             elif how is not None:
                 value = self._value(id, name, item, how)
-            elif name in entry.fixed:
-                value = entry.fixed[name]
+            else:
+                value = {**entry.fixed, **entry.given}.get(name)
             if value is None or value == []:
                 if port.required or not port.type.literal:
                     continue

@@ -53,6 +53,7 @@ class Entry:
         inputs: Our inputs, each with theirs: a name, a `Take`, or several names that feed a list.
         outputs: Our outputs in the order of theirs.
         fixed: Values of ours that the class always has. Only a node with these is written as this class.
+        given: Values of ours that its nodes are given; one with others is written as this class all the same.
         ignored: Inputs of theirs that make no difference here, with the reason.
         refuse: Why one cannot be carried, if so.
     """
@@ -61,6 +62,7 @@ class Entry:
     inputs: Mapping[str, How]
     outputs: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
     refuse: Refuse | None = None
 
@@ -209,19 +211,6 @@ def _soft_threshold(item: Item, prompt: Prompt) -> str | None:
     return "a threshold of 0 selects all that is above it" if _literal(item, "value", 0.5) == 0 else None
 
 
-def upscales(name: Any) -> int | None:
-    """How many times an upscaler enlarges, from its name: `RealESRGAN_x4plus`, `4x-UltraSharp`."""
-    found = re.search(r"(?<![0-9a-z])(?:x([1-8])|([1-8])x)(?![0-9])", name, re.I) if isinstance(name, str) else None
-    return int(found[1] or found[2]) if found else None
-
-
-def _upscaler(item: Item, prompt: Prompt) -> str | None:
-    name = item.inputs.get("model_name")
-    if upscales(name) is None:
-        return f"how many times {name!r} enlarges is not in its name, and Upscale needs to know; put Upscale instead"
-    return None
-
-
 def _alpha(item: Item, prompt: Prompt) -> str | None:
     channel = _literal(item, "channel", "alpha")
     return None if channel == "alpha" else f"a mask of the channel {channel!r} cannot be taken out yet"
@@ -300,6 +289,7 @@ ENTRIES: Mapping[str, Entry] = {
         "EncodePrompt",
         {"text_encoder": "clip", "text": Take("text", _text(from_comfyui), _text(to_comfyui)), "layer": "clip.layer"},
         ("conditioning",),
+        given={"comfyui": True},
     ),
     "ConditioningCombine": Entry(
         "CombinePrompts", {"prompts": ("conditioning_1", "conditioning_2")}, ("conditioning",)
@@ -338,7 +328,8 @@ ENTRIES: Mapping[str, Entry] = {
         "Sample",
         {**WALK, "seed": "seed", "latent": "latent_image", "strength": "denoise"},
         ("latent",),
-        {**AS_THERE, "start_step": 0, "end_step": MAX_STEP, "add_noise": "always"},
+        {"start_step": 0, "end_step": MAX_STEP, "add_noise": "always"},
+        AS_THERE,
     ),
     "KSamplerAdvanced": Entry(
         "Sample",
@@ -351,7 +342,8 @@ ENTRIES: Mapping[str, Entry] = {
             "leftover_noise": LEAVES,
         },
         ("latent",),
-        AS_THERE | {"strength": 1.0},
+        {"strength": 1.0},
+        AS_THERE,
         refuse=_noise_given,
     ),
     "SamplerCustom": Entry(
@@ -367,14 +359,14 @@ ENTRIES: Mapping[str, Entry] = {
             "add_noise": Take("add_noise", lambda v: "always" if v else "never", lambda v: v != "never"),
         },
         ("latent", "steps"),
-        AS_THERE,
+        given=AS_THERE,
         refuse=_noise_given,
     ),
     "SamplerCustomAdvanced": Entry(
         "Sample",
         {**CUSTOM, "middle": "guider.middle", "middle_cfg": "guider.middle_cfg", "nested": "guider.nested"},
         ("latent", "steps"),
-        AS_THERE,
+        given=AS_THERE,
     ),
     # pictures
     "LoadImage": Entry("LoadImage", {"file": Take("image", _file)}, ("image", "mask")),
@@ -405,11 +397,6 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "ImageScaleBy": Entry(
         "Resize", {"image": "image", "factor": "scale_by", "filter": FILTER}, ("image",), {"width": 0, "height": 0}
-    ),
-    "ImageUpscaleWithModel": Entry(
-        "Upscale",
-        {"image": "image", "file": "upscale_model.file", "factor": "upscale_model.factor"},
-        ("image",),
     ),
     "ImageBatch": Entry("JoinImages", {"images": ("image1", "image2")}, ("image",)),
     "ImageFromBatch": Entry(
@@ -473,7 +460,6 @@ PARTS: Mapping[str, Part] = {
             "nested": NESTED,
         }
     ),
-    "UpscaleModelLoader": Part({"file": "model_name", "factor": Take("model_name", upscales)}, refuse=_upscaler),
 }
 
 SHOWN: Mapping[str, Shown] = {

@@ -41,6 +41,9 @@ MODULES = (
 )  # fmt: skip
 
 
+EVENTS = "text/event-stream"
+
+
 def make_app(site: Site) -> web.Application:
     """The application that serves `site`."""
     metrics = Metrics()
@@ -48,17 +51,24 @@ def make_app(site: Site) -> web.Application:
     app[SITE], app[METRICS], app[CATALOGUE] = site, metrics, Catalogue(site.engine.registry)
     for wire in WIRES:
         for prefix in ("", "/api"):
-            app.router.add_route(wire.method, prefix + wire.path, wire.handler(site))
+            for method in _methods(wire.method):
+                app.router.add_route(method, prefix + wire.path, wire.handler(site))
     app[ROUTES] = collect(MODULES)
     for route in app[ROUTES]:
         # else /api/results/zip would also be a result, and take what results take
         path = route.path.replace("{id}", f"{{id:{ID}}}")
-        app.router.add_route(route.method, path, _handler(site, route))
+        for method in (route.method,) if route.gives == EVENTS else _methods(route.method):
+            app.router.add_route(method, path, _handler(site, route))
     editor = Editor()
     app.router.add_get("/{name:(?!api/).*}", _editor_handler(site, editor))
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_running)
     return app
+
+
+def _methods(method: str) -> tuple[str, ...]:
+    """What a route answers: what can be got can be asked about."""
+    return ("GET", "HEAD") if method == "GET" else (method,)
 
 
 def _handler(site: Site, route: Route) -> Handler:

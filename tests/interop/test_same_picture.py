@@ -241,7 +241,8 @@ WHOLE = (slice(None), slice(None))
 
 
 def test_boxes_are_looked_at_by_themselves(engine: Engine) -> None:
-    """A box in the lower left corner of three quarters, which fades over eight cells at the two inner edges."""
+    """A box in the lower left corner of three quarters, which fades at the two inner edges: over eight cells, or a
+    quarter of its own if that is less."""
     prompt = {
         "8": node("EmptyLatentImage", width=256, height=256, batch_size=1),
         "11": text("1.1", "a dog"),
@@ -249,7 +250,7 @@ def test_boxes_are_looked_at_by_themselves(engine: Engine) -> None:
         "13": node("ConditioningCombine", conditioning_1_="2.0", conditioning_2_="12.0"),
         "3": sampler("1.0", "13.0", "4.0", "8.0", SEED, 4, CFG, "euler", "karras"),
     }
-    fade = (torch.arange(1, 25) / 8).clamp(max=1)
+    fade = (torch.arange(1, 25) / 6).clamp(max=1)
     weight = 2 * fade[:, None] * fade.flip(0)[None]
     part = (slice(8, 32), slice(0, 24))
     expected = recipe(

@@ -26,7 +26,8 @@ FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "
            "upscale_models", "embeddings", "style_models", "gligen", "hypernetworks")  # fmt: skip
 LISTED = {"checkpoints": "models", "diffusion_models": "models", "vae": "models", "text_encoders": "models",
           "loras": "loras", "controlnet": "controls", "embeddings": "words", "gligen": "gligens",
-          "clip_vision": "clip_visions", "style_models": "style_models"}  # fmt: skip
+          "clip_vision": "clip_visions", "style_models": "style_models",
+          "upscale_models": "upscalers"}  # fmt: skip
 """The choices that are in each folder; models are not sorted by their parts here."""
 EXPECTED = ("ImageOnlyCheckpointLoader",)
 """Classes without which ComfyUI's front end does not show what files other loaders have. It has none to load."""
