@@ -14,8 +14,9 @@ from ..pack import Registry
 from ..problems import Problem
 from ..workflow import FORMAT
 from . import hires
+from .choosing import Offered, find_choice, nothing
 from .hires import real, whole
-from .inward import Converted, Offered, find_choice, nothing
+from .inward import Converted
 from .spelling import LORA
 from .table import MAX_STEP
 

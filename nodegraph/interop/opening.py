@@ -12,11 +12,14 @@ from ..migrate import read_workflow
 from ..pack import Registry
 from ..problems import InvalidWorkflow, Problem
 from ..workflow import Workflow
-from .canvas import Drawn, is_canvas, read_canvas
+from .canvas import read_canvas
+from .choosing import Offered, nothing
+from .drawing import Drawn
 from .infotext import is_infotext, read_infotext
-from .inward import Converted, Offered, convert, nothing
+from .inward import Converted, convert
 from .pictures import PARAMETERS, PROMPT, WORKFLOW, foreign_texts
 from .prompt import MOST_NODES, Prompt, is_prompt, read_prompt
+from .scopes import is_canvas
 from .spelling import spelled
 
 LARGEST = 16 * 2**20

@@ -141,7 +141,7 @@ class Latent:
 
 @dataclass(frozen=True, slots=True)
 class NoiseLevels:
-    """The noise levels that a run visits, from the noisiest to 0, or above it where noise is to be left.
+    """The noise levels that a run visits, from the noisiest to 0, or above it where noise is to be left; or upwards.
 
     On the scale of the model that they are meant for: sigma of `x0 + sigma * noise`, or times of a flow model, 1 to 0.
     """

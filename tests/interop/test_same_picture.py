@@ -21,7 +21,7 @@ from torch.nn import functional
 
 import nodegraph_diffusion.comfyui
 from interop.wirings import Prompt, node, sampler, text
-from nodegraph import Engine, Folders, Registry
+from nodegraph import Engine, Folders, Registry, RunFailed
 from nodegraph.interop import open_document
 from nodegraph.workflow import Ref
 from nodegraph_diffusion.encode_image import encode_image
@@ -72,25 +72,27 @@ def sampled(engine: Engine, prompt: Prompt, id: str) -> Any:
 
 def recipe(
     start: Tensor,
-    way: str,
+    way: str = "normal/10",
     first: int = 0,
     last: int | None = None,
     mask: Tensor | Callable[[int], Tensor] | None = None,
     noise: bool = True,
     finish: bool = False,
     parts: Callable[[int], list[tuple[str, tuple[slice, slice], Tensor]]] | None = None,
+    levels: list[float] | None = None,
+    timesteps: list[int] | None = None,
 ) -> Tensor:
-    """Steps `first` to `last` of the schedule `way` from a clean latent, or on from a noisy one."""
+    """Steps `first` to `last` of the schedule `way` from a clean latent, or on from a noisy one; or those levels."""
     model, text_encoder, _ = load_model("demo")
-    sigmas = SIGMAS[way]["sigmas"][first : None if last is None else last + 1]
+    sigmas = levels or SIGMAS[way]["sigmas"][first : None if last is None else last + 1]
     if finish:
         sigmas = [*sigmas[:-1], 0.0]
-    timesteps = SIGMAS[way]["timesteps"][first : None if last is None else last + 1]
+    told = timesteps or SIGMAS[way]["timesteps"][first : None if last is None else last + 1]
     unet = model.denoiser.load(lambda done, total: None)
 
     def ask(words: str, x: Tensor, step: int) -> Tensor:
         tokens = torch.from_numpy(encode_prompt(text_encoder, words).tokens.repeat(len(x), 0))
-        made: Tensor = unet(x / math.hypot(1, sigmas[step]), timesteps[step], tokens).sample
+        made: Tensor = unet(x / math.hypot(1, sigmas[step]), told[step], tokens).sample
         return made
 
     def averaged(x: Tensor, step: int) -> Tensor:
@@ -235,6 +237,25 @@ def test_noise_levels_are_split(engine: Engine, folder: Path) -> None:
                           for n, v in each["inputs"].items()}  # fmt: skip
     prompt = {**way, **first, **custom("123.0", "31.1", none)}
     same(sampled(engine, prompt, "23"), recipe(between, "normal/10", 7, noise=False))
+
+
+def test_a_picture_is_walked_back_to_noise(engine: Engine, folder: Path) -> None:
+    """Up the levels of a schedule, from where there is almost none."""
+    start, _ = encoded(folder)
+    way = {
+        "30": node("BasicScheduler", model_="1.0", scheduler="karras", steps=4, denoise=1.0),
+        "31": node("FlipSigmas", sigmas_="30.0"),
+    }
+    made = sampled(engine, {**way, **custom("7.0", "31.0", node("DisableNoise"))}, "23")
+    top, *rest = SIGMAS["karras/4"]["sigmas"][-2::-1]
+    told = [0, *SIGMAS["karras/4"]["timesteps"][3::-1]]
+    wanted = recipe(start, levels=[0.0001, top, *rest], timesteps=told, noise=False)
+    same(made, wanted)
+    assert made.sigma == pytest.approx(rest[-1])
+    dpm = {**way, **custom("7.0", "31.0", node("DisableNoise"))}
+    dpm["20"] = node("KSamplerSelect", sampler_name="dpmpp_2m")
+    with pytest.raises(RunFailed, match="use euler, heun or ddim"):
+        sampled(engine, dpm, "23")
 
 
 WHOLE = (slice(None), slice(None))
