@@ -57,6 +57,7 @@ class Encoder:
         encode: `encode(encoder, text, layer)`: what it makes of a prompt; layer 0 is the one the family reads.
         optional: Whether the model does without it too.
         vocabulary: The folder of its tokenizer, where it is not named like its own.
+        layers: How many of its layers the family reads side by side.
     """
 
     name: str
@@ -64,11 +65,16 @@ class Encoder:
     encode: Callable[[PromptEncoder, str, int], Encoded]
     optional: bool = False
     vocabulary: str = ""
+    layers: int = 1
 
     @property
     def tokenizer(self) -> str:
         """The folder of its tokenizer."""
         return self.vocabulary or self.name.replace("text_encoder", "tokenizer")
+
+
+UNTOLD = -1.0
+"""The guidance of a run that tells a model which was distilled from it nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +83,7 @@ class Job:
 
     Args:
         width, height: Of the picture in pixels.
-        guidance: What a model distilled from guidance is told instead of it.
+        guidance: What a model distilled from guidance is told instead of it; it may be `UNTOLD`.
         hole: For inpainting networks, what the family's `hole` made.
         low_res: For networks that enlarge, the small picture (B, 3, h, w), -1..1, at the size of the latent.
         noise_level: How much noise that picture has, as a timestep of its own scheduler.
@@ -117,6 +123,12 @@ class Control:
     shifted: Callable[[Mapping[str, Any]], bool] = lambda config: True
 
 
+def first(encoded: Sequence[Encoded | None], width: int) -> Encoded:
+    """The encoding of a family with one text encoder."""
+    assert encoded[0] is not None
+    return encoded[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One architecture with the habits it was trained with.
@@ -132,7 +144,7 @@ class Family:
             the denoiser's class and the text encoders fit.
         scaling: What the family's own VAE multiplies latents by, which tells its space from that of a VAE of its own.
         predict: `predict(network, x, time, prompt, job)`: the network's raw output for latents (B, C, h, w).
-        joined: `joined(encoded, width)`: what the encodings of all text encoders are together, for a denoiser that
+        joined: `joined(encoded, width)`: what the encodings of several text encoders are together, for a denoiser that
             reads prompts of that width; None stands for an encoder that is absent.
         together: Whether positive and negative prompt go through the network in one batch: where prompts of different
             length are `repeated` up to a common one, where they are of `equal` length, or `never`.
@@ -160,8 +172,10 @@ class Family:
         activations: How much a call of a denoiser holds beside its weights, where that was measured.
         enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
         vae_config: What its autoencoder is configured as, whatever its file says.
+        caches: Whether diffusers can leave out blocks of it on steps that change little.
         references: Whether it looks at further pictures beside what it makes.
         refines: Whether it only goes on from another model's latents.
+        least: How many tokens ComfyUI has its T5 give at least.
         rank: Families of a lower rank are asked first whether a model is theirs.
     """
 
@@ -171,9 +185,9 @@ class Family:
     encoders: tuple[Encoder, ...]
     space: str
     predict: Callable[[Any, Tensor, Tensor, Prompt, Job], Tensor]
-    joined: Callable[[Sequence[Encoded | None], int], Encoded]
     table: Callable[[Mapping[str, Any], int, int], Table]
     width: Callable[[Mapping[str, Any]], int]
+    joined: Callable[[Sequence[Encoded | None], int], Encoded] = first
     scaling: float | None = None
     vae: tuple[str, str] = ("vae", "AutoencoderKL")
     owns: Callable[[Mapping[str, Mapping[str, Any]]], bool] = lambda configs: True
@@ -201,4 +215,6 @@ class Family:
     vae_config: Mapping[str, Any] = field(default_factory=dict)
     refines: bool = False
     references: bool = False
+    caches: bool = False
+    least: int = 0
     rank: int = 1
