@@ -1,5 +1,6 @@
 import { useStoreApi } from "@xyflow/react";
 import { useEffect, useRef } from "react";
+import type { Runs } from "../core/runs";
 import { useRuns } from "../state/runs";
 import { current, currentDocument, currentGraph, graphOf, useSession, useTab } from "../state/session";
 import { useView } from "../state/view";
@@ -15,6 +16,12 @@ export function runState(id: string): string | undefined {
   const { job, path } = current();
   const state = job === null ? undefined : useRuns.getState().jobs[job]?.nodes[[...path, id].join("/")]?.state;
   return state === "running" || state === "failed" ? state : undefined;
+}
+
+/** Whether something became of the run that is shown. */
+export function isShown({ jobs }: Runs, before: Runs): boolean {
+  const { job } = current();
+  return job !== null && jobs[job] !== before.jobs[job];
 }
 
 /** The graph from afar, on one canvas that follows the view. It draws when something changed, once a frame. */
@@ -74,7 +81,7 @@ export function Far({ onScene }: { onScene: (scene: Scene) => void }) {
     };
     const stops = [
       store.subscribe((now, before) => now.transform !== before.transform && ask()),
-      useRuns.subscribe(askAnew),
+      useRuns.subscribe((now, before) => isShown(now, before) && askAnew()),
       useSession.subscribe(() => {
         drawn = null;
         askAnew();

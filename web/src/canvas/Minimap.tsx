@@ -5,7 +5,7 @@ import { useRuns } from "../state/runs";
 import { current, currentDocument, currentGraph, useSession } from "../state/session";
 import { useView } from "../state/view";
 import { t } from "../text";
-import { runState } from "./Far";
+import { isShown, runState } from "./Far";
 import { fitCanvas, paint, type Scene, scene } from "./far";
 import { isLive } from "./live";
 import { useCanvas } from "./state";
@@ -93,7 +93,7 @@ export default function Minimap() {
     };
     const stops = [
       store.subscribe((now, before) => (now.transform !== before.transform || now.width !== before.width) && ask()),
-      useRuns.subscribe(askAnew),
+      useRuns.subscribe((now, before) => isShown(now, before) && askAnew()),
       useSession.subscribe(askAnew),
     ];
     ask();
