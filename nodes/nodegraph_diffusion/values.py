@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING, Any
 
 from .checkpoint.gligen import Gligen
 from .checkpoint.value import Checkpoint
+from .late import np
 
-Floats = NDArray[np.float32]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float32]
+else:
+    Floats = Any  # so that reading the annotations of a class does not load numpy
 
 
 def frozen(array: ArrayLike, dimensions: int, what: str) -> Floats:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
+from ..late import np
 from ..params import Unit
 from ..sizes import common_batch
 from ..values import Floats, Latent, Mask

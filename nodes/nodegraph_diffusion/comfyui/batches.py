@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Widget, node
 
+from ..late import np
 from ..params import Count
 from ..sizes import check_size
 from ..values import Floats, Latent

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Widget, node
 
+from ..late import np
 from ..params import Unit
 from ..sizes import common_batch
 from ..values import Floats, Image, Mask

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from typing import Annotated, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Context, Facts, Known, Widget, node
@@ -14,6 +13,7 @@ from nodegraph import Context, Facts, Known, Widget, node
 from ..checkpoint.spaces import space
 from ..estimates import coding
 from ..handles import Vae
+from ..late import np
 from ..sizes import check_size
 from ..values import Conditioning, Floats, Image, Latent, Mask
 from .latents import fitted, repeated

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from nodegraph import Widget, node
 
 from ..canny import traced
+from ..late import np
 from ..values import Floats, Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CATEGORY = "ComfyUI"
 Radius = Annotated[int, Field(ge=1, le=31), Widget("number", step=1)]

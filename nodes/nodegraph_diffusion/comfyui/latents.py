@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
+from ..late import np
 from ..params import Unit
 from ..sizes import check_size, common_batch
 from ..values import Latent, Mask

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Widget, node
 
+from ..late import np
 from ..params import Count, Pixels
 from ..sizes import check_size
 from ..values import Image, Mask

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Context, Facts, Known, NodeError, Widget, node
@@ -13,6 +12,7 @@ from nodegraph import Context, Facts, Known, NodeError, Widget, node
 from ..encode_prompt import encoded
 from ..families import UNTOLD
 from ..handles import TextEncoder
+from ..late import np
 from ..params import Guidance, Text, Unit
 from ..values import Conditioning, Latent, Mask, Window
 
