@@ -38,7 +38,7 @@ def apply_control_net(
         image: What the ControlNet was trained to read, such as the edges that Canny finds. It is brought to the size of
             the picture that is made.
         source: A ControlNet in the folders of models: a diffusers folder, or a file for Stable Diffusion 1, 2 or XL.
-        vae: That of the model. ControlNets for Stable Diffusion 3 and Flux.1 read latents and need it.
+        vae: That of the model. ControlNets for Stable Diffusion 3, Flux.1 and Qwen-Image read latents and need it.
         strength: How strictly it is followed.
         start: From which part of the steps on it acts.
         end: Up to which part of the steps it acts.

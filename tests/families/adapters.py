@@ -24,6 +24,10 @@ def control_net(family: str, seed: int = 12) -> Any:
                 num_attention_heads=1, joint_attention_dim=160, caption_projection_dim=64, pooled_projection_dim=128,
                 out_channels=16, pos_embed_max_size=48, qk_norm="rms_norm", force_zeros_for_pooled_projection=seed > 12,
             )  # fmt: skip
+        elif family == "qwen_image":
+            made = diffusers.QwenImageControlNetModel.from_transformer(
+                models.qwen_image().transformer, num_layers=1, attention_head_dim=16, num_attention_heads=2
+            )
         else:
             made = diffusers.FluxControlNetModel(
                 in_channels=64, num_layers=2, num_single_layers=1, attention_head_dim=32, num_attention_heads=2,

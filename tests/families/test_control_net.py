@@ -52,6 +52,11 @@ PIPELINES = {
     "sdxl": "StableDiffusionXLControlNetPipeline",
     "sd3": "StableDiffusion3ControlNetPipeline",
     "flux_dev": "FluxControlNetPipeline",
+    "qwen_image": "QwenImageControlNetPipeline",
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "flux_dev": {"guidance_scale": 2.0},
+    "qwen_image": {"true_cfg_scale": 1.0},  # it gives the negative what its ControlNet says of the positive
 }
 NETS = [*PIPELINES, "sd3_zero"]
 
@@ -84,30 +89,28 @@ def pipeline(name: str, net: Any) -> Any:
 
 @pytest.mark.parametrize("name", NETS)
 def test_it_is_diffusers(name: str, made: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The pipelines of SD 3 and Flux draw a latent of the hint; we take its mean.
+    # The pipelines of transformers draw a latent of the hint; we take its mean.
     monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
     family = name.partition("_zero")[0]
     net = adapters.control_net(family, 13 if name == "sd3_zero" else 12)
     channels = 4 if family in ("sd1", "sdxl") else 16
     start = noise(1, channels, 8, 8)
     shown = torch.from_numpy(picture().pixels.copy())
-    flux = family == "flux_dev"
-    settings: dict[str, Any] = {"guidance_scale": 2.0} if flux else {"guidance_scale": 5.0, "negative_prompt": NEGATIVE}
     expected = theirs(
         pipeline(family, net),
         prompt=PROMPT,
         height=64,
         width=64,
         num_inference_steps=4,
-        latents=packed(start) if flux else start,
+        latents=packed(start) if family in SETTINGS else start,
         controlnet_conditioning_scale=0.8,
         control_guidance_end=0.5,
-        # Tensors these pipelines of SD 3 and Flux take for pictures of -1 to 1.
+        # Tensors those pipelines take for pictures of -1 to 1.
         **({"image": shown} if channels == 4 else {"control_image": Pillow.fromarray(picture().to_bytes()[0])}),
-        **settings,
+        **SETTINGS.get(family, {"guidance_scale": 5.0, "negative_prompt": NEGATIVE}),
     )
     how = {"strength": 0.8, "end": 0.5}
-    ours: dict[str, Any] = {"negative": False, "guidance": 2.0} if flux else {}
+    ours: dict[str, Any] = {"negative": False, "guidance": 2.0} if family in SETTINGS else {}
     found = run(made, controlled(folder, family, (f"{name}-control", how), **ours))
     plain = run(made, document(family, **ours))
     assert np.abs(found - plain).max() > 0.005, "it changes nothing"

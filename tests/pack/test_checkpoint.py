@@ -162,16 +162,18 @@ def test_names_are_looked_up_in_the_folders_in_order(tmp_path: Path) -> None:
     assert Path(open_model("sub/model.safetensors", folders).path) == first / "sub" / "model.safetensors"
 
 
-def test_every_listed_name_opens(folder: Path, tmp_path: Path) -> None:
+def test_every_listed_name_opens_but_pickles(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "sub" / ".hidden").mkdir(parents=True)
     layouts.save_single(layouts.build("sd15"), tmp_path / "sub" / "one.safetensors")
     (tmp_path / "sub" / ".hidden" / "two.safetensors").touch()
     (tmp_path / "sub" / "three.ckpt").touch()
     (tmp_path / "linked").symlink_to(folder)
     (tmp_path / "sub" / "up").symlink_to(tmp_path)
-    assert list_models([tmp_path, tmp_path / "absent"]) == ["demo", "linked", "sub/one.safetensors"]
-    for name in list_models([tmp_path]):
+    assert list_models([tmp_path, tmp_path / "absent"]) == ["demo", "linked", "sub/one.safetensors", "sub/three.ckpt"]
+    for name in ("demo", "linked", "sub/one.safetensors"):
         open_model(name, [tmp_path])
+    with pytest.raises(ModelError, match=r"a pickle \(\.ckpt\) can run code"):
+        open_model("sub/three.ckpt", [tmp_path])
 
 
 # -- revisions --------------------------------------------------------------------------------------------------------

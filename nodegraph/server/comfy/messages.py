@@ -12,8 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from ...jobs.hub import Said
-from ...jobs.job import Numbered
+from ...jobs.job import Said
 from ..site import Site
 from . import records
 from .history import failure_of, image, interruption_of, stamp
@@ -79,11 +78,8 @@ class Teller:
 
     def say(self, said: Said) -> Iterator[Frame]:
         """The messages that follow from an event."""
-        if isinstance(said, Numbered):
-            type, data = said.type, json.loads(said.data)
-        else:
-            type, data = "Progress", json.loads(said)
-        if type == "job":
+        data = json.loads(said.data)
+        if said.type == "job":
             yield from self._job(data)
             return
         telling = self._of(data.get("job", ""))
@@ -92,7 +88,7 @@ class Teller:
         theirs = telling.record.theirs.get(data.get("node", ""))
         if theirs is None:
             return
-        match type:
+        match said.type:
             case "Cached" if not telling.heard_cached:
                 telling.cached.append(theirs)
             case "Started":

@@ -48,7 +48,7 @@ async def _tell(socket: web.WebSocketResponse, reader: Reader, teller: Teller) -
     """Send what happens until the connection or the server ends."""
     try:
         while True:
-            for said in await reader.next(PULSE):
+            for said in await reader.next():
                 for each in teller.say(said):
                     await _send(socket, each)
     except (Gone, ConnectionError):

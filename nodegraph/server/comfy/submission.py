@@ -17,7 +17,7 @@ from ...jobs.queue import Submission
 from ...problems import InvalidWorkflow, Problem
 from ...workflow import Workflow
 from ..documents import Queueable
-from ..errors import Refused
+from ..queueing import check_room
 from ..site import Site
 from . import records
 from .files import upload_of
@@ -60,11 +60,9 @@ async def submit(site: Site, request: web.Request) -> web.Response:
     if isinstance(made, web.Response):
         return made
     name, queued, targets, origin, errors = made
-    queue, limit = site.store.queue, site.limits.pending
     client = asked.get("client_id")
     client = client[:100] if isinstance(client, str) else ""
-    if queue.count("pending", client) >= limit or queue.count("pending") >= 10 * limit:
-        raise Refused(429, "queue_full", "too many jobs wait already; wait until some are done")
+    check_room(site, client)
     extra = asked.get("extra_data")
     extra = dict(extra) if isinstance(extra, dict) else {}
     if client:

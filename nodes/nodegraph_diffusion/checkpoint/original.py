@@ -182,6 +182,43 @@ def t5(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def qwen3(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """`config` with the widths of a Qwen3 by the names of transformers, and the numbers that all of them share."""
+    head = header.shape(f"{prefix}layers.0.self_attn.q_norm.weight")[0]
+    rope = {"rope_type": "default", "rope_theta": 1e6}
+    return config | _language(header, prefix, head) | {"head_dim": head, "rope_parameters": rope}
+
+
+def qwen2_5(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """`config` with the widths of a Qwen2.5-VL by the names of its code, and the numbers that all of them share."""
+    text = _language(header, prefix, 128)
+    sees = header.shape("visual.patch_embed.proj.weight")
+    return config | {
+        "text_config": text | {
+            "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6},
+        },
+        "vision_config": {
+            "depth": count(header, r"visual\.blocks\.(\d+)\."), "hidden_size": sees[0], "num_heads": sees[0] // 80,
+            "intermediate_size": header.shape("visual.blocks.0.mlp.gate_proj.weight")[0], "patch_size": sees[-1],
+            "out_hidden_size": text["hidden_size"], "tokens_per_second": 2, "fullatt_block_indexes": [7, 15, 23, 31],
+        },
+        "vision_start_token_id": 151652, "vision_end_token_id": 151653, "image_token_id": 151655,
+        "video_token_id": 151656,
+    }  # fmt: skip
+
+
+def _language(header: Header, prefix: str, head: int) -> dict[str, Any]:
+    at = f"{prefix}layers.0"
+    vocabulary, width = header.shape(f"{prefix}embed_tokens.weight")
+    return {
+        "vocab_size": vocabulary, "hidden_size": width, "rms_norm_eps": 1e-6, "max_position_embeddings": 40960,
+        "intermediate_size": header.shape(f"{at}.mlp.gate_proj.weight")[0],
+        "num_hidden_layers": count(header, rf"{re.escape(prefix)}layers\.(\d+)\."),
+        "num_attention_heads": header.shape(f"{at}.self_attn.q_proj.weight")[0] // head,
+        "num_key_value_heads": header.shape(f"{at}.self_attn.k_proj.weight")[0] // head,
+    }  # fmt: skip
+
+
 def _widths(tokens: tuple[int, ...], positions: tuple[int, ...], inner: tuple[int, ...], layers: int) -> dict[str, Any]:
     return {
         "vocab_size": tokens[0],

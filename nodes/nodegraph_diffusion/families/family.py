@@ -57,6 +57,7 @@ class Encoder:
         encode: `encode(encoder, text, layer)`: what it makes of a prompt; layer 0 is the one the family reads.
         optional: Whether the model does without it too.
         vocabulary: The folder of its tokenizer, where it is not named like its own.
+        layers: How many of its layers the family reads side by side.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Encoder:
     encode: Callable[[PromptEncoder, str, int], Encoded]
     optional: bool = False
     vocabulary: str = ""
+    layers: int = 1
 
     @property
     def tokenizer(self) -> str:
@@ -121,6 +123,12 @@ class Control:
     shifted: Callable[[Mapping[str, Any]], bool] = lambda config: True
 
 
+def first(encoded: Sequence[Encoded | None], width: int) -> Encoded:
+    """The encoding of a family with one text encoder."""
+    assert encoded[0] is not None
+    return encoded[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One architecture with the habits it was trained with.
@@ -136,7 +144,7 @@ class Family:
             the denoiser's class and the text encoders fit.
         scaling: What the family's own VAE multiplies latents by, which tells its space from that of a VAE of its own.
         predict: `predict(network, x, time, prompt, job)`: the network's raw output for latents (B, C, h, w).
-        joined: `joined(encoded, width)`: what the encodings of all text encoders are together, for a denoiser that
+        joined: `joined(encoded, width)`: what the encodings of several text encoders are together, for a denoiser that
             reads prompts of that width; None stands for an encoder that is absent.
         together: Whether positive and negative prompt go through the network in one batch: where prompts of different
             length are `repeated` up to a common one, where they are of `equal` length, or `never`.
@@ -164,6 +172,7 @@ class Family:
         activations: How much a call of a denoiser holds beside its weights, where that was measured.
         enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
         vae_config: What its autoencoder is configured as, whatever its file says.
+        caches: Whether diffusers can leave out blocks of it on steps that change little.
         references: Whether it looks at further pictures beside what it makes.
         refines: Whether it only goes on from another model's latents.
         least: How many tokens ComfyUI has its T5 give at least.
@@ -176,9 +185,9 @@ class Family:
     encoders: tuple[Encoder, ...]
     space: str
     predict: Callable[[Any, Tensor, Tensor, Prompt, Job], Tensor]
-    joined: Callable[[Sequence[Encoded | None], int], Encoded]
     table: Callable[[Mapping[str, Any], int, int], Table]
     width: Callable[[Mapping[str, Any]], int]
+    joined: Callable[[Sequence[Encoded | None], int], Encoded] = first
     scaling: float | None = None
     vae: tuple[str, str] = ("vae", "AutoencoderKL")
     owns: Callable[[Mapping[str, Mapping[str, Any]]], bool] = lambda configs: True
@@ -206,5 +215,6 @@ class Family:
     vae_config: Mapping[str, Any] = field(default_factory=dict)
     refines: bool = False
     references: bool = False
+    caches: bool = False
     least: int = 0
     rank: int = 1

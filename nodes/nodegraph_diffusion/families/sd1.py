@@ -63,7 +63,6 @@ FAMILY = Family(
         configs["text_encoder"].get("hidden_act") != "gelu" and not configs["unet"].get("addition_embed_type")
     ),
     predict=unets.predict,
-    joined=unets.first,
     table=unets.table,
     activations=memory.unet,
     width=unets.width,

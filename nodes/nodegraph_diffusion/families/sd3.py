@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TRANSFORMER = ("transformer", "SD3Transformer2DModel")
 CLIP = "CLIPTextModelWithProjection"
+MARK = "joint_blocks.0.x_block.attn.qkv.weight"
 LENGTH = 256
 """Tokens that T5 gives; zeros stand for them without it."""
 ENCODERS = {
@@ -78,12 +79,8 @@ def _table(scheduler: Mapping[str, Any], cells: int, steps: int) -> Table:
     return FlowTable(scheduler, by_size(scheduler, cells // 4), even=False)
 
 
-def _prefix(header: Header) -> str | None:
-    return next((p for p in flows.PREFIXES if f"{p}joint_blocks.0.x_block.attn.qkv.weight" in header.tensors), None)
-
-
 def _read(header: Header) -> Parts:
-    prefix = _prefix(header)
+    prefix = flows.prefix(header, MARK)
     assert prefix is not None
     shipped = original.shipped
     encoders = []
@@ -169,7 +166,7 @@ FAMILY = Family(
     least=77,
     width=flows.width,
     multiple=16,
-    recognise=lambda header: _prefix(header) is not None,
+    recognise=lambda header: flows.prefix(header, MARK) is not None,
     shipped="sd3-medium",
     read=_read,
     convert=_converted,

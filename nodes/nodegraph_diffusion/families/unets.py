@@ -65,12 +65,6 @@ def table(scheduler: Mapping[str, Any], cells: int, steps: int) -> Table:
     return NoiseTable.from_config(scheduler)
 
 
-def first(encoded: Sequence[Encoded | None], width: int) -> Encoded:
-    """The encoding of a family with one text encoder."""
-    assert encoded[0] is not None
-    return encoded[0]
-
-
 def clip(own: int, *, normed: bool, pooled: bool = False) -> Callable[[PromptEncoder, str, int], Encoded]:
     """Encode by CLIP, whose layer `own`, counted from the last, the family reads."""
 

@@ -77,7 +77,6 @@ FAMILY = Family(
     space="flux1",
     scaling=0.3611,
     predict=_predict,
-    joined=flows.first,
     table=flows.shifted(),
     activations=memory.transformer(15.85, 1 / 4, 128, "dim"),
     width=lambda config: int(config["cap_feat_dim"]),

@@ -365,7 +365,7 @@ def test_the_native_routes_take_their_files_too(service: Service) -> None:
     opened = service.ask("POST", "/api/open", json.dumps(unknown).encode(), {"Content-Type": "application/json"})
     assert opened.status == 200
     assert opened.json["document"]["nodes"]["k_sampler_3"]["type"] == "Sample@1"
-    assert [note.partition(":")[0] for note in opened.json["notes"]] == ["made_up_loader_30"]
+    assert [note["node"] for note in opened.json["notes"]] == ["made_up_loader_30"]
     job = service.post("/api/jobs?wait=true", {"document": seeded(12)}).json
     assert (job["state"], job["nodes"]["save_image_9"]["state"]) == ("done", "done")
     assert service.get("/api/queue").json["paused"] is False
