@@ -12,6 +12,9 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, Siglip
 
 from families import models
 
+FILLS = 15
+"""The seed of a ControlNet that fills a hole."""
+
 
 def control_net(family: str, seed: int = 12) -> Any:
     """A ControlNet of a family's true architecture that changes what its denoiser gives."""
@@ -26,8 +29,9 @@ def control_net(family: str, seed: int = 12) -> Any:
             )  # fmt: skip
         elif family == "qwen_image":
             made = diffusers.QwenImageControlNetModel.from_transformer(
-                models.qwen_image().transformer, num_layers=1, attention_head_dim=16, num_attention_heads=2
-            )
+                models.qwen_image().transformer, num_layers=1, attention_head_dim=16, num_attention_heads=2,
+                extra_condition_channels=4 if seed == FILLS else 0,
+            )  # fmt: skip
         else:
             made = diffusers.FluxControlNetModel(
                 in_channels=64, num_layers=2, num_single_layers=1, attention_head_dim=32, num_attention_heads=2,

@@ -18,7 +18,8 @@ from ..checkpoint.t2i_adapters import is_t2i_adapter, open_t2i_adapter
 from ..control_files import ControlFiles
 from ..handles import Model, Vae
 from ..params import Unit
-from ..values import Conditioning, ControlHint, Image
+from ..values import Conditioning, ControlHint, Image, Mask
+from .scaling import scaled
 
 CATEGORY = "ComfyUI"
 Strength = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.01)]
@@ -101,13 +102,7 @@ def ControlNetApplyAdvanced(
         positive: The first, held.
         negative: The second, held.
     """
-    if strength == 0:
-        return Controlled(positive, negative)
-    found = control_net.checkpoint
-    hint = ControlHint(
-        found, hint_of(ctx, found, image, vae), strength, start_percent, end_percent, by_noise=True, centred=True
-    )
-    return Controlled(_with(positive, hint), _with(negative, hint))
+    return _both(ctx, positive, negative, control_net, image, strength, start_percent, end_percent, vae)
 
 
 @node(version=1, title="ControlNetApplySD3", lane="gpu", category=CATEGORY)
@@ -127,9 +122,41 @@ def ControlNetApplySD3(
         positive: The first, held.
         negative: The second, held.
     """
-    asked = (positive, negative, control_net, image, strength, start_percent, end_percent, vae)
-    held: Controlled = ControlNetApplyAdvanced.fn(ctx, *asked)
-    return held
+    return _both(ctx, positive, negative, control_net, image, strength, start_percent, end_percent, vae)
+
+
+@node(version=1, title="ControlNetInpaintingAliMamaApply", lane="gpu", category=CATEGORY)
+def ControlNetInpaintingAliMamaApply(
+    ctx: Context, positive: Conditioning, negative: Conditioning, control_net: ControlNet, vae: Vae, image: Image,
+    mask: Mask, strength: Strength = 1.0, start_percent: Unit = 0.0, end_percent: Unit = 1.0,
+) -> Controlled:  # fmt: skip
+    """Let a ControlNet fill a hole of a picture, for what two prompts make.
+
+    Args:
+        image: The picture, of the size of what is made.
+        mask: The hole; its middle is brought to the picture's size. ControlNets that fill none do not read it.
+        strength: How strictly the picture is followed.
+        start_percent: From which part of the noise on it acts.
+        end_percent: Up to which part of it.
+    Returns:
+        positive: The first, held.
+        negative: The second, held.
+    """
+    hole = Mask(scaled(mask.values[:, None], image.width, image.height, "bilinear", "center")[:, 0])
+    return _both(ctx, positive, negative, control_net, image, strength, start_percent, end_percent, vae, hole)
+
+
+def _both(
+    ctx: Context, positive: Conditioning, negative: Conditioning, control_net: ControlNet, image: Image,
+    strength: float, start: float, end: float, vae: Vae | None, hole: Mask | None = None,
+) -> Controlled:  # fmt: skip
+    """Two prompts, held by a ControlNet on a part of the noise."""
+    if strength == 0:
+        return Controlled(positive, negative)
+    found = control_net.checkpoint
+    read = hint_of(ctx, found, image, vae, hole)
+    hint = ControlHint(found, read, strength, start, end, by_noise=True, centred=True)
+    return Controlled(_with(positive, hint), _with(negative, hint))
 
 
 def _with(prompt: Conditioning, hint: ControlHint) -> Conditioning:
@@ -165,6 +192,7 @@ def _held(known: Known) -> Mapping[str, Facts]:
 
 @ControlNetApplyAdvanced.facts
 @ControlNetApplySD3.facts
+@ControlNetInpaintingAliMamaApply.facts
 def _both_held(known: Known) -> Mapping[str, Facts]:
     known.agree("family", "positive", "negative", "control_net", hint="use a ControlNet for the model of this prompt")
     return {"positive": known["positive"], "negative": known["negative"]}

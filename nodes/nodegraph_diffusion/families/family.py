@@ -114,6 +114,8 @@ class Control:
         owns: Whether a configuration of that class is of this family.
         latent: `latent(config)`: whether such a ControlNet reads the picture's latent.
         shifted: Whether that latent is centred as the denoiser's are.
+        hides: `hides(config)`: whether such a ControlNet fills a hole: it reads the latent of the picture with its hole
+            in black, and behind that what is kept.
     """
 
     cls: str
@@ -121,6 +123,7 @@ class Control:
     owns: Callable[[Mapping[str, Any]], bool] = lambda config: True
     latent: Callable[[Mapping[str, Any]], bool] = lambda config: False
     shifted: Callable[[Mapping[str, Any]], bool] = lambda config: True
+    hides: Callable[[Mapping[str, Any]], bool] = lambda config: False
 
 
 def first(encoded: Sequence[Encoded | None], width: int) -> Encoded:
