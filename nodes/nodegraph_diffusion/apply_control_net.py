@@ -52,6 +52,9 @@ def apply_control_net(
     found = CONTROL_NETS.open(source, ctx.folders)
     if model.family.control is None or found.family != model.family.name:
         raise NodeError(CONTROL_NETS.unlike(found, model.family.title), "source")
+    if found.denoiser.cls == model.family.control.union:
+        message = f"{found.name} knows pictures of several kinds"
+        raise NodeError(f"{message}; say which one with SetUnionControlNetType and ControlNetApplyAdvanced", "source")
     if mask is not None and not model.family.control.hides(found.denoiser.config):
         raise NodeError(f"{found.name} fills no hole, so it reads no mask; take it away", "mask")
     hint = hint_of(ctx, found, image, vae, mask)

@@ -32,7 +32,7 @@ from families.parity import (
     with_part,
 )
 from harness import link, step
-from nodegraph import Engine
+from nodegraph import Engine, RunFailed
 from nodegraph_diffusion.apply_control_net import apply_control_net
 from nodegraph_diffusion.checkpoint import ModelError
 from nodegraph_diffusion.checkpoint.controls import open_control
@@ -150,6 +150,41 @@ def test_a_hole_is_filled(made: Engine, folder: Path, monkeypatch: pytest.Monkey
     prompts["sample"] = {**nodes["sample"], "inputs": {**nodes["sample"]["inputs"], **told}}
     del prompts[apply]
     close(run(made, prompts), expected)
+
+
+def test_one_that_knows_several_kinds_is_told_which(made: Engine, folder: Path) -> None:
+    net = adapters.union_control_net()
+    net.save_pretrained(folder / "union")
+    shown = torch.from_numpy(picture().pixels.copy())
+    expected = theirs(
+        with_part(diffusers.StableDiffusionXLControlNetUnionPipeline, "sdxl", controlnet=net),
+        prompt=PROMPT, negative_prompt=NEGATIVE, guidance_scale=5.0, control_image=[shown], control_mode=[3], height=64,
+        width=64, num_inference_steps=4, latents=noise(1, 4, 8, 8), controlnet_conditioning_scale=0.8,
+    )  # fmt: skip
+    nodes = document("sdxl")
+    nodes |= {
+        "picture": step("LoadImage@1", file=str(folder / "picture.png")),
+        "net": step("comfyui/ControlNetLoader@1", control_net_name="union"),
+        "said": step("comfyui/SetUnionControlNetType@1", control_net=link("net.control_net")),
+        "held": step("comfyui/ControlNetApplyAdvanced@1", positive=link("prompt.conditioning"),
+                     negative=link("negative.conditioning"), control_net=link("said.control_net"),
+                     image=link("picture.image"), strength=0.8),
+    }  # fmt: skip
+    nodes["sample"]["inputs"] |= {"positive": link("held.positive"), "negative": link("held.negative")}
+    nodes["said"]["inputs"]["type"] = "canny/lineart/anime_lineart/mlsd"
+    close(run(made, nodes), expected)
+    nodes["said"]["inputs"]["type"] = "depth"
+    assert np.abs(run(made, nodes) - expected).max() > 0.002
+    for kind in ("auto", "tile"):
+        nodes["said"]["inputs"]["type"] = kind
+        with pytest.raises(RunFailed, match=r"openpose, depth, .*segment; say which one"):
+            run(made, nodes)
+    alone = load_file(folder / "union" / "diffusion_pytorch_model.safetensors")
+    save_file(alone, folder / "union_promax.safetensors")
+    found = open_control(folder / "union_promax.safetensors").denoiser
+    assert (found.cls, found.config["num_control_type"], found.config["num_trans_layer"]) == (
+        "ControlNetUnionModel", 6, 1
+    )  # fmt: skip
 
 
 def test_several_are_summed(made: Engine, folder: Path) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from nodegraph import Choices, Context, Facts, Folders, Known, Widget, choices, node
+from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
 
 from ..apply_control_net import hint_of
 from ..checkpoint import Checkpoint
 from ..checkpoint.controls import open_control
 from ..checkpoint.t2i_adapters import is_t2i_adapter, open_t2i_adapter
 from ..control_files import ControlFiles
+from ..families.unets import UNION
 from ..handles import Model, Vae
 from ..params import Unit
 from ..values import Conditioning, ControlHint, Image, Mask
@@ -24,6 +25,9 @@ from .scaling import scaled
 CATEGORY = "ComfyUI"
 Strength = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.01)]
 Source = Annotated[str, Choices("controls")]
+Kind = Literal["auto", "openpose", "depth", "hed/pidi/scribble/ted", "canny/lineart/anime_lineart/mlsd", "normal",
+               "segment", "tile", "repaint"]  # fmt: skip
+"""In the order in which ControlNets that know several count them (xinsir's for Stable Diffusion XL)."""
 
 
 def _open(path: Path) -> Checkpoint:
@@ -35,9 +39,10 @@ HELD = ControlFiles(_open, what="ControlNet")
 
 @dataclass(frozen=True, slots=True)
 class ControlNet:
-    """A ControlNet or T2I-Adapter by itself."""
+    """A ControlNet or T2I-Adapter by itself, and of which kinds its pictures are, for one that knows several."""
 
     checkpoint: Checkpoint
+    kinds: tuple[int, ...] = ()
 
 
 class Controlled(NamedTuple):
@@ -66,6 +71,17 @@ def DiffControlNetLoader(ctx: Context, model: Model, control_net_name: Source) -
     return ControlNet(HELD.open(control_net_name, ctx.folders, "control_net_name"))
 
 
+@node(version=1, title="SetUnionControlNetType", category=CATEGORY)
+def SetUnionControlNetType(control_net: ControlNet, type: Kind = "auto") -> ControlNet:
+    """Say of which kind the pictures are that a ControlNet is shown which knows several.
+
+    Args:
+        type: The kind. Those that know one kind alone do not read it; others need it, so "auto" is refused when they
+            are applied.
+    """
+    return replace(control_net, kinds=() if type == "auto" else (get_args(Kind).index(type) - 1,))
+
+
 @node(version=1, title="ControlNetApply", category=CATEGORY)
 def ControlNetApply(
     ctx: Context, conditioning: Conditioning, control_net: ControlNet, image: Image, strength: Strength = 1.0
@@ -80,8 +96,10 @@ def ControlNetApply(
     """
     if strength == 0:
         return conditioning
+    kinds = _kinds(control_net)
     hint = hint_of(ctx, control_net.checkpoint, image, None)
-    return _with(conditioning, ControlHint(control_net.checkpoint, hint, strength, centred=True, shared=True))
+    held = ControlHint(control_net.checkpoint, hint, strength, centred=True, shared=True, kinds=kinds)
+    return _with(conditioning, held)
 
 
 @node(version=1, title="ControlNetApplyAdvanced", lane="gpu", category=CATEGORY)
@@ -153,10 +171,22 @@ def _both(
     """Two prompts, held by a ControlNet on a part of the noise."""
     if strength == 0:
         return Controlled(positive, negative)
-    found = control_net.checkpoint
+    found, kinds = control_net.checkpoint, _kinds(control_net)
     read = hint_of(ctx, found, image, vae, hole)
-    hint = ControlHint(found, read, strength, start, end, by_noise=True, centred=True)
+    hint = ControlHint(found, read, strength, start, end, by_noise=True, centred=True, kinds=kinds)
     return Controlled(_with(positive, hint), _with(negative, hint))
+
+
+def _kinds(control_net: ControlNet) -> tuple[int, ...]:
+    """Of which kinds its pictures are. Raises `NodeError` where it has to know and does not."""
+    part = control_net.checkpoint.denoiser
+    if part.cls != UNION:
+        return ()
+    if not control_net.kinds or control_net.kinds[0] >= int(part.config["num_control_type"]):
+        known = ", ".join(get_args(Kind)[1 : 1 + int(part.config["num_control_type"])])
+        message = f"{control_net.checkpoint.name} knows pictures of several kinds: {known}"
+        raise NodeError(f"{message}; say which one with SetUnionControlNetType", "control_net")
+    return control_net.kinds
 
 
 def _with(prompt: Conditioning, hint: ControlHint) -> Conditioning:
@@ -182,6 +212,11 @@ def _loaded(known: Known) -> Mapping[str, Facts]:
     if source is None:
         return {}
     return {"control_net": Facts({"family": HELD.open(str(source), known.folders, "control_net_name").family})}
+
+
+@SetUnionControlNetType.facts
+def _said(known: Known) -> Mapping[str, Facts]:
+    return {"control_net": known["control_net"]}
 
 
 @ControlNetApply.facts
