@@ -27,9 +27,9 @@ def spread(items: dict[str, Item], live: Live) -> None:
     for scope, node in live:
         if node["type"] not in EVERYWHERE:
             continue
-        own = items.pop(scope.name(node["id"]))
+        own = items.pop(scope.name(node["id"]), None)
         for place, (name, type) in enumerate(_slots(node)):
-            if name in own.inputs:
+            if own is not None and name in own.inputs:
                 begins = ("pos", "neg")[min(place, 1)] if node["type"] == PROMPTS else ""
                 given["CONDITIONING" if begins else type, begins] = own.inputs[name]
     for scope, node in live if given else ():
