@@ -278,6 +278,8 @@ class Dispatcher:
                 log.error("worker %d could not be started: %s", worker.number, error)
                 await self._rest(worker)
                 continue
+            if self._closing.is_set():  # meanwhile
+                worker.process.kill()
             try:
                 async for message in worker.process:
                     self._heard(worker, message)
