@@ -51,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.workers is not None and not 1 <= options.workers <= 64:
         raise ValueError(f"--workers {options.workers}: needs 1 to 64")
+    if not 0 <= options.port < 2**16:
+        raise ValueError(f"--port {options.port}: needs 0 to 65535")
     if not 0 <= options.checkpoint < float("inf"):
         raise ValueError(f"--checkpoint {options.checkpoint:g}: needs seconds, 0 or more")
     if options.ray is not None:

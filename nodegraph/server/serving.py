@@ -99,9 +99,8 @@ async def serve(site: Site, options: Options, ready: Callable[[str], None]) -> N
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
-    except (OSError, OverflowError) as error:
-        known = isinstance(error, OSError) and error.errno and error.errno > 0
-        reason = os.strerror(error.errno) if known else error
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         message = f"cannot listen on {host!r}, port {port}: {reason}; choose others with --host and --port"
         raise CannotListen(message) from error
 
