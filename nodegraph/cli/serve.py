@@ -117,9 +117,8 @@ def start_log(as_json: bool) -> None:
     handler.setFormatter(
         JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
-    root = logging.getLogger("nodegraph")
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    logging.getLogger().addHandler(handler)  # for what libraries say too
+    logging.getLogger("nodegraph").setLevel(logging.INFO)
 
 
 class JsonLines(logging.Formatter):
