@@ -201,11 +201,12 @@ def _node(step: Step) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if type(value) in PLAIN:
+    kind = type(value)
+    if kind in PLAIN:
         return value
-    if isinstance(value, Ref):
+    if kind is Ref:
         return link(value)
-    if isinstance(value, tuple | list):
+    if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

@@ -22,8 +22,8 @@ from pydantic_core import to_json
 
 from ..plan import Plan
 from .gallery import Saved
-from .hub import Hub, Said
-from .job import Job, NodeState, Numbered, State
+from .hub import Hub
+from .job import Job, NodeState, Said, State
 from .process import Process, devices, environment
 from .queue import Submission
 from .shipping import pack
@@ -87,7 +87,6 @@ class Worker:
     process: Process | Actor | None = None
     ready: bool = False
     job: Job | None = None
-    started: float = 0.0
     deaths: int = 0
     died_of: str | None = None
     done: int = 0
@@ -105,14 +104,14 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._waits: dict[str, list[asyncio.Future[None]]] = {}
         self._requests = itertools.count()
-        self._closing = False
+        self._closing = asyncio.Event()
         self.on_end: Callable[[Job], None] | None = None
         """Called with a job, bare, when it has ended."""
 
     async def start(self) -> None:
         """Put back what was interrupted, and start the workers."""
         for job in self.store.queue.recover():
-            log.info("job %s was interrupted and waits again", job.id)
+            log.info("job %s was interrupted and %s", job.id, "waits again" if job.state == "pending" else job.state)
             self.store.sweep(job.id)
             self.hub.publish(self._job_event(job))
         if self.settings.ray is None:
@@ -139,7 +138,7 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Stop. Running nodes may save their state until patience ends; their jobs wait for the next start."""
-        self._closing = True
+        self._closing.set()
         for worker in self.workers:
             if worker.process is not None and worker.job is not None:
                 worker.process.send({"do": "cancel", "job": worker.job.id})
@@ -172,7 +171,10 @@ class Dispatcher:
             job, new = self.store.queue.add(asked)
             events = self._job_event(job) if new else []
         self.hub.publish(events)
-        self._feed((job.id, plan) if new and plan is not None else None)
+        if new and plan is not None:
+            self._feed((job.id, plan))
+        else:  # later, since the caller may be in a transaction with more of them
+            asyncio.get_running_loop().call_soon(self._feed)
         return job, new
 
     def cancel(self, id: str) -> None:
@@ -197,11 +199,11 @@ class Dispatcher:
             log.warning("worker %d did not notice that job %s was cancelled; killing it", worker.number, job)
             worker.process.kill()
 
-    def retry(self, id: str) -> Job | None:
+    def retry(self, id: str) -> Job:
         """Queue the same again."""
         with self.store.database.transaction():
             job = self.store.queue.retry(id)
-            events = [] if job is None else self._job_event(job)
+            events = self._job_event(job)
         self.hub.publish(events)
         self._feed()
         return job
@@ -265,12 +267,17 @@ class Dispatcher:
 
     async def _tend(self, worker: Worker) -> None:
         """Keep a process in a worker's place."""
-        while not self._closing:
-            if self._cluster is None:
-                worker.process = await Process.start(self._setup(), environment(worker.device, len(self.workers)))
-            else:
-                worker.process = self._cluster.start(self._setup(), worker.device)
-            worker.started = time.time()
+        while not self._closing.is_set():
+            try:
+                if self._cluster is None:
+                    worker.process = await Process.start(self._setup(), environment(worker.device, len(self.workers)))
+                else:
+                    worker.process = self._cluster.start(self._setup(), worker.device)
+            except OSError as error:  # no memory, or too many processes
+                worker.deaths += 1
+                log.error("worker %d could not be started: %s", worker.number, error)
+                await self._rest(worker)
+                continue
             try:
                 async for message in worker.process:
                     self._heard(worker, message)
@@ -283,7 +290,7 @@ class Dispatcher:
                 if not waiting.done():
                     waiting.set_result(False)
             worker.keeps.clear()
-            if self._closing:
+            if self._closing.is_set():
                 return
             worker.deaths += 1
             worker.died_of = how
@@ -291,7 +298,12 @@ class Dispatcher:
             if worker.job is not None:
                 self._killed(worker, how)
             if not was_ready:
-                await asyncio.sleep(min(30.0, 0.5 * 2 ** min(worker.deaths, 6)))
+                await self._rest(worker)
+
+    async def _rest(self, worker: Worker) -> None:
+        """Wait, longer each time, before a place is filled again that nothing would live in."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), min(30.0, 0.5 * 2 ** min(worker.deaths, 6)))
 
     def _killed(self, worker: Worker, how: str) -> None:
         """A worker died of its job, or with it."""
@@ -300,9 +312,7 @@ class Dispatcher:
         id, queue = worker.job.id, self.store.queue
         with self.store.database.transaction():
             job = queue.put_back(id, killed=not worker.process.lost or worker.job.attempts >= UNLUCKY)
-            if queue.cancelling(id):
-                events = self._end(id, "cancelled")
-            elif job.kills >= DEADLY:
+            if job.kills >= DEADLY:
                 reason = f"killed its worker {job.kills} times (the last: {how})"
                 advice = "; it may need more memory than there is: make the picture or the batch smaller"
                 events = self._end(id, "failed", reason + (advice if how == "SIGKILL" else ""))
@@ -315,7 +325,7 @@ class Dispatcher:
 
     def _feed(self, fresh: tuple[str, Plan] | None = None) -> None:
         """Give jobs to idle workers, while there are any of both. `fresh` is a job and its plan, made just now."""
-        if self._closing or self.store.paused:
+        if self._closing.is_set() or self.store.paused:
             return
         while idle := [w for w in self.workers if w.ready and w.job is None]:
             with self.store.database.transaction():
@@ -374,11 +384,14 @@ class Dispatcher:
                     self.store.queue.advance(job.id, fields["node"], fields["step"], fields["total"])
             numbered = self.store.journal.add(events)
             if (end := message.get("end")) is not None:
-                if end["state"] == "cancelled" and self._closing and not self.store.queue.cancelling(job.id):
+                if end["state"] == "cancelled" and self._closing.is_set():
                     numbered += self._job_event(self.store.queue.put_back(job.id))
                 else:
                     numbered += self._end(job.id, end["state"], end["error"])
-        progress = [json.dumps({"job": job.id, "time": now, **fields}) for fields in message.get("progress", ())]
+        progress = [
+            Said(0, "Progress", to_json({"job": job.id, "time": now, **fields}).decode())
+            for fields in message.get("progress", ())
+        ]
         if end is not None:
             worker.job = None
             worker.done += 1
@@ -401,11 +414,11 @@ class Dispatcher:
 
     # Telling.
 
-    def _job_event(self, job: Job) -> list[Numbered]:
+    def _job_event(self, job: Job) -> list[Said]:
         fields = {"job": job.id, "time": time.time(), "state": job.state, "name": job.name, "error": job.error}
         return self.store.journal.add([("job", json.dumps(fields))])
 
-    def _end(self, id: str, state: State, error: str | None = None) -> list[Numbered]:
+    def _end(self, id: str, state: State, error: str | None = None) -> list[Said]:
         """Record how a job ended, and that it did."""
         self.store.queue.end(id, state, error)
         job = self.store.queue.bare(id)

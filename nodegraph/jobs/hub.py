@@ -6,16 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
-from .job import Numbered
+from .job import Said
 
 BACKLOG = 20_000
 """Events that may wait for one reader. One that is further behind is let go; it can come back for the rest."""
-
-AT_ONCE = 20
+PULSE = 15.0
+"""Seconds after which everybody is woken, to say that the connection lives."""
+AT_ONCE = 10
 """Readers that are woken together. Between two such groups the loop answers requests: a thousand would hold it up."""
-
-Said = Numbered | str
-"""A numbered event, or the JSON of progress, which has no number and is not kept."""
 
 
 class Gone(Exception):
@@ -28,34 +26,45 @@ class Hub:
     def __init__(self) -> None:
         self._readers: set[Reader] = set()
         self._asleep: deque[Reader] = deque()
+        self._pulse: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._readers)
 
     def publish(self, events: Iterable[Said]) -> None:
-        listed = list(events)
-        if listed:
-            was_idle = not self._asleep
-            self._asleep.extend([reader for reader in list(self._readers) if reader.put(listed)])
-            if was_idle:
-                self._wake()
+        if listed := list(events):
+            self._wake([reader for reader in list(self._readers) if reader.put(listed)])
 
-    def _wake(self) -> None:
+    def _wake(self, readers: Iterable[Reader]) -> None:
+        was_idle = not self._asleep
+        self._asleep.extend(readers)
+        if was_idle:
+            self._wake_some()
+
+    def _wake_some(self) -> None:
         for _ in range(min(AT_ONCE, len(self._asleep))):
             self._asleep.popleft().wake()
         if self._asleep:
-            asyncio.get_running_loop().call_soon(self._wake)
+            asyncio.get_running_loop().call_soon(self._wake_some)
+
+    def _beat(self) -> None:
+        self._pulse = asyncio.get_running_loop().call_later(PULSE, self._beat)
+        self._wake(list(self._readers))
 
     def reader(self) -> Reader:
         """A new reader. It hears everything from now on, until it leaves."""
         made = Reader(self._readers)
         self._readers.add(made)
+        if self._pulse is None:
+            self._pulse = asyncio.get_running_loop().call_later(PULSE, self._beat)
         return made
 
     def close(self) -> None:
         """Send every reader home."""
         for reader in list(self._readers):
             reader.leave()
+        if self._pulse is not None:
+            self._pulse.cancel()
 
 
 class Reader:
@@ -81,13 +90,9 @@ class Reader:
         self._readers.discard(self)
         self._changed.set()
 
-    async def next(self, timeout: float) -> list[Said]:
-        """What was said since, once there is something; nothing when time is up. Raises `Gone`."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._changed.wait()
-        except TimeoutError:
-            return []
+    async def next(self) -> list[Said]:
+        """What was said since, once there is something; now and then nothing, see `PULSE`. Raises `Gone`."""
+        await self._changed.wait()
         self._changed.clear()
         if self not in self._readers:
             raise Gone

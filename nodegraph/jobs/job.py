@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Required, TypedDict
+from typing import Any, Literal, Required, TypedDict
 
 State = Literal["pending", "running", "done", "failed", "cancelled"]
 ENDED: frozenset[State] = frozenset(("done", "failed", "cancelled"))
@@ -95,9 +95,24 @@ class Result:
     hash: int | None
 
 
-class Numbered(NamedTuple):
-    """An event that is kept. `data` is JSON."""
+@dataclass(slots=True)
+class Said:
+    """What happened, as clients are told.
+
+    Attributes:
+        number: Its place among all that is kept, counted from 1; 0 for progress, which is not.
+        data: JSON on one line.
+    """
 
     number: int
     type: str
     data: str
+    _frame: bytes = field(default=b"", init=False, compare=False, repr=False)
+
+    @property
+    def frame(self) -> bytes:
+        """As a server-sent event, made once for all who listen."""
+        if not self._frame:
+            number = f"id: {self.number}\n" if self.number else ""
+            self._frame = f"{number}event: {self.type}\ndata: {self.data}\n\n".encode()
+        return self._frame

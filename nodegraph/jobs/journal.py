@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .database import Database
-from .job import Numbered
+from .job import Said
 
 
 class Journal:
@@ -21,9 +21,9 @@ class Journal:
         self.last = 0 if last is None else int(last[0])
         self.first = self._first()
 
-    def add(self, events: Sequence[tuple[str, str]]) -> list[Numbered]:
+    def add(self, events: Sequence[tuple[str, str]]) -> list[Said]:
         """Keep (type, data) under the next numbers. The data is JSON on one line."""
-        made = [Numbered(number, type, data) for number, (type, data) in enumerate(events, self.last + 1)]
+        made = [Said(number, type, data) for number, (type, data) in enumerate(events, self.last + 1)]
         if made:
             lines = "\n".join([f"{type} {data}" for type, data in events])
             first, self.last = self.last + 1, made[-1].number
@@ -33,13 +33,13 @@ class Journal:
                 self.first = self._first()
         return made
 
-    def after(self, number: int, limit: int = 1000) -> list[Numbered]:
+    def after(self, number: int, limit: int = 1000) -> list[Said]:
         """The next events behind `number`: `limit` of them, and those that were told together with the last."""
-        found: list[Numbered] = []
+        found: list[Said] = []
         sql = "SELECT first, lines FROM events WHERE last > ? ORDER BY last"
         for first, lines in self._database.run(sql, (number,)):
             parts = [line.partition(" ") for line in lines.split("\n")]
-            found += [Numbered(n, type, data) for n, (type, _, data) in enumerate(parts, first) if n > number]
+            found += [Said(n, type, data) for n, (type, _, data) in enumerate(parts, first) if n > number]
             if len(found) >= limit:
                 break
         return found

@@ -47,6 +47,7 @@ class Post:
         self._progress: dict[str, dict[str, Any]] = {}
         self._others: list[dict[str, Any]] = []
         self._end: dict[str, Any] | None = None
+        self._ended = threading.Event()
         self._due = 0.0
         self._events_due = 0.0
         """When the events that wait are sent; 0 where none was put there since the last were taken."""
@@ -78,10 +79,15 @@ class Post:
             self._changed.notify()
 
     def end(self, state: str, error: str | None, holds: list[str]) -> None:
-        """Say how the job ended, and which of the models that it and those before it named are still loaded."""
+        """Say how the job ended, and which of the models that it and those before it named are still loaded.
+
+        Returns when it is said: what is cleaned up after a job would hold the interpreter, and with it the answer.
+        """
+        self._ended.clear()
         with self._changed:
             self._end = {"state": state, "error": error, "holds": holds}
             self._changed.notify()
+        self._ended.wait()
 
     def other(self, message: dict[str, Any]) -> None:
         with self._changed:
@@ -90,10 +96,13 @@ class Post:
 
     def _serve(self) -> None:
         while True:
+            messages = self._next()
             try:
-                self._send(self._next())
+                self._send(messages)
             except OSError:  # the server has died; the main thread sees it as well and ends the process
                 return
+            if any("end" in message for message in messages):
+                self._ended.set()
 
     def _next(self) -> list[dict[str, Any]]:
         with self._changed:

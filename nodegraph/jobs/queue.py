@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -13,10 +13,11 @@ from pydantic_core import from_json, to_json
 from .database import Database, Row
 from .job import ENDED, Job, NodeState, State
 
-COLUMNS = (
-    "number, id, state, name, workflow, priority, client, created, started, ended, error, attempts, kills, inputs, "
-    "targets, webhook, models"
-)
+PLAIN = (
+    "number", "id", "state", "name", "workflow", "priority", "client", "created", "started", "ended", "error",
+    "attempts", "kills", "webhook",
+)  # fmt: skip
+COLUMNS = ", ".join((*PLAIN, "inputs", "targets", "models"))
 
 
 class Submission(NamedTuple):
@@ -44,10 +45,8 @@ class Queue:
     def add(self, asked: Submission) -> tuple[Job, bool]:
         """Put a job at the end of the line. A key that was given before returns that job and False."""
         with self._database.transaction():
-            if asked.key is not None:
-                known = self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE key = ?", (asked.key,))  # noqa: S608
-                if known is not None:
-                    return self._whole(known), False
+            if asked.key is not None and (known := self.known(asked.key)) is not None:
+                return known, False
             id = secrets.token_hex(8)
             self._database.run(
                 "INSERT INTO jobs (id, state, name, workflow, priority, client, key, document, inputs, targets, "
@@ -62,14 +61,17 @@ class Queue:
         assert made is not None
         return made, True
 
+    def known(self, key: str) -> Job | None:
+        """The job that was asked for with this key."""
+        return next(iter(self._whole("WHERE key = ?", (key,))), None)
+
     def get(self, id: str) -> Job | None:
         """The job with its nodes and results."""
-        row = self._row(id)
-        return None if row is None else self._whole(row)
+        return next(iter(self._whole("WHERE id = ?", (id,))), None)
 
     def bare(self, id: str) -> Job | None:
         """The job without its nodes and results, of which there may be thousands."""
-        row = self._row(id)
+        row = self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
         return None if row is None else self._bare(row)
 
     def document(self, id: str) -> str | None:
@@ -86,8 +88,7 @@ class Queue:
             where.append("number < ?")
             values.append(before)
         condition = f"WHERE {' AND '.join(where)}" if where else ""
-        sql = f"SELECT {COLUMNS} FROM jobs {condition} ORDER BY number DESC LIMIT ?"  # noqa: S608
-        return [self._whole(row) for row in self._database.rows(sql, (*values, limit))]
+        return self._whole(f"{condition} ORDER BY number DESC LIMIT ?", (*values, limit))
 
     def count(self, state: State, client: str | None = None) -> int:
         if client is None:
@@ -124,40 +125,43 @@ class Queue:
         ).rowcount == 1  # fmt: skip
 
     def put_back(self, id: str, killed: bool = False) -> Job:
-        """Return a running job to its place in the line, and bare. `killed` counts a worker that died of it."""
-        self._running.pop(id, None)
-        self._database.run(
-            "UPDATE jobs SET state = 'pending', kills = kills + ? WHERE id = ? AND state = 'running'", (killed, id)
-        )
+        """Return a running job to its place in the line, and bare. One that is being cancelled ends instead.
+
+        Args:
+            killed: Counts a worker that died of it.
+        """
+        if self._cancelling(id):
+            self.end(id, "cancelled")
+        else:
+            self._running.pop(id, None)
+            self._database.run(
+                "UPDATE jobs SET state = 'pending', kills = kills + ? WHERE id = ? AND state = 'running'", (killed, id)
+            )
         job = self.bare(id)
         assert job is not None
         return job
 
     def recover(self) -> list[Job]:
-        """After a death of the server: jobs that were running wait again, those being cancelled are cancelled."""
+        """After a death of the server: put back what was running."""
         with self._database.transaction():
-            for row in self._database.rows("SELECT id FROM jobs WHERE state = 'running' AND cancelling = 1"):
-                self.end(row["id"], "cancelled")
-            return [
-                self.put_back(row["id"]) for row in self._database.rows("SELECT id FROM jobs WHERE state = 'running'")
-            ]
+            running = self._database.rows("SELECT id FROM jobs WHERE state = 'running'")
+            return [self.put_back(row["id"]) for row in running]
 
     def ask_to_cancel(self, id: str) -> None:
         """Remember that a running job is to be cancelled, so that it is not begun again."""
         self._database.run("UPDATE jobs SET cancelling = 1 WHERE id = ? AND state = 'running'", (id,))
 
-    def cancelling(self, id: str) -> bool:
+    def _cancelling(self, id: str) -> bool:
         row = self._database.row("SELECT cancelling FROM jobs WHERE id = ?", (id,))
         return row is not None and bool(row[0])
 
     def reorder(self, id: str, priority: int) -> None:
         self._database.run("UPDATE jobs SET priority = ? WHERE id = ?", (priority, id))
 
-    def retry(self, id: str) -> Job | None:
-        """Another job that asks for the same."""
+    def retry(self, id: str) -> Job:
+        """Another job that asks for the same as the one with this id."""
         row = self._database.row("SELECT * FROM jobs WHERE id = ?", (id,))
-        if row is None:
-            return None
+        assert row is not None, id
         asked = Submission(
             row["document"], row["name"], row["workflow"], json.loads(row["inputs"]), tuple(json.loads(row["targets"])),
             row["priority"], row["client"], None, row["webhook"], tuple(json.loads(row["models"])),
@@ -170,7 +174,7 @@ class Queue:
             f"SELECT {COLUMNS} FROM jobs WHERE webhook IS NOT NULL AND notified = 0 "  # noqa: S608
             "AND state IN ('done', 'failed', 'cancelled')"
         )
-        return [self._whole(row) for row in rows]
+        return [self._bare(row) for row in rows]
 
     def notified(self, id: str) -> None:
         self._database.run("UPDATE jobs SET notified = 1 WHERE id = ?", (id,))
@@ -185,20 +189,22 @@ class Queue:
         if known is not None and known["state"] == "running":
             known["step"], known["total"] = step, total
 
-    def _row(self, id: str) -> Row | None:
-        return self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
-
-    def _whole(self, row: Row) -> Job:
-        nodes = self._running.get(row["id"])
-        if nodes is None:
-            stored = self._database.row("SELECT nodes FROM jobs WHERE id = ?", (row["id"],))
-            nodes = {} if stored is None else from_json(stored[0])
-        results = self._database.rows("SELECT id FROM results WHERE job = ? ORDER BY number", (row["id"],))
-        return self._bare(row, nodes, tuple(r["id"] for r in results))
+    def _whole(self, condition: str, values: Sequence[Any]) -> list[Job]:
+        """The jobs of which `condition` is true, with their nodes and results."""
+        rows = self._database.rows(f"SELECT {COLUMNS}, nodes FROM jobs {condition}", values)  # noqa: S608
+        marks = ", ".join("?" * len(rows))
+        sql = f"SELECT job, id FROM results WHERE job IN ({marks}) ORDER BY number"  # noqa: S608
+        results: dict[str, list[str]] = {}
+        for job, id in self._database.rows(sql, [row["id"] for row in rows]):
+            results.setdefault(job, []).append(id)
+        made = []
+        for row in rows:
+            nodes = self._running.get(row["id"]) or from_json(row["nodes"])
+            made.append(self._bare(row, nodes=nodes, results=tuple(results.get(row["id"], ()))))
+        return made
 
     @staticmethod
-    def _bare(row: Row, nodes: Mapping[str, NodeState] | None = None, results: tuple[str, ...] = ()) -> Job:
-        fields = dict(row)
-        inputs, targets, models = (json.loads(fields.pop(name)) for name in ("inputs", "targets", "models"))
-        return Job(**fields, inputs=inputs, targets=tuple(targets), models=tuple(models), nodes=nodes or {},
-                   results=results)  # fmt: skip
+    def _bare(row: Row, **more: Any) -> Job:
+        fields = {name: row[name] for name in PLAIN}
+        inputs, targets, models = (json.loads(row[name]) for name in ("inputs", "targets", "models"))
+        return Job(**fields, inputs=inputs, targets=tuple(targets), models=tuple(models), **more)

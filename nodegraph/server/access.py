@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .errors import Refused
 
@@ -25,7 +25,7 @@ Scope = Literal["view", "run", "admin"]
 SCOPES: tuple[Scope, ...] = ("view", "run", "admin")
 COOKIE = "nodegraph_token"
 GUESSES, WINDOW = 10, 60.0
-"""Wrong tokens that one address may show in so many seconds."""
+"""Different wrong tokens that one address may show in so many seconds. A page that was left open repeats its one."""
 REMEMBERED = 10_000
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -81,11 +81,13 @@ class Access:
 
     tokens: Mapping[str, Scope] = field(default_factory=dict)
     hosts: frozenset[str] = frozenset()
-    _guesses: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _guesses: dict[str, tuple[float, set[int]]] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)
+    """Addresses that have shown a right token: behind a proxy, strangers' guesses come from there too."""
 
     def check_host(self, host: str) -> None:
         """Raises `Refused` where `Host` is a name that is not ours: a page that had its name point to this machine."""
-        name = urlsplit(f"//{host}").hostname if host else None
+        name = _split(f"//{host}").hostname if host else None
         if name is None or not self._is_ours(name):
             message = f"this server is not called {host!r}; a name is allowed with --allow-host"
             raise Refused(403, "wrong_host", message)
@@ -103,7 +105,7 @@ class Access:
 
     def check_origin(self, origin: str | None, site: str | None, host: str, method: str) -> None:
         """Raises `Refused` for what a page of another site sends."""
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _split(origin).netloc.lower() != host.lower():
             raise Refused(403, "wrong_origin", f"pages of {origin[:80]!r} may not call this server")
         if site in ("cross-site", "same-site") and (method not in ("GET", "HEAD") or origin is not None):
             raise Refused(403, "wrong_origin", "pages of other sites may not call this server")
@@ -112,20 +114,22 @@ class Access:
         """Raises `Refused` without a token that allows `wanted`."""
         if not self.tokens:
             return
-        now = time.monotonic()
-        began, wrong = self._guesses.get(peer, (now, 0))
-        if now - began > WINDOW:
-            began, wrong = now, 0
-        if wrong >= GUESSES:
-            raise Refused(429, "too_many_guesses", f"too many wrong tokens; wait {WINDOW:.0f} seconds")
+        if max(len(self._guesses), len(self._known)) > REMEMBERED:
+            self._guesses.clear()
+            self._known.clear()
         token = _shown(header, cookies)
         scope = None if token is None else self.scope_of(token)
+        now = time.monotonic()
+        began, wrong = self._guesses.get(peer, (now, set()))
+        if now - began > WINDOW:
+            began, wrong = now, set()
+        if len(wrong) >= GUESSES and (scope is None or peer not in self._known):
+            raise Refused(429, "too_many_guesses", f"too many wrong tokens; wait {WINDOW:.0f} seconds")
         if scope is None:
             if token is not None:
-                if len(self._guesses) > REMEMBERED:
-                    self._guesses.clear()
-                self._guesses[peer] = (began, wrong + 1)
+                self._guesses[peer] = (began, wrong | {hash(token)})
             raise Refused(401, "no_token", "needs a token: send it as `Authorization: Bearer ...`")
+        self._known.add(peer)
         if SCOPES.index(scope) < SCOPES.index(wanted):
             raise Refused(403, "wrong_scope", f"needs a token for {wanted!r}, and this one is for {scope!r}")
 
@@ -137,6 +141,14 @@ class Access:
             if secrets.compare_digest(known.encode(), given):
                 found = scope
         return found
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; of one that cannot be read, none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _shown(header: str | None, cookies: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -23,7 +24,7 @@ from . import (
     uploads,
     workflows,
 )
-from .catalogue import CATALOGUE, Catalogue
+from .catalogue import CATALOGUE, SOON, Catalogues
 from .comfy import WIRES
 from .editor import Editor, sign_in
 from .guard import add_headers, admit, refuse_errors
@@ -45,20 +46,28 @@ def make_app(site: Site) -> web.Application:
     """The application that serves `site`."""
     metrics = Metrics()
     app = web.Application(middlewares=[refuse_errors(metrics)], client_max_size=site.limits.body)
-    app[SITE], app[METRICS], app[CATALOGUE] = site, metrics, Catalogue(site.engine.registry)
+    app[SITE], app[METRICS], app[CATALOGUE] = site, metrics, Catalogues(site.engine.registry)
     for wire in WIRES:
         for prefix in ("", "/api"):
-            app.router.add_route(wire.method, prefix + wire.path, wire.handler(site))
+            _add(app, wire.method, prefix + wire.path, wire.handler(site), endless=wire.path == "/ws")
     app[ROUTES] = collect(MODULES)
     for route in app[ROUTES]:
         # else /api/results/zip would also be a result, and take what results take
         path = route.path.replace("{id}", f"{{id:{ID}}}")
-        app.router.add_route(route.method, path, _handler(site, route))
+        _add(app, route.method, path, _handler(site, route), endless=route.gives == "text/event-stream")
     editor = Editor()
     app.router.add_get("/{name:(?!api/).*}", _editor_handler(site, editor))
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_running)
     return app
+
+
+def _add(app: web.Application, method: str, path: str, handler: Handler, *, endless: bool) -> None:
+    """Have `handler` answer; what may be read may be asked about (HEAD) too, unless its answer never ends."""
+    if method == "GET":
+        app.router.add_get(path, handler, allow_head=not endless)
+    else:
+        app.router.add_route(method, path, handler)
 
 
 def _handler(site: Site, route: Route) -> Handler:
@@ -89,6 +98,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
             body = JobView.__pydantic_serializer__.to_json(view(found(site, job.id)))
             webhooks.send(job, body, site.store.queue.notified)
 
+    asyncio.get_running_loop().call_later(SOON, app[CATALOGUE].make)
     site.dispatcher.on_end = tell
     await site.dispatcher.start()
     for job in site.store.queue.to_notify():

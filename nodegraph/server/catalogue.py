@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -53,13 +54,28 @@ class Catalogue:
         return web.Response(body=self.plain, content_type="application/json", headers=headers)
 
 
-CATALOGUE: web.AppKey[Catalogue] = web.AppKey("catalogue")
+class Catalogues:
+    """Makes the catalogue when it is first asked for, or soon after the start, which it would hold up."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._making: asyncio.Task[Catalogue] | None = None
+
+    def make(self) -> asyncio.Task[Catalogue]:
+        if self._making is None:
+            self._making = asyncio.create_task(asyncio.to_thread(Catalogue, self._registry))
+        return self._making
+
+
+CATALOGUE: web.AppKey[Catalogues] = web.AppKey("catalogue")
+SOON = 1.0
+"""Seconds after the start at which the catalogue is made, if nobody asked for it before."""
 
 
 @get("/api/nodes", gives="application/json")
 async def nodes(site: Site, request: web.Request) -> web.Response:
     """Every node type: its ports, widgets, defaults and help. `{"nodes": {type id: schema}}`."""
-    return request.app[CATALOGUE].response(request)
+    return (await request.app[CATALOGUE].make()).response(request)
 
 
 @get("/api/types")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from aiohttp import web
 
 from .. import __version__
+from ..jobs import State
 from .metrics import TYPE, Metrics, gauge, process_families, text
 from .routing import View, get
 from .site import Site
@@ -30,9 +31,9 @@ async def metrics(site: Site, request: web.Request) -> web.Response:
     """Numbers for Prometheus."""
     queue, dispatcher = site.store.queue, site.dispatcher
     deaths = sum(worker.deaths for worker in dispatcher.workers)
-    states = ("pending", "running", "done", "failed", "cancelled")
+    states: tuple[State, ...] = get_args(State)
     families = [
-        gauge("nodegraph_jobs", "Jobs by state.", [({"state": s}, queue.count(s)) for s in states]),  # type: ignore[arg-type]
+        gauge("nodegraph_jobs", "Jobs by state.", [({"state": s}, float(queue.count(s))) for s in states]),
         gauge("nodegraph_queue_paused", "Whether no job begins.", [({}, float(site.store.paused))]),
         gauge("nodegraph_workers", "Worker processes.", [({"state": s}, float(n)) for s, n in _workers(site).items()]),
         gauge("nodegraph_worker_deaths", "Worker processes that died.", [({}, float(deaths))]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -23,12 +23,12 @@ class Metrics:
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._buckets: Counter[tuple[str, float]] = Counter()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def answered(self, method: str, path: str, status: int, seconds: float) -> None:
         """`path` is the route's pattern, never what a client wrote: else it could make endless numbers."""
         self._requests[method, path, status] += 1
-        self._seconds[path] += seconds  # type: ignore[assignment]  # a Counter of floats
+        self._seconds[path] += seconds
         for bound in BUCKETS:
             if seconds <= bound:
                 self._buckets[path, bound] += 1
@@ -46,7 +46,7 @@ class Metrics:
             for bound in BUCKETS:
                 durations.append(("_bucket", {"path": path, "le": f"{bound:g}"}, float(self._buckets[path, bound])))
             durations.append(("_bucket", {"path": path, "le": "+Inf"}, float(count)))
-            durations.append(("_sum", {"path": path}, float(self._seconds[path])))
+            durations.append(("_sum", {"path": path}, self._seconds[path]))
             durations.append(("_count", {"path": path}, float(count)))
         yield "nodegraph_http_request_seconds", "histogram", "Seconds from request to answer.", durations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -74,24 +75,26 @@ def describe(routes: Iterable[Route], workflows: Iterable[WorkflowView] = ()) ->
 
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    takes = route.signature
+    summary, _, description = (inspect.getdoc(route.handler) or "").partition("\n\n")
     made: dict[str, Any] = {
         "operationId": route.handler.__name__,
-        "summary": route.summary,
+        "summary": summary.replace("\n", " "),
         "tags": [TAGS.get(route.path.split("/")[2], "Operation") if route.path.count("/") > 1 else "Operation"],
     }
-    if route.description:
-        made["description"] = route.description
+    if description:
+        made["description"] = description
     if route.scope != "open":
         made["x-scope"] = route.scope
-    parameters = [_parameter(p, "path", schemas) for p in route.path_parameters]
-    parameters += [_parameter(p, "query", schemas) for p in route.query]
+    parameters = [_parameter(p, "path", schemas) for p in takes.path]
+    parameters += [_parameter(p, "query", schemas) for p in takes.query]
     if parameters:
         made["parameters"] = parameters
-    if route.body is not None or route.accepts:
+    if takes.body is not None or route.accepts:
         content = {kind: _raw(kind) for kind in route.accepts}
-        if route.body is not None:
-            content = {"application/json": {"schema": _schema(route.body, schemas, "validation")}, **content}
-        made["requestBody"] = {"required": route.body is None or route.body_required, "content": content}
+        if takes.body is not None:
+            content = {"application/json": {"schema": _schema(takes.body, schemas, "validation")}, **content}
+        made["requestBody"] = {"required": takes.body is None or takes.body_required, "content": content}
     made["responses"] = _responses(route, schemas)
     return made
 
@@ -104,11 +107,13 @@ def _raw(kind: str) -> dict[str, Any]:
 
 
 def _responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": "Done."}
-    if route.answer is not None:
-        good["content"] = {"application/json": {"schema": _schema(route.answer, schemas, "serialization")}}
-    elif route.gives:
-        good["content"] = {route.gives: {}}
+    content: dict[str, Any] = {}
+    answer = route.signature.answer
+    if answer is not None:
+        content["application/json"] = {"schema": _schema(answer, schemas, "serialization")}
+    if route.gives:
+        content[route.gives] = {}
+    good = {"description": "Done.", **({"content": content} if content else {})}
     made = {str(route.status): good}
     made |= dict.fromkeys(map(str, route.also), good)
     refused = {
@@ -139,7 +144,12 @@ def _schema(adapter: TypeAdapter[Any], schemas: dict[str, Any], mode: Any) -> di
 
 def _workflow_operation(call: Route, workflow: WorkflowView, schemas: dict[str, Any]) -> dict[str, Any]:
     properties = {item.name: {**item.schema_, "title": item.title, "default": item.value} for item in workflow.inputs}
-    body = {"type": "object", "properties": properties, "additionalProperties": True}
+    body = {
+        "type": "object",
+        "properties": properties,
+        "patternProperties": {r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$": {"description": "Any input of a node."}},
+        "additionalProperties": False,
+    }
     return {
         "operationId": f"call_{re.sub(r'[^a-z0-9]', '_', workflow.name)}",
         "summary": workflow.title,

@@ -126,17 +126,7 @@ class WorkersView(View):
 
 
 def view(job: Job) -> JobView:
-    return JobView.model_validate(_fields(job))
-
-
-def _fields(job: Job) -> dict[str, object]:
-    return {
-        "id": job.id, "number": job.number, "state": job.state, "name": job.name, "workflow": job.workflow,
-        "priority": job.priority, "client": job.client, "created": job.created, "started": job.started,
-        "ended": job.ended, "error": job.error, "attempts": job.attempts,
-        "kills": job.kills, "nodes": job.nodes, "results": job.results,
-        "inputs": job.inputs, "targets": job.targets,
-    }  # fmt: skip
+    return JobView.model_validate(job, from_attributes=True)
 
 
 def found(site: Site, id: str) -> Job:
@@ -147,14 +137,14 @@ def found(site: Site, id: str) -> Job:
 
 
 async def enqueue(site: Site, asked: Submit) -> tuple[Job, bool]:
-    """Check what is asked for, and put it into the queue."""
+    """Check what is asked for, and put it into the queue. What was taken once, by its key, is not checked again."""
+    if asked.key is not None and (known := site.store.queue.known(asked.key)) is not None:
+        return known, False
     if asked.webhook is not None:
         check_webhook(asked.webhook, site.private_webhooks)
     raw = asked.document if asked.workflow is None else stored_document(site, asked.workflow)
     name, made = await asyncio.to_thread(_prepared, site, raw, asked)
-    queue, limit = site.store.queue, site.limits.pending
-    if queue.count("pending", asked.client) >= limit or queue.count("pending") >= 10 * limit:
-        raise Refused(429, "queue_full", f"{limit:,} jobs wait already; wait until some are done, or cancel some")
+    check_room(site, asked.client)
     return site.dispatcher.submit(
         Submission(
             made.document, name, asked.workflow or "", asked.inputs, tuple(asked.targets), asked.priority,
@@ -162,6 +152,17 @@ async def enqueue(site: Site, asked: Submit) -> tuple[Job, bool]:
         ),
         made.plan,
     )  # fmt: skip
+
+
+def check_room(site: Site, client: str, more: int = 1) -> None:
+    """Raises `Refused` if with `more` jobs of `client` more would wait than may."""
+    limit = site.limits.pending
+    own, every = site.store.queue.count("pending", client), site.store.queue.count("pending")
+    if own + more > limit or every + more > 10 * limit:
+        message = (
+            f"of at most {limit:,} jobs of one client {own:,} wait already, and {every:,} of {10 * limit:,} in all"
+        )
+        raise Refused(429, "queue_full", f"{message}; wait until some are done, or cancel some")
 
 
 def _prepared(site: Site, raw: JsonValue, asked: Submit) -> tuple[str, Queueable]:
@@ -225,7 +226,7 @@ async def read_job(site: Site, id: JobId) -> JobWithDocument:
     job = found(site, id)
     document = site.store.queue.document(id)
     assert document is not None
-    return JobWithDocument.model_validate({**_fields(job), "document": json.loads(document)})
+    return JobWithDocument(**dict(view(job)), document=json.loads(document))
 
 
 @post("/api/jobs/{id}/cancel")
@@ -239,10 +240,8 @@ async def cancel(site: Site, id: JobId) -> JobView:
 @post("/api/jobs/{id}/retry", status=201)
 async def retry(site: Site, id: JobId) -> JobView:
     """Queue the same again, as a new job. What its nodes had computed is taken from the cache."""
-    job = site.dispatcher.retry(id)
-    if job is None:
-        raise not_found("job", id)
-    return view(job)
+    check_room(site, found(site, id).client)
+    return view(site.dispatcher.retry(id))
 
 
 @route("PATCH", "/api/jobs/{id}", scope="run")
@@ -253,25 +252,29 @@ async def reorder(site: Site, id: JobId, body: Reorder) -> JobView:
     return view(found(site, id))
 
 
+def queue_view(site: Site) -> QueueView:
+    queue = site.store.queue
+    return QueueView(paused=site.store.paused, pending=queue.count("pending"), running=queue.count("running"))
+
+
 @get("/api/queue")
 async def read_queue(site: Site) -> QueueView:
     """The queue in numbers."""
-    queue = site.store.queue
-    return QueueView(paused=site.store.paused, pending=queue.count("pending"), running=queue.count("running"))
+    return queue_view(site)
 
 
 @post("/api/queue/pause", scope="admin")
 async def pause(site: Site) -> QueueView:
     """Begin no more jobs. Those that run go on."""
     site.dispatcher.pause(True)
-    return QueueView.model_validate((await read_queue.handler(site)).model_dump())
+    return queue_view(site)
 
 
 @post("/api/queue/resume", scope="admin")
 async def resume(site: Site) -> QueueView:
     """Begin jobs again."""
     site.dispatcher.pause(False)
-    return QueueView.model_validate((await read_queue.handler(site)).model_dump())
+    return queue_view(site)
 
 
 @get("/api/workers")

@@ -15,8 +15,9 @@ import re
 import typing
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType, UnionType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -31,6 +32,7 @@ T = TypeVar("T")
 Handler = Callable[..., Awaitable[Any]]
 Scope = Literal["open", "view", "run", "admin"]
 REQUIRED: Any = inspect.Parameter.empty
+UNIONS = (typing.Union, UnionType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,25 @@ class Parameter:
     default: Any = REQUIRED
 
 
-@dataclass(frozen=True, slots=True)
+class Signature(NamedTuple):
+    """What a route's function takes and gives."""
+
+    path: tuple[Parameter, ...]
+    query: tuple[Parameter, ...]
+    body: TypeAdapter[Any] | None
+    body_required: bool
+    request: bool
+    answer: TypeAdapter[Any] | None
+
+
+@dataclass(frozen=True)
 class Route:
     """What a client may ask for, and what answers.
 
     Attributes:
         scope: What a token must allow. "open" asks for none.
         accepts: Media types of a body that the handler reads itself, in the place of JSON if it takes that too.
-        gives: Media type of an answer that the handler writes itself.
+        gives: Media type of an answer that the handler writes itself, in the place of JSON if it gives that too.
         also: Further statuses of an answer that is no refusal.
     """
 
@@ -67,47 +80,61 @@ class Route:
     scope: Scope
     status: int
     handler: Handler
-    summary: str
-    description: str
-    path_parameters: tuple[Parameter, ...]
-    query: tuple[Parameter, ...]
-    body: TypeAdapter[Any] | None
-    body_required: bool
-    answer: TypeAdapter[Any] | None
     accepts: tuple[str, ...]
     gives: str
     also: tuple[int, ...]
-    wants_request: bool
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Read when it is first needed: those of all routes together would hold up the start."""
+        hints = typing.get_type_hints(self.handler, include_extras=True)
+        in_path = re.findall(r"{(\w+)}", self.path)
+        path: list[Parameter] = []
+        query: list[Parameter] = []
+        body: TypeAdapter[Any] | None = None
+        body_required, request = True, False
+        for parameter in list(inspect.signature(self.handler).parameters.values())[1:]:
+            name = parameter.name
+            if name == "request":
+                request = True
+            elif name == "body":
+                body = TypeAdapter(_given(hints["body"]))
+                body_required = parameter.default is REQUIRED or bool(self.accepts)
+            else:
+                made = Parameter(name, TypeAdapter(hints[name]), parameter.default)
+                (path if name in in_path else query).append(made)
+        return Signature(tuple(path), tuple(query), body, body_required, request, _answer(hints.get("return")))
 
     async def __call__(self, site: Site, request: web.Request) -> web.StreamResponse:
         given: dict[str, Any] = {}
-        for parameter in self.path_parameters:
+        takes = self.signature
+        for parameter in takes.path:
             given[parameter.name] = _read(parameter, request.match_info[parameter.name], 404)
-        for parameter in self.query:
+        for parameter in takes.query:
             if parameter.name in request.query:
                 given[parameter.name] = _read(parameter, request.query[parameter.name], 400)
             elif parameter.default is REQUIRED:
                 raise Refused(400, "missing_parameter", f"needs the parameter {parameter.name!r}")
-        if unknown := set(request.query) - {p.name for p in self.query}:
-            listed = ", ".join(p.name for p in self.query) or "none"
+        if unknown := set(request.query) - {p.name for p in takes.query}:
+            listed = ", ".join(p.name for p in takes.query) or "none"
             raise Refused(400, "unknown_parameter", f"knows no parameter {min(unknown)!r}; it knows: {listed}")
-        if self.body is not None and request.content_type not in self.accepts:
+        if takes.body is not None and request.content_type not in self.accepts:
             data = await request.read()
-            if data or self.body_required:
+            if data or takes.body_required:
                 self._check_json(request)
                 try:
-                    given["body"] = self.body.validate_json(data)
+                    given["body"] = takes.body.validate_json(data)
                 except ValidationError as error:
                     raise bad_request(error) from None
-        if self.wants_request:
+        if takes.request:
             given["request"] = request
         made = await self.handler(site, **given)
         if isinstance(made, web.StreamResponse):
             return made
         reply = made if isinstance(made, Reply) else Reply(made, self.status)
-        if self.answer is None:
+        if takes.answer is None:
             return web.Response(status=reply.status, headers=reply.headers)
-        body = self.answer.dump_json(reply.value, by_alias=True)
+        body = takes.answer.dump_json(reply.value, by_alias=True)
         return web.Response(body=body, status=reply.status, content_type="application/json", headers=reply.headers)
 
     def _check_json(self, request: web.Request) -> None:
@@ -136,28 +163,7 @@ def route(
     """Declare a route. The function takes the site, then `request`, `body`, parts of the path, and the query."""
 
     def declare(fn: Handler) -> Route:
-        hints = typing.get_type_hints(fn, include_extras=True)
-        in_path = re.findall(r"{(\w+)}", path)
-        parameters = list(inspect.signature(fn).parameters.values())[1:]
-        path_parameters: list[Parameter] = []
-        query: list[Parameter] = []
-        body: TypeAdapter[Any] | None = None
-        body_required = True
-        for parameter in parameters:
-            if parameter.name == "request":
-                continue
-            if parameter.name == "body":
-                body, body_required = TypeAdapter(_given(hints["body"])), parameter.default is REQUIRED or bool(accepts)
-                continue
-            made = Parameter(parameter.name, TypeAdapter(hints[parameter.name]), parameter.default)
-            (path_parameters if parameter.name in in_path else query).append(made)
-        doc = inspect.getdoc(fn) or ""
-        summary, _, rest = doc.partition("\n\n")
-        return Route(
-            method, path, scope, status, fn, summary.replace("\n", " "), rest, tuple(path_parameters), tuple(query),
-            body, body_required, _answer(hints.get("return")), accepts, gives, also,
-            any(p.name == "request" for p in parameters),
-        )  # fmt: skip
+        return Route(method, path, scope, status, fn, accepts, gives, also)
 
     return declare
 
@@ -168,15 +174,21 @@ def _given(hint: Any) -> Any:
 
 
 def _is_optional(hint: Any) -> bool:
-    return typing.get_origin(hint) in (typing.Union, UnionType) and type(None) in typing.get_args(hint)
+    return typing.get_origin(hint) in UNIONS and type(None) in typing.get_args(hint)
 
 
 def _answer(hint: Any) -> TypeAdapter[Any] | None:
+    if typing.get_origin(hint) in UNIONS:  # the handler may also write an answer itself
+        (hint,) = [part for part in typing.get_args(hint) if not _is_response(part)]
     if typing.get_origin(hint) is Reply:
         (hint,) = typing.get_args(hint)
-    if hint is type(None) or (isinstance(hint, type) and issubclass(hint, web.StreamResponse)):
+    if hint is type(None) or _is_response(hint):
         return None
     return TypeAdapter(hint)
+
+
+def _is_response(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, web.StreamResponse)
 
 
 def get(path: str, *, scope: Scope = "view", gives: str = "") -> Callable[[Handler], Route]:
@@ -191,17 +203,22 @@ def post(
 
 
 def collect(modules: Iterable[ModuleType]) -> list[Route]:
-    """The routes that modules declare."""
-    return [value for module in modules for value in vars(module).values() if isinstance(value, Route)]
+    """The routes that modules declare; not those that they import from each other."""
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, Route) and value.handler.__module__ == module.__name__
+    ]
 
 
 class Closed(BaseModel):
     """What a client sends: nothing that is not known, and no 1 for true."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class View(BaseModel):
     """What a client is given."""
 
-    model_config = ConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True, defer_build=True)

@@ -7,13 +7,11 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from ..jobs.hub import Gone, Said
-from ..jobs.job import Numbered
+from ..jobs.hub import Gone
+from ..jobs.job import Said
 from .routing import get
 from .site import Site
 
-PULSE = 15.0
-"""Seconds of silence after which a comment says that the connection lives."""
 Number = Annotated[int, Field(ge=0, le=2**53)]
 
 
@@ -35,27 +33,18 @@ async def events(site: Site, request: web.Request, after: Number | None = None) 
         await response.prepare(request)
         await response.write(b"retry: 1000\n\n")
         if sent + 1 < journal.first:
-            await response.write(_lines("lost", f'{{"from": {sent + 1}, "to": {journal.first - 1}}}'))
+            lost = Said(0, "lost", f'{{"from": {sent + 1}, "to": {journal.first - 1}}}')
+            await response.write(lost.frame)
             sent = journal.first - 1
         while batch := journal.after(sent):
-            await response.write(b"".join(map(_event, batch)))
+            await response.write(b"".join([each.frame for each in batch]))
             sent = batch[-1].number
         while True:
-            said = await reader.next(PULSE)
-            fresh = [s for s in said if not isinstance(s, Numbered) or s.number > sent]
-            await response.write(b"".join(map(_event, fresh)) or b": still here\n\n")
-            sent = max([sent, *(s.number for s in fresh if isinstance(s, Numbered))])
+            said = await reader.next()
+            fresh = [each for each in said if not each.number or each.number > sent]
+            await response.write(b"".join([each.frame for each in fresh]) or b": still here\n\n")
+            sent = max([sent, *(each.number for each in fresh)])
     except (Gone, ConnectionError):
         return response
     finally:
         reader.leave()
-
-
-def _event(said: Said) -> bytes:
-    if isinstance(said, Numbered):
-        return f"id: {said.number}\nevent: {said.type}\ndata: {said.data}\n\n".encode()
-    return _lines("Progress", said)
-
-
-def _lines(type: str, data: str) -> bytes:
-    return f"event: {type}\ndata: {data}\n\n".encode()

@@ -12,8 +12,8 @@ from ..jobs.queue import Submission
 from ..jobs.sweeps import Sweep
 from ..problems import InvalidWorkflow, Problem
 from ..workflow import Workflow
-from .errors import Refused, not_found
-from .queueing import ID, JobView, Submit, stored_document, view
+from .errors import not_found
+from .queueing import ID, JobView, Submit, check_room, stored_document, view
 from .routing import Reply, View, get, post
 from .site import Site
 from .webhooks import check_webhook
@@ -141,14 +141,11 @@ async def sweep(site: Site, body: SubmitSweep) -> Reply[SweepView]:
         return Reply(_shown(site, known), 200)
     raw = body.document if body.workflow is None else stored_document(site, body.workflow)
     workflow, axes, cells = await asyncio.to_thread(_cells, site, raw, body)
-    waiting = site.store.queue.count("pending", body.client)
-    if waiting + len(cells) > site.limits.pending:
-        message = f"{waiting:,} jobs wait already, and with {len(cells):,} more there are over {site.limits.pending:,}"
-        raise Refused(429, "queue_full", f"{message}; wait until some are done, or cancel some")
-    made = [(place, site.dispatcher.submit(asked)[0].id) for place, asked in cells]
-    return Reply(
-        _shown(site, site.store.sweeps.add(workflow.name, {a.name: a.values for a in axes}, made, body.key)), 201
-    )
+    check_room(site, body.client, len(cells))
+    with site.store.database.transaction():
+        made = [(place, site.dispatcher.submit(asked)[0].id) for place, asked in cells]
+        added = site.store.sweeps.add(workflow.name, {a.name: a.values for a in axes}, made, body.key)
+    return Reply(_shown(site, added), 201)
 
 
 @post("/api/sweeps/size", scope="view")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 from pydantic import Field, JsonValue
@@ -16,7 +16,9 @@ from ..problems import InvalidWorkflow
 from ..workflow import Workflow
 from .errors import Refused, not_found
 from .files import picture_response
+from .outputs import read_output
 from .queueing import JobView, Seconds, Submit, WorkflowName, ended, enqueue, stored_document, view
+from .results import read_image
 from .routing import Closed, Reply, View, get, post, route
 from .site import Site
 
@@ -188,14 +190,18 @@ async def list_versions(site: Site, name: WorkflowName) -> VersionList:
     return VersionList(versions=[VersionView(version=v, created=c) for v, c in found])
 
 
-@post("/api/w/{name}", also=(202,))
+@post("/api/w/{name}", also=(202,), gives="image/*")
 async def call(
-    site: Site, name: WorkflowName, body: dict[str, JsonValue] | None = None, timeout: Seconds = 3600.0
-) -> Reply[Answer]:
+    site: Site,
+    request: web.Request,
+    name: WorkflowName,
+    body: dict[str, JsonValue] | None = None,
+    timeout: Seconds = 3600.0,
+) -> Reply[Answer] | web.StreamResponse:
     """Run a stored workflow with its exposed inputs as the body, and wait for its outputs and pictures.
 
     The OpenAPI document has an entry with the typed body for each workflow. If `timeout` seconds are not enough the
-    status is 202, and the job goes on.
+    status is 202, and the job goes on. Who accepts `image/*` or `image/png` first is given the picture itself.
     """
     job, _ = await enqueue(site, Submit(workflow=name, inputs=body or {}))
     job = await ended(site, job, timeout)
@@ -205,8 +211,25 @@ async def call(
     plan = await asyncio.to_thread(site.engine.compile, site.engine.read(json.loads(document)))
     answer = Answer(job=view(job), outputs=_outputs(job.id, plan), results=results)
     if job.state == "failed":
-        raise Refused(500, "job_failed", job.error or "the job failed")
+        raise Refused(500, "job_failed", f"job {job.id}: {job.error or 'failed'}")
+    if job.state == "done" and request.headers.get("Accept", "").startswith("image/"):
+        return await _picture(site, answer)
     return Reply(answer, 200 if job.has_ended else 202)
+
+
+async def _picture(site: Site, answer: Answer) -> web.StreamResponse:
+    """The first picture that a job saved; where it saved none, the first of its outputs that is one."""
+    for id in answer.job.results:
+        made: web.StreamResponse = await read_image.handler(site, id)
+        if made.content_type.startswith("image/"):
+            return made
+    for output in answer.outputs.values():
+        node, port = output.url.split("/")[-2:]
+        made = await read_output.handler(site, answer.job.id, unquote(node), port)
+        if made.content_type.startswith("image/"):
+            return made
+    message = f"workflow {answer.job.workflow!r} gives no picture; accept application/json to read what it gives"
+    raise Refused(406, "no_picture", message)
 
 
 def _outputs(job: str, plan: Plan) -> dict[str, OutputView]:

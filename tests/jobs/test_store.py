@@ -59,7 +59,7 @@ def test_what_ran_at_a_death_waits_again_and_what_was_cancelled_does_not(store: 
         queue.take()
     queue.record(jobs[0].id, {"n": NodeState(state="running")})
     queue.ask_to_cancel(jobs[1].id)
-    assert [j.id for j in queue.recover()] == [jobs[0].id]
+    assert [(j.id, j.state) for j in queue.recover()] == [(jobs[0].id, "pending"), (jobs[1].id, "cancelled")]
     states = [(found.state, dict(found.nodes)) for j in jobs if (found := queue.get(j.id))]
     assert states == [("pending", {}), ("cancelled", {}), ("pending", {})]
 

@@ -140,7 +140,7 @@ def test_the_demo_model() -> None:
 def test_it_is_told_without_torch() -> None:
     code = (
         "import sys; from nodegraph_diffusion.checkpoint import open_model; open_model('demo');"
-        "print(*sorted({'torch', 'diffusers', 'transformers', 'safetensors'} & set(sys.modules)))"
+        "print(*sorted({'torch', 'diffusers', 'transformers', 'safetensors', 'numpy'} & set(sys.modules)))"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)

@@ -86,6 +86,8 @@ def test_a_saved_picture_is_shown_and_its_workflow_opens_again(service: Service)
     image = service.get(result["url"])
     assert image.headers["Content-Type"] == "image/png"
     assert image.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    asked = service.ask("HEAD", result["url"])
+    assert (asked.status, asked.body, asked.headers["Content-Length"]) == (200, b"", str(len(image.body)))
     assert service.get(f"{result['url']}?download=1").headers["Content-Disposition"].startswith("attachment")
     thumbnail = service.get(result["thumbnail"])
     assert Pillow.open(io.BytesIO(thumbnail.body)).size == (40, 30)
@@ -206,6 +208,8 @@ def test_workflows_have_versions_and_are_endpoints(service: Service) -> None:
     assert Pillow.open(io.BytesIO(service.get(called.json["outputs"]["image"]["url"]).body)).size == (11, 3)
     assert [service.get(r["url"]).headers["Content-Type"] for r in called.json["results"]] == ["image/png"]
     assert called.json["job"]["workflow"] == "copier"
+    picture = service.post("/api/w/copier", {"file": other}, Accept="image/png")
+    assert Pillow.open(io.BytesIO(picture.body)).size == (11, 3)
     assert service.post("/api/w/copier", {"fiel": other}).status == 422
     assert service.ask("DELETE", "/api/workflows/copier").status == 204
     assert service.get("/api/workflows/copier").status == 404

@@ -128,7 +128,7 @@ def test_no_path_leads_out(service: Service, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8288", "localhost.evil.example", "127.0.0.1.nip.io", ""]
+    "host", ["evil.example", "evil.example:8288", "localhost.evil.example", "127.0.0.1.nip.io", "", "["]
 )
 def test_dns_rebinding_is_refused(service: Service, host: str) -> None:
     answer = service.get("/api/jobs", Host=host)
@@ -142,7 +142,7 @@ def test_loopback_names_are_answered(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["null", "https://evil.example", "http://localhost:1", "http://127.0.0.1.evil.example"]
+    "origin", ["null", "https://evil.example", "http://localhost:1", "http://127.0.0.1.evil.example", "http://["]
 )
 def test_a_page_of_another_site_is_refused(service: Service, origin: str) -> None:
     for answer in (service.post("/api/queue/pause", Origin=origin), service.get("/api/jobs", Origin=origin)):
@@ -344,6 +344,16 @@ def test_guessing_tokens_is_stopped(start: Callable[..., Service], tmp_path: Pat
     guesses = [service.get("/api/jobs", Authorization=f"Bearer guess{i}").status for i in range(GUESSES + 3)]
     assert guesses == [401] * GUESSES + [429] * 3
     assert service.get("/api/jobs", Authorization=f"Bearer {tokens['admin']}").status == 429
+
+
+def test_a_stale_page_and_strangers_behind_a_proxy_lock_nobody_out() -> None:
+    access = Access({"right": "admin"})
+    for number in range(2 * GUESSES):
+        with pytest.raises(Refused, match="needs a token"):
+            access.check_token("page", None, "nodegraph_token=of before", "view")
+        access.check_token("proxy", "Bearer right", None, "admin")
+        with pytest.raises(Refused):
+            access.check_token("proxy", f"Bearer guess{number}", None, "view")
 
 
 def test_tokens_that_others_can_read_are_refused(tmp_path: Path) -> None:

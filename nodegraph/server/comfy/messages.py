@@ -12,8 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from ...jobs.hub import Said
-from ...jobs.job import Numbered
+from ...jobs.job import Said
 from ..site import Site
 from . import records
 from .history import failure_of, image, interruption_of, stamp
@@ -65,13 +64,22 @@ class Teller:
         """Whether the client wants to know which node a preview is of."""
         self._tellings: dict[str, Telling] = {}
 
+    def joining(self) -> Iterator[Frame]:
+        """What a client is sent that comes back while its prompt runs: where that is. The rest follows as usual."""
+        for record in records.in_states(self.site, "running"):
+            if record.client != self.client:
+                continue
+            telling = self._tellings[record.job] = Telling(record, begun=True, heard_cached=True)
+            job = self.site.store.queue.get(record.job)
+            running = (node for node, state in job.nodes.items() if state["state"] == "running") if job else ()
+            for node in running:
+                if node in record.theirs:
+                    yield self._executing(telling, record.theirs[node])
+
     def say(self, said: Said) -> Iterator[Frame]:
         """The messages that follow from an event."""
-        if isinstance(said, Numbered):
-            type, data = said.type, json.loads(said.data)
-        else:
-            type, data = "Progress", json.loads(said)
-        if type == "job":
+        data = json.loads(said.data)
+        if said.type == "job":
             yield from self._job(data)
             return
         telling = self._of(data.get("job", ""))
@@ -80,7 +88,7 @@ class Teller:
         theirs = telling.record.theirs.get(data.get("node", ""))
         if theirs is None:
             return
-        match type:
+        match said.type:
             case "Cached" if not telling.heard_cached:
                 telling.cached.append(theirs)
             case "Started":

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..queueing import read_queue
+from ..queueing import queue_view
 from ..site import Site
 from . import records
 from .wire import body, strings, wire
@@ -28,7 +28,7 @@ async def listed(site: Site, request: web.Request) -> web.Response:
     """The prompts that run and those that wait; under `/api` this is also what our own queue says of itself."""
     own: dict[str, Any] = {}
     if request.path.startswith("/api/"):
-        own = (await read_queue.handler(site)).model_dump()
+        own = queue_view(site).model_dump()
     tickets = {state: _tickets(site, state) for state in ("running", "pending")}
     return web.json_response(own | {"queue_running": tickets["running"], "queue_pending": tickets["pending"]})
 

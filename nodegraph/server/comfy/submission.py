@@ -17,7 +17,7 @@ from ...jobs.queue import Submission
 from ...problems import InvalidWorkflow, Problem
 from ...workflow import Workflow
 from ..documents import Queueable
-from ..errors import Refused
+from ..queueing import check_room
 from ..site import Site
 from . import records
 from .files import upload_of
@@ -60,16 +60,15 @@ async def submit(site: Site, request: web.Request) -> web.Response:
     if isinstance(made, web.Response):
         return made
     name, queued, targets, origin, errors = made
-    queue, limit = site.store.queue, site.limits.pending
     client = asked.get("client_id")
     client = client[:100] if isinstance(client, str) else ""
-    if queue.count("pending", client) >= limit or queue.count("pending") >= 10 * limit:
-        raise Refused(429, "queue_full", "too many jobs wait already; wait until some are done")
+    check_room(site, client)
     extra = asked.get("extra_data")
     extra = dict(extra) if isinstance(extra, dict) else {}
     if client:
         extra["client_id"] = client
-    priority = 1 if asked.get("front") is True else 0
+    number = asked.get("number")  # the lower, the sooner; the queue counts up from 0
+    first = asked.get("front") is True or (isinstance(number, int | float) and number < 0)
     outputs = {theirs: SAVES.get(raw[theirs]["class_type"], "output") for theirs in targets}
     with site.store.database.transaction():
         job, _ = site.dispatcher.submit(
@@ -77,7 +76,7 @@ async def submit(site: Site, request: web.Request) -> web.Response:
                 queued.document,
                 name,
                 targets=tuple(targets.values()),
-                priority=priority,
+                priority=int(first),
                 client=client,
                 models=queued.models,
             )

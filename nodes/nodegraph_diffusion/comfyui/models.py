@@ -86,7 +86,8 @@ def ModelSamplingFlux(
     """
     patches = width * height / PATCH**2
     shift = base_shift + (max_shift - base_shift) * (patches - SMALL) / (LARGE - SMALL)
-    return _flow(model, {"use_dynamic_shifting": True, "base_shift": shift, "max_shift": shift})
+    moved = {"use_dynamic_shifting": True, "base_shift": shift, "max_shift": shift, "usual_shift": shift}
+    return _flow(model, moved)
 
 
 def _shifted(model: Model, shift: float) -> Model:
@@ -119,6 +120,16 @@ def CFGNorm(model: Model, strength: Annotated[float, Field(ge=0, le=100), Widget
         strength: A factor of that length.
     """
     return replace(model, held=strength)
+
+
+@node(version=1, title="RescaleCFG", category=CATEGORY)
+def RescaleCFG(model: Model, multiplier: Unit = 0.7) -> Model:
+    """Bring the contrast back that a high cfg adds, as models that were trained to give "v" see it.
+
+    Args:
+        multiplier: How far. 0 is not at all.
+    """
+    return replace(model, rescaled=multiplier)
 
 
 @ModelSamplingDiscrete.facts
@@ -165,6 +176,7 @@ def _adapted(known: Known) -> dict[str, Facts]:
 
 
 @CFGNorm.facts
+@RescaleCFG.facts
 @DifferentialDiffusion.facts
 def _kept(known: Known) -> dict[str, Facts]:
     return {"model": known["model"]}

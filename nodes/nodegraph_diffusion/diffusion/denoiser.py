@@ -146,6 +146,7 @@ class GuidedDenoiser:
         middle: A third prompt between both, how far the answer to it is moved away from the negative's, and whether
             what the positive adds to it is moved too (Brooks et al. 2022, arXiv:2211.09800, section 3.2.1).
         apart: Whether points will ask for the answer to the negative too; without one that is the positive's.
+        rescaled: The same as `rescale`, but of what "v" would be, whatever the network gives.
         held: Holds the guided estimate in each cell to the length that it has without guidance, times this; None does
             not.
         dtype: Of the network.
@@ -169,6 +170,7 @@ class GuidedDenoiser:
         combine: Callable[[Tensor, Tensor, float], Tensor] | None = None,
         middle: Middle | None = None,
         apart: bool = False,
+        rescaled: float = 0.0,
         held: float | None = None,
         dtype: torch.dtype | None = None,
         weakened: Weakened | None = None,
@@ -182,6 +184,7 @@ class GuidedDenoiser:
         self.rescale = rescale
         self.combine = combine or _guided
         self.middle = middle
+        self.rescaled = rescaled
         self.held = held
         self.dtype = dtype
         self.weakened = weakened
@@ -208,6 +211,11 @@ class GuidedDenoiser:
         scale = 1 / (1 + sigma) if self.prediction == "flow" else 1 / math.hypot(1, sigma)
         output, positive, negative = self._predict(x * scale, torch.tensor(point.timestep, device=x.device))
         x0 = self._clean(x, point, scale, output)
+        if self.rescaled and self.guided:
+            shown, level = (x * scale, sigma * scale) if self.prediction == "flow" else (x, sigma)
+            alone = self._clean(x, point, scale, positive)
+            guided, plain = (_velocity(shown, each, level) for each in (x0, alone))
+            x0 = _estimate(shown, _rescaled(guided, plain, self.rescaled), level)
         if self.held is not None:
             x0 = self._held(x0, self._clean(x, point, scale, positive) if self.guided else None) * self.held
         return torch.stack([x0, self._clean(x, point, scale, negative)]) if point.apart else x0
@@ -307,7 +315,8 @@ class GuidedDenoiser:
 
 
 EDGE = 8
-"""Cells over which a prompt's window fades towards its sides, but for those that lie at the picture's own."""
+"""Cells over which a prompt's window fades towards its sides, but for those that lie at the picture's own. It is never
+more than a quarter of the window."""
 
 
 def _where(prompt: Prompt, x: Tensor) -> Tensor:
@@ -322,7 +331,8 @@ def _where(prompt: Prompt, x: Tensor) -> Tensor:
         for axis, (span, whole) in enumerate(zip(prompt.window, x.shape[-2:], strict=True), -2):
             inside = made[part]
             length = inside.shape[axis]
-            fade = (torch.arange(1, length + 1, device=x.device) / EDGE).clamp(max=1)
+            edge = max(min(EDGE, length // 4), 1)
+            fade = (torch.arange(1, length + 1, device=x.device) / edge).clamp(max=1)
             shape = (-1, 1) if axis == -2 else (1, -1)
             if span.start > 0:
                 inside *= fade.view(shape)
@@ -389,6 +399,16 @@ def _consistent(x: Tensor, x0: Tensor, timestep: float) -> Tensor:
 
 def _guided(negative: Tensor, positive: Tensor, cfg: float) -> Tensor:
     return negative + cfg * (positive - negative)
+
+
+def _velocity(x: Tensor, x0: Tensor, sigma: float) -> Tensor:
+    """What a network that gives "v" would say where the estimate without noise is `x0`."""
+    return (x / (sigma**2 + 1) - x0) * (math.hypot(1, sigma) / sigma)
+
+
+def _estimate(x: Tensor, velocity: Tensor, sigma: float) -> Tensor:
+    """The reverse of `_velocity`."""
+    return x / (sigma**2 + 1) - velocity * (sigma / math.hypot(1, sigma))
 
 
 def _rescaled(guided: Tensor, positive: Tensor, amount: float) -> Tensor:

@@ -46,6 +46,9 @@ class PromptEncoder:
     model: CLIPTextModel | PreTrainedModel
     words: Mapping[str, Tensor] = field(default_factory=dict)
     """Words that it was taught, with the vectors (n, D) that stand for each: CLIP reads them."""
+    filled: tuple[int, int] | None = None
+    """How many tokens of padding T5 reads at least behind a prompt, and how many tokens in all; no prompt is cut off
+    then. None leaves both to the family."""
 
     @property
     def capacity(self) -> int:
@@ -261,7 +264,8 @@ def _weighted(states: Tensor, empty: Tensor, weights: Tensor) -> Tensor:
 
 @torch.no_grad()
 def t5(encoder: PromptEncoder, text: str, length: int, *, masked: bool = False) -> Encoded:
-    """The encoding of a prompt by a T5 encoder, padded or cut off to `length` tokens. Weights count as in CLIP.
+    """The encoding of a prompt by a T5 encoder, padded or cut off to `length` tokens, unless the encoder says
+    otherwise. Weights count as in CLIP.
 
     Args:
         masked: Whether the prompt does not see its padding, of which then one token is given and not all.
@@ -275,6 +279,9 @@ def t5(encoder: PromptEncoder, text: str, length: int, *, masked: bool = False) 
         found = marks(readable, add_special_tokens=False, verbose=False)["input_ids"]
         ids += found
         weights += [piece.weight] * len(found)
+    if encoder.filled is not None:
+        padding, least = encoder.filled
+        length = max(len(ids) + 1 + padding, least)
     ids, weights = ids[: length - 1], weights[: length - 1]
     length = min(length, len(ids) + 2) if masked else length
     rows = [ids]

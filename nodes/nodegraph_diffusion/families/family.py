@@ -73,13 +73,17 @@ class Encoder:
         return self.vocabulary or self.name.replace("text_encoder", "tokenizer")
 
 
+UNTOLD = -1.0
+"""The guidance of a run that tells a model which was distilled from it nothing of it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """What a run tells a network beside the latent, the time and the prompt.
 
     Args:
         width, height: Of the picture in pixels.
-        guidance: What a model distilled from guidance is told instead of it.
+        guidance: What a model distilled from guidance is told instead of it; it may be `UNTOLD`.
         hole: For inpainting networks, what the family's `hole` made.
         low_res: For networks that enlarge, the small picture (B, 3, h, w), -1..1, at the size of the latent.
         noise_level: How much noise that picture has, as a timestep of its own scheduler.
@@ -172,6 +176,7 @@ class Family:
         caches: Whether diffusers can leave out blocks of it on steps that change little.
         references: Whether it looks at further pictures beside what it makes.
         refines: Whether it only goes on from another model's latents.
+        least: How many tokens ComfyUI has its T5 give at least.
         rank: Families of a lower rank are asked first whether a model is theirs.
     """
 
@@ -212,4 +217,5 @@ class Family:
     refines: bool = False
     references: bool = False
     caches: bool = False
+    least: int = 0
     rank: int = 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoint import memory, original
@@ -13,7 +15,7 @@ from ..checkpoint.adapters import piece_of
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows, unets
-from .family import Control, Encoded, Encoder, Family, Job, Parts, Residuals
+from .family import UNTOLD, Control, Encoded, Encoder, Family, Job, Parts, Residuals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,25 +39,49 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
     if job.hole is not None:
         hole = job.hole.to(x)
         tokens = torch.cat([tokens, hole.repeat(batch // len(hole), 1, 1)], dim=2)
-    guidance = torch.full((batch,), job.guidance, device=x.device) if network.config["guidance_embeds"] else None
     where = places(height // 2, width // 2)
     own = tokens.shape[1]
     if prompt.references:
         seen = [flows.packed(each.to(x)).expand(batch, -1, -1) for each in prompt.references]
         tokens = torch.cat([tokens, *seen], dim=1)
         where = torch.cat([where, *_beside(prompt.references)])
-    out = network(
-        hidden_states=tokens,
-        timestep=(time.expand(batch).to(x.dtype) / 1000),
-        guidance=guidance,
-        pooled_projections=prompt.pooled,
-        encoder_hidden_states=prompt.tokens,
-        txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
-        img_ids=where.to(x),
-        return_dict=False,
-        **job.residuals,
-    )[0]
+    with _told(network, job.guidance, x) as guidance:
+        out = network(
+            hidden_states=tokens,
+            timestep=(time.expand(batch).to(x.dtype) / 1000),
+            guidance=guidance,
+            pooled_projections=prompt.pooled,
+            encoder_hidden_states=prompt.tokens,
+            txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
+            img_ids=where.to(x),
+            return_dict=False,
+            **job.residuals,
+        )[0]
     return flows.unpacked(out[:, :own], height, width)
+
+
+@contextmanager
+def _told(network: Any, guidance: float, x: Tensor) -> Iterator[Tensor | None]:
+    """What a network is told of guidance; for the length of the block nothing comes of that if it is `UNTOLD`."""
+    import torch
+
+    if not network.config["guidance_embeds"]:
+        yield None
+        return
+    told = torch.full((len(x),), guidance, device=x.device)
+    if guidance != UNTOLD:
+        yield told
+        return
+    me = threading.get_ident()
+
+    def silenced(module: Any, args: Any, output: Tensor) -> Tensor | None:
+        return torch.zeros_like(output) if threading.get_ident() == me else None
+
+    hook = network.time_text_embed.guidance_embedder.register_forward_hook(silenced)
+    try:
+        yield told
+    finally:
+        hook.remove()
 
 
 def _beside(references: Sequence[Tensor]) -> list[Tensor]:
@@ -80,18 +106,19 @@ def _control(
 
     batch, _, height, width = x.shape
     pixels = network.input_hint_block is not None
-    blocks, single = network(
-        hidden_states=flows.packed(x),
-        controlnet_cond=hint * 2 - 1 if pixels else flows.packed(hint),
-        conditioning_scale=strength,
-        timestep=time.expand(batch).to(x.dtype) / 1000,
-        guidance=torch.full((batch,), job.guidance, device=x.device) if network.config["guidance_embeds"] else None,
-        pooled_projections=prompt.pooled,
-        encoder_hidden_states=prompt.tokens,
-        txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
-        img_ids=places(height // 2, width // 2).to(x),
-        return_dict=False,
-    )
+    with _told(network, job.guidance, x) as guidance:
+        blocks, single = network(
+            hidden_states=flows.packed(x),
+            controlnet_cond=hint * 2 - 1 if pixels else flows.packed(hint),
+            conditioning_scale=strength,
+            timestep=time.expand(batch).to(x.dtype) / 1000,
+            guidance=guidance,
+            pooled_projections=prompt.pooled,
+            encoder_hidden_states=prompt.tokens,
+            txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
+            img_ids=places(height // 2, width // 2).to(x),
+            return_dict=False,
+        )
     made = {"controlnet_block_samples": blocks, "controlnet_single_block_samples": single}
     return {name: tuple(each) for name, each in made.items() if each} | {"controlnet_blocks_repeat": pixels}
 
@@ -314,6 +341,7 @@ FAMILY = Family(
     joined=_joined,
     table=flows.shifted(),
     activations=memory.transformer(17.2, 1 / 4, LENGTH),
+    least=256,
     width=flows.width,
     multiple=16,
     inpaints=_inpaints,

@@ -57,12 +57,14 @@ def table(scheduler: Mapping[str, Any], cells: int, steps: int) -> Table:
 
     many = 0.00016927 * cells + 0.45666666
     if cells > 4300:
-        return FlowTable(scheduler, many)
+        return FlowTable(scheduler, many, USUAL)
     few = 8.73809524e-05 * cells + 1.89833333
     slope = (many - few) / 190
-    return FlowTable(scheduler, slope * steps + many - 200 * slope)
+    return FlowTable(scheduler, slope * steps + many - 200 * slope, USUAL)
 
 
+USUAL = 2.02
+"""How far ComfyUI's schedules are shifted for it."""
 MARK = "double_stream_modulation_img.lin.weight"
 SCHEDULER = {"shift": 3.0, "use_dynamic_shifting": True}
 """That of its folder, which single files do not hold."""

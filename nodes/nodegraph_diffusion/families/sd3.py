@@ -159,6 +159,7 @@ FAMILY = Family(
     joined=_joined,
     table=_table,
     activations=memory.transformer(12.25, 1 / 4, 77 + LENGTH),
+    least=77,
     width=flows.width,
     multiple=16,
     recognise=lambda header: flows.prefix(header, MARK) is not None,

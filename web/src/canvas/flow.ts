@@ -56,6 +56,8 @@ interface Drawn {
 interface Input {
   readonly graph: Graph;
   readonly document: Workflow;
+  /** The nodes that are drawn. */
+  readonly near: ReadonlySet<string>;
   readonly selection: ReadonlySet<string>;
   readonly drag: Readonly<Record<string, Point>> | null;
   /** Whether what is dragged becomes a copy. */
@@ -72,7 +74,7 @@ export function nodeDrawer(): (input: Input) => Node[] {
   const decorations = new WeakMap<Note | Group, Drawn["node"]>();
   let points = new Map<string, DrawnPoint>();
   let ghosts = new Map<string, Node>();
-  return ({ graph, document, selection, drag, copying, live }) => {
+  return ({ graph, document, near, selection, drag, copying, live }) => {
     const next = new Map<string, Drawn>();
     const made: Node[] = [];
     for (const group of graph.layout?.groups ?? []) {
@@ -82,6 +84,7 @@ export function nodeDrawer(): (input: Input) => Node[] {
       made.push(decoration(decorations, noteNode(note.id), "note", note, selection, drag, 0));
     }
     for (const [id, step] of Object.entries(graph.nodes)) {
+      if (!near.has(id)) continue;
       const look = graph.layout?.looks?.[id];
       const point = drag?.[id] ?? graph.layout?.nodes?.[id] ?? ORIGIN;
       const item = drawStep(drawn.get(id), id, step, look, point, selection.has(id), document, live(id));
@@ -301,14 +304,20 @@ interface DrawnLinks {
   readonly edges: readonly Edge[];
 }
 
-/** A drawer of links that remembers what it drew. */
-export function linkDrawer(): (graph: Graph, document: Workflow, selection: ReadonlySet<string>) => Edge[] {
+/** A drawer of the links between near nodes that remembers what it drew. */
+export function linkDrawer(): (
+  graph: Graph,
+  document: Workflow,
+  near: ReadonlySet<string>,
+  selection: ReadonlySet<string>,
+) => Edge[] {
   let drawn = new Map<string, DrawnLinks>();
   let last: Edge[] = [];
-  return (graph, document, selection) => {
+  return (graph, document, near, selection) => {
     const next = new Map<string, DrawnLinks>();
     const made: Edge[] = [];
     for (const [id, step] of Object.entries(graph.nodes)) {
+      if (!near.has(id)) continue;
       const old = drawn.get(id);
       const fresh =
         old &&
@@ -323,7 +332,7 @@ export function linkDrawer(): (graph: Graph, document: Workflow, selection: Read
         item = { ...item, edges };
       }
       next.set(id, item);
-      made.push(...item.edges);
+      for (const edge of item.edges) if (near.has(edge.source)) made.push(edge);
     }
     drawn = next;
     if (made.length === last.length && made.every((edge, i) => edge === last[i])) return last;

@@ -102,6 +102,18 @@ export function linksOf(value: Value | undefined): readonly Link[] {
 }
 
 /** Every link of a graph, in the order of its nodes and inputs. */
+const fed = new WeakMap<Step, ReadonlySet<string>>();
+
+/** The ids of the nodes that feed a node. */
+export function feeders(step: Step): ReadonlySet<string> {
+  let found = fed.get(step);
+  if (!found) {
+    found = new Set(Object.values(step.inputs ?? {}).flatMap((value) => linksOf(value).map((l) => end(l.$from).node)));
+    fed.set(step, found);
+  }
+  return found;
+}
+
 export function wires(graph: Graph): Wire[] {
   const found: Wire[] = [];
   for (const [node, step] of Object.entries(graph.nodes)) {

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { closeDialog } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
+import "./tour.css";
 
 /** Four steps on a first visit. */
 export default function Tour() {

@@ -2,9 +2,11 @@
 
 import type { Refusal } from "../core/fit";
 import { categories, nodes } from "./de.nodes";
+import { problems } from "./de.problems";
 import type { Text } from "./en";
 
 export const names = { nodes, categories };
+export { problems };
 
 const many = (n: number, one: string, more: string) => `${n} ${n === 1 ? one : more}`;
 const decimal = (n: number, digits: number) => n.toFixed(digits).replace(".", ",");
@@ -317,11 +319,15 @@ export const de: Text = {
     expose: "In der App zeigen",
     unexpose: "In der App verbergen",
     look: "Ansehen",
+    making: "Das hat nichts aufgehoben, darum wird es jetzt gemacht…",
+    make: "Jetzt machen",
     asOutput: "Ausgang des Ablaufs",
     inputs: "Eingänge",
     outputs: "Ausgänge",
     timeline: "Zeit jedes Knotens",
-    warnings: "Hinweise",
+    warnings: "Warnungen",
+    notes: "Aus der geöffneten Datei",
+    forget: "Diese vergessen",
   },
   sweep: {
     label: "Reihe",
@@ -461,7 +467,7 @@ export const de: Text = {
     versions: "Fassungen",
     noVersions: "Dieser Ablauf wurde noch nicht gespeichert.",
     openVersion: "Öffnen",
-    notes: "Nicht alles ließ sich übernehmen",
+    notes: (n) => `Nicht alles ließ sich übernehmen: ${many(n, "Hinweis", "Hinweise")}`,
     usePicture: "Dieses Bild enthält keinen Ablauf; es dient als Eingang.",
     exportLabel: "Exportieren",
     json: "Dokument (JSON)",

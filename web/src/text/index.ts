@@ -22,5 +22,7 @@ export function setLanguage(chosen: Language): void {
 
 const german = language() === "de" ? await import("./de") : undefined;
 export const t: Text = german?.de ?? en;
+/** What the codes of problems mean, where the words of the server are in another language. */
+export const problems: Readonly<Record<string, string>> = german?.problems ?? {};
 /** The names of nodes in the chosen language, where they are not those of the packs. */
 export const names: Names | undefined = german?.names;

@@ -2,6 +2,7 @@ import { useEffect, useId, useMemo, useRef, useState } from "react";
 import { search } from "../core/search";
 import { t } from "../text";
 import { type Choosing, useChooser } from "./chooser";
+import "./chooser.css";
 
 const FEW = 8;
 
