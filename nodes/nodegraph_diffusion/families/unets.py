@@ -92,18 +92,21 @@ def control(owns: Callable[[Mapping[str, Any]], bool], added: Added = lambda x, 
     def ask(
         network: Any, hint: Tensor, x: Tensor, time: Tensor, prompt: Prompt, job: Job, strength: float
     ) -> Residuals:
+        told: dict[str, Any] = {"controlnet_cond": hint, "conditioning_scale": strength}
+        if type(network).__name__ == UNION:
+            types = hint.new_zeros(len(x), network.config["num_control_type"])
+            types[:, list(job.kinds)] = 1
+            told = {"controlnet_cond": [hint], "control_type": types, "control_type_idx": list(job.kinds)}
+            told["conditioning_scale"] = strength
         down, mid = network(
-            x,
-            time,
-            encoder_hidden_states=prompt.tokens,
-            controlnet_cond=hint,
-            conditioning_scale=strength,
-            return_dict=False,
-            **added(x, prompt, job),
+            x, time, encoder_hidden_states=prompt.tokens, return_dict=False, **told, **added(x, prompt, job)
         )
         return {"down_block_additional_residuals": tuple(down), "mid_block_additional_residual": mid}
 
-    return Control("ControlNetModel", ask, owns)
+    return Control("ControlNetModel", ask, owns, union=UNION)
+
+
+UNION = "ControlNetUnionModel"
 
 
 def converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
