@@ -75,7 +75,7 @@ def test_the_exported_picture_of_a_graph_carries_it(editor: Editor, tmp_path: Pa
     page = editor.page
     before = editor.document()
     page.keyboard.press("Control+E")
-    page.get_by_role("radio", name="Picture of the graph (PNG)").check(force=True)
+    page.get_by_role("radio", name="Picture (PNG)").check(force=True)
     expect(page.get_by_role("img", name="Graph of the workflow")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()

@@ -255,8 +255,8 @@ def test_what_looks_at_nothing_refuses_references(tmp_path: Path) -> None:
 
 
 def test_prompts_of_sd3_are_encoded_each_by_its_own(tmp_path: Path) -> None:
-    models.sd3().save_pretrained(tmp_path / "sd3")
     """And T5 is filled up to 77 tokens behind those of both CLIPs."""
+    models.sd3().save_pretrained(tmp_path / "sd3")
     nodes = document("sd3", negative=False, cfg=1.0)
     nodes["prompt"]["inputs"]["comfyui"] = True
     said = encode_prompt(load_model(str(tmp_path / "sd3")).text_encoder, PROMPT, comfyui=True)

@@ -2,7 +2,7 @@ import { useRef } from "react";
 import { shown } from "./commands/keymap";
 import { useKeys } from "./commands/keys";
 import { COMMANDS } from "./commands/registry";
-import { start } from "./commands/running";
+import { start, toggleOnChange } from "./commands/running";
 import { keysOf } from "./core/keys";
 import { ended, progress } from "./core/runs";
 import { useCheck } from "./state/check";
@@ -216,9 +216,18 @@ function RunButton() {
   const expected = useCheck(
     (s) => Object.values(s.plan).filter((p) => p.state !== "unneeded" && p.state !== "still").length,
   );
+  const onChange = useView((s) => s.onChange);
   const part = running ? progress(running, Math.max(expected, Object.keys(running.nodes).length)) : 0;
   return (
     <div className="run">
+      <IconButton
+        icon="loop"
+        size={15}
+        label={t.run.onChange}
+        aria-pressed={onChange}
+        className="on-change"
+        onClick={toggleOnChange}
+      />
       {running && (
         <IconButton icon="stop" label={t.run.stop} className="stop" onClick={() => void cancel(running.id)} />
       )}

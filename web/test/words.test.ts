@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { evaluate, snapped } from "../src/core/arithmetic";
 import { widget } from "../src/core/catalogue";
-import { freeName } from "../src/core/document";
+import { freeName, keptName } from "../src/core/document";
 import { weighted } from "../src/core/emphasis";
 import { search } from "../src/core/search";
 import { problems } from "../src/text/de.problems";
@@ -46,6 +46,13 @@ it("weights the word at the caret, further, and back", () => {
   const twice = weighted(once, true);
   expect(twice.text).toBe("a (cat:1.2) sat");
   expect(weighted(weighted(twice, false), false).text).toBe("a cat sat");
+});
+
+it("makes names under which a server keeps workflows", () => {
+  expect(keptName("My Café, 2nd")).toBe("my_cafe_2nd");
+  expect(keptName("9")).toBe("9");
+  expect(keptName("猫")).toMatch(/^workflow_[a-z0-9]+$/);
+  expect(keptName("猫")).not.toBe(keptName("犬"));
 });
 
 it("makes names that the format takes", () => {

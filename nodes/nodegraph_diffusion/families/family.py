@@ -154,7 +154,8 @@ class Family:
         joined: `joined(encoded, width)`: what the encodings of several text encoders are together, for a denoiser that
             reads prompts of that width; None stands for an encoder that is absent.
         together: Whether positive and negative prompt go through the network in one batch: where prompts of different
-            length are `repeated` up to a common one, where they are of `equal` length, or `never`.
+            length are `repeat`ed up to a common one, where they are of `equal` length, of `any` length, of which
+            `Prompt.each` tells the network, or `never`.
         combine: `combine(negative, positive, cfg)`, where it is not the usual guidance.
         multiple: What width and height of a picture are multiples of, in pixels.
         prediction: What the network gives, where no configuration says it.
@@ -198,7 +199,7 @@ class Family:
     scaling: float | None = None
     vae: tuple[str, str] = ("vae", "AutoencoderKL")
     owns: Callable[[Mapping[str, Mapping[str, Any]]], bool] = lambda configs: True
-    together: Literal["repeat", "equal", "never"] = "equal"
+    together: Literal["repeat", "equal", "any", "never"] = "equal"
     combine: Callable[[Tensor, Tensor, float], Tensor] | None = None
     multiple: int = 8
     prediction: Prediction = "flow"

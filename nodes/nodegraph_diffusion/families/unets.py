@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoint import original, t2i_adapters
-from ..checkpoint.header import Header, ModelError
-from ..checkpoint.original import DENOISER, VAE
+from ..checkpoint.header import Header
+from ..checkpoint.original import DENOISER
 from ..checkpoint.value import Component
 from .family import Control, Encoded, Job, Parts, Residuals
 
@@ -79,15 +79,6 @@ def clip(own: int, *, normed: bool, pooled: bool = False) -> Callable[[PromptEnc
 def width(config: Mapping[str, Any]) -> int:
     """How wide the prompts are that a UNet reads."""
     return int(config["cross_attention_dim"])
-
-
-def needs_vae(header: Header) -> None:
-    """Raises `ModelError` for a file without a VAE."""
-    if not header.under(VAE):
-        raise ModelError(
-            f"{header.path}: has a denoiser and a text encoder but no VAE (no tensor {VAE!r}...). Get a checkpoint "
-            "that holds all three"
-        )
 
 
 def control(owns: Callable[[Mapping[str, Any]], bool], added: Added = lambda x, prompt, job: {}) -> Control:
@@ -242,9 +233,7 @@ def read_alone(header: Header, found: Alone, name: str, config: dict[str, Any] |
     fitted = original.unet(header, config or original.shipped(name, "unet"), found.prefix, named=found.named)
     tensors, renamed = header.under(found.prefix), found.named or bool(found.prefix)
     unet = Component.of(*UNET, (header.path.name,), fitted, tensors, (found.prefix,), original=renamed)
-    vae = None
-    if found.prefix and header.under(VAE):
-        vae = original.part(header, "vae", "AutoencoderKL", original.vae(header, original.shipped(name, "vae")), VAE)
+    vae = original.autoencoder(header, name) if found.prefix else None
     told, source = original.told(header) or ("epsilon", "the family")
     return Parts(unet, (), vae, original.scheduler(header, name), told, source)
 

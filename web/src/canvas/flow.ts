@@ -67,6 +67,10 @@ interface Input {
 
 const ORIGIN: Point = [0, 0];
 
+/** What screen readers call nodes and links. */
+const NODE_ROLE = { "aria-roledescription": t.node.role };
+const LINK_ROLE = { "aria-roledescription": t.canvas.linkRole };
+
 /** A drawer of nodes that remembers what it drew. */
 export function nodeDrawer(): (input: Input) => Node[] {
   let last: Node[] = [];
@@ -232,6 +236,7 @@ function drawStep(
     width,
     height,
     measured: { width, height },
+    domAttributes: NODE_ROLE,
     handles: same ? (old.node.handles ?? handles(shape)) : handles(shape),
     zIndex: selected ? 10 : 1,
   };
@@ -287,6 +292,8 @@ function decoration(
     type,
     position: { x, y },
     data: { item },
+    ariaLabel: "title" in item ? `${t.canvas.group}: ${item.title}` : t.canvas.note,
+    domAttributes: NODE_ROLE,
     selected,
     width,
     height,
@@ -372,6 +379,7 @@ function linksInto(
               targetHandle: port,
               data: { type, points },
               ariaLabel: t.canvas.link($from, `${target}.${port}`),
+              domAttributes: LINK_ROLE,
               selected: false,
               focusable: false,
             },

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import * as api from "../api/client";
 import type { Workflow } from "../core/document";
-import { ended } from "../core/runs";
+import { ended, type Job } from "../core/runs";
 import { cancel, submitted, useRuns } from "../state/runs";
 import { change, current } from "../state/session";
 import { closeDialog } from "../state/view";
@@ -70,23 +70,20 @@ export default function Look({ node, port, alt }: Props) {
 
 /** The job when it has ended. Who stops looking before that stops it. */
 function over(id: string, signal: AbortSignal) {
-  return new Promise<{ state: string; error: string | null }>((resolve, reject) => {
+  return new Promise<Job>((resolve, reject) => {
     const look = () => {
       const job = useRuns.getState().jobs[id];
-      if (!job || !ended(job)) return;
+      if (!signal.aborted && !(job && ended(job))) return;
       stop();
-      resolve(job);
+      signal.removeEventListener("abort", look);
+      if (job && ended(job)) resolve(job);
+      else {
+        void cancel(id);
+        reject(signal.reason);
+      }
     };
     const stop = useRuns.subscribe(look);
-    const left = () => {
-      stop();
-      void cancel(id);
-      reject(signal.reason);
-    };
-    if (signal.aborted) left();
-    else {
-      signal.addEventListener("abort", left);
-      look();
-    }
+    signal.addEventListener("abort", look);
+    look();
   });
 }

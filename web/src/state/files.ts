@@ -85,7 +85,8 @@ export async function openFile(file: File | undefined, at: Point | null): Promis
   if (!file) return;
   try {
     const { document, notes } = await api.open(file);
-    await openDocument(document, null, notes);
+    const name = document.name || file.name.replace(/\.[^.]*$/, "");
+    await openDocument({ ...document, name }, null, notes);
     if (notes.length === 0) announce(t.edits.open);
     else
       inform(t.files.notes(notes.length), { title: t.sweep.show, run: () => useView.setState({ panel: "problems" }) });

@@ -76,6 +76,7 @@ export const de: Text = {
   },
   modes: { label: "Nimmt teil", run: "Läuft", bypass: "Umgangen", mute: "Stumm" },
   node: {
+    role: "Knoten",
     label: (title, id, state) => `${title}, ${id}${state ? `, ${state}` : ""}`,
     collapse: "Zuklappen",
     expand: "Aufklappen",
@@ -286,6 +287,7 @@ export const de: Text = {
     breadcrumbs: "Untergraphen",
     root: "Ablauf",
     minimap: "Übersicht",
+    linkRole: "Verbindung",
     link: (source, target) => `Verbindung von ${source} zu ${target}`,
     fit: "Alles zeigen",
     zoomIn: "Näher",
@@ -384,6 +386,7 @@ export const de: Text = {
     remove: "Löschen",
     sure: "Dieses Bild löschen?",
     compare: "Vergleichen",
+    two: "Zwei Bilder auswählen, um sie zu vergleichen",
     beside: "Nebeneinander",
     slider: "Teilung zwischen den Bildern",
     selected: (n) => `${n} gewählt`,
