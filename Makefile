@@ -7,6 +7,8 @@ EDITOR := nodegraph/server/static/index.html
 MODULES := web/node_modules/.package-lock.json
 CHROMIUM := $(firstword $(shell command -v chromium chromium-browser google-chrome google-chrome-stable))
 export OMP_WAIT_POLICY ?= passive
+# Tests start many processes: each would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup web browser demo serve test stress slow check format bench docs types thumbnails clean
 

@@ -7,15 +7,17 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import mimetypes
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
+
+if TYPE_CHECKING:
+    import http.client
 
 ADDRESS = "http://127.0.0.1:8288"
 ENDED = ("done", "failed", "cancelled")
@@ -117,6 +119,8 @@ class Client:
 
     def events(self, after: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """What happens, as (type, fields), without end: a connection that breaks goes on from where it was."""
+        import http.client
+
         last, tries = after, 0
         while True:
             connection, path = self._connect("/api/events")
@@ -147,6 +151,8 @@ class Client:
         self, method: str, path: str, query: Mapping[str, Any], body: Any = None, kind: str = "application/json"
     ) -> bytes:
         """One request. Raises `ServerError` or `Unreachable`."""
+        import http.client
+
         connection, prefix = self._connect(quote(path, safe="/%"))
         asked = {k: json.dumps(v) if isinstance(v, bool) else v for k, v in query.items() if v is not None}
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
@@ -167,6 +173,8 @@ class Client:
         return {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
 
     def _connect(self, path: str) -> tuple[http.client.HTTPConnection, str]:
+        import http.client  # brings ssl: 30 ms that every command line would pay
+
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"a server's address is like {ADDRESS}, but {self.address!r} is given")

@@ -14,9 +14,10 @@ from .context import Folders
 from .pack import Registry
 
 KINDS = {
-    "models": "model", "loras": "LoRA", "controlnets": "ControlNet", "t2i_adapters": "T2I-Adapter",
-    "ip_adapters": "IP-Adapter", "image_encoders": "image encoder", "words": "textual inversion",
-    "gligens": "GLIGEN", "clip_visions": "encoder of pictures", "style_models": "style model",
+    "upscalers": "upscaler", "models": "model", "loras": "LoRA", "controlnets": "ControlNet",
+    "t2i_adapters": "T2I-Adapter", "ip_adapters": "IP-Adapter", "image_encoders": "image encoder",
+    "words": "textual inversion", "gligens": "GLIGEN", "clip_visions": "encoder of pictures",
+    "style_models": "style model",
 }  # fmt: skip
 """Choice lists of packs that name files in the folders of models."""
 CHUNK = 1 << 20

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
+from ..garbage import collect_rarely
 from . import cache, check, convert, documents, models, nodes, remote, run, serve, verify
 from .console import fail
 
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status: 0 done, 1 something is wrong, 2 bad usage, 130 interrupted."""
+    collect_rarely()
     options = parser().parse_args(arguments)
     # Read by OpenMP when torch is imported. Threads that spin while they wait take the processors from each other as
     # soon as anything else runs on the machine.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..client import ADDRESS, ENDED, Client, ServerError, Unreachable
+from ..problems import Problem
 from .console import fail, table
 
 SERVER = "NODEGRAPH_SERVER"
@@ -69,7 +70,7 @@ def _submit(options: argparse.Namespace) -> int:
     if path.is_file():
         opened = json.loads(server.request("POST", "/api/open", {}, path.read_bytes(), "application/octet-stream"))
         for note in opened["notes"]:
-            print(f"note: {note}", file=sys.stderr)
+            print(f"note: {Problem(**note)}", file=sys.stderr)
         job = server.submit(opened["document"], inputs=inputs, priority=options.priority)
     else:
         job = server.submit(workflow=options.workflow, inputs=inputs, priority=options.priority)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-NAMED = re.compile(r"embedding:([^\s,()\[\]:\\]+)")
+NAMED = re.compile(r"embedding:((?:[^\s,()\[\]:\\]|\\(?=\w))+)")
 TEACHER = "TeachWord"
 FOLDER = "embeddings/"
 ENDING = ".safetensors"
@@ -18,7 +18,7 @@ def named(text: str) -> list[str]:
 
 def word(name: str) -> str:
     """What stands here for one."""
-    return f"<{name.removesuffix(ENDING)}>"
+    return f"<{name.removesuffix(ENDING)}>".replace("\\", "/")
 
 
 def from_comfyui(text: str) -> str:

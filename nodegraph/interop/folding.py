@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .canvas import Drawn, Use
+from .drawing import Drawn, Use
 from .names import free, node_id, slug
 from .prompt import Item
 

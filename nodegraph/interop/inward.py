@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
-from ..library import KINDS
 from ..node import MAX_INT, Choices, Input, Node
 from ..pack import Registry, nearest
 from ..problems import Problem
 from ..workflow import FORMAT
 from . import embeddings
-from .canvas import Drawn, Frame, Point
+from .choosing import Offered, find_choice, nothing
 from .classes import known_classes
+from .drawing import Drawn, layout
 from .folding import Folding
 from .names import (
     CLASS_TYPE,
@@ -35,15 +35,6 @@ from .prompt import Item, Prompt, Wire
 from .table import SHOWN, TEXTS, Entry, Fixed, Take, paths
 from .ways import Ways
 from .wording import from_comfyui, to_comfyui
-
-Offered = Callable[[str], Collection[str] | None]
-"""Lists the choices of a name; None where they are not known."""
-NAMED = {**KINDS, "controls": "ControlNet"}
-"""What is in the lists of files, of which ComfyUI has one for ControlNets and T2I-Adapters together."""
-
-
-def nothing(name: str) -> None:
-    """Knows no choices."""
 
 
 class Link(dict[str, str]):
@@ -79,9 +70,8 @@ def convert(prompt: Prompt, registry: Registry, offered: Offered = nothing, draw
     work.run()
     if drawn is not None:
         work.fold(drawn)
-        layout = _layout(drawn, "", work.ids)
-        if layout:
-            work.made.document["layout"] = layout
+        if made := layout(drawn, "", work.ids):
+            work.made.document["layout"] = made
     return work.made
 
 
@@ -121,7 +111,7 @@ class _Conversion:
         before = dict(self.ids)
         work = Folding(
             self.nodes, self.outputs, self.ids, self._port, self._output,
-            lambda use, ids: _layout(drawn, f"{use.id}:", ids, use.offset),
+            lambda use, ids: layout(drawn, f"{use.id}:", ids, use.offset),
         )  # fmt: skip
         work.run(drawn)
         if work.definitions:
@@ -131,7 +121,7 @@ class _Conversion:
         self._keep_origin()
 
     def _keep_origin(self) -> None:
-        self.made.origin |= {theirs: ours for theirs, ours in self.ids.items() if theirs not in self.taught.values()}
+        self.made.origin |= self.ids
 
     def _port(self, theirs: str, name: str) -> str | None:
         """Our input that takes one of theirs as it is."""
@@ -229,8 +219,8 @@ class _Conversion:
                 value = [link for n in how if (link := self._value(id, name, item, n)) is not None]
             elif how is not None:
                 value = self._value(id, name, item, how)
-            elif name in entry.fixed:
-                value = entry.fixed[name]
+            else:
+                value = {**entry.fixed, **entry.given}.get(name)
             if value is None or value == []:
                 if port.required or not port.type.literal:
                     continue
@@ -355,28 +345,6 @@ class _Conversion:
         return None
 
 
-def find_choice(name: Any, listed: str, offered: Offered, notes: list[Problem], at: tuple[str, str]) -> Any:
-    """A file's name as a list of choices has it: the same, or the only one whose file is called so.
-
-    Args:
-        listed: The list's name.
-        at: The node and input that it is for.
-    """
-    known = offered(listed) if isinstance(name, str) else None
-    if known is None or name in known:
-        return name
-    kind = NAMED.get(listed, "file")
-    asked = name.replace("\\", "/")
-    for same in (str, _base, _bare):
-        found = [each for each in known if same(each) == same(asked)]
-        if len(found) == 1:
-            notes.append(Problem("changed", *at, f"the {kind} {name!r} is taken to be {found[0]!r}"))
-            return found[0]
-    hint = nearest(_base(asked), known) or nearest(_bare(asked), [_bare(each) for each in known])
-    notes.append(Problem("missing_model", *at, f"no {kind} {name!r} is in the folders of models{hint}"))
-    return name
-
-
 def _own(item: Item, name: str) -> Any:
     """An input's value, or what a file that lacks it means."""
     value = item.inputs.get(name)
@@ -386,28 +354,6 @@ def _own(item: Item, name: str) -> Any:
     return value
 
 
-def _layout(drawn: Drawn, scope: str, ids: Mapping[str, str], offset: Point = (0.0, 0.0)) -> dict[str, Any]:
-    """What is drawn in one graph, named by its prefix; what lies in subgraphs laid open is the whole canvas's."""
-    folded = [f"{use.id}:" for use in drawn.uses if "/" not in ids.get(use.id, "/")]
-    there = [theirs for theirs in drawn.places if theirs in ids and "/" not in ids[theirs]]
-
-    def frames(frames: list[Frame]) -> list[Frame]:
-        return [f for f in frames if (f.scope == scope if scope else not f.scope.startswith(tuple(folded)))]
-
-    nodes = {
-        ids[theirs]: [drawn.places[theirs][0] - offset[0], drawn.places[theirs][1] - offset[1]] for theirs in there
-    }
-    notes = [{"id": f"note_{n}", "text": f.text, **_frame(f, offset)} for n, f in enumerate(frames(drawn.notes), 1)]
-    groups = [{"id": f"group_{n}", "title": f.text, **_frame(f, offset)} for n, f in enumerate(frames(drawn.groups), 1)]
-    looks = {ids[theirs]: drawn.looks[theirs] for theirs in there if drawn.looks.get(theirs)}
-    made = {"nodes": nodes, "looks": looks, "notes": notes, "groups": groups}
-    return {name: value for name, value in made.items() if value}
-
-
-def _frame(frame: Frame, offset: Point) -> dict[str, Any]:
-    return {"at": [frame.at[0] - offset[0], frame.at[1] - offset[1]], "size": list(frame.size)}
-
-
 def _safe(value: Any) -> Any:
     """A literal that cannot be mistaken for links, and holds no number that JSON has no name for."""
     if isinstance(value, float) and (value != value or abs(value) == float("inf")):
@@ -415,12 +361,3 @@ def _safe(value: Any) -> Any:
     if isinstance(value, dict):
         return {f"_{k}" if k == "$from" else k: _safe(v) for k, v in value.items()}
     return [_safe(v) for v in value] if isinstance(value, list) else value
-
-
-def _base(name: str) -> str:
-    return name.rpartition("/")[2].lower()
-
-
-def _bare(name: str) -> str:
-    """A file's name without folders, its ending and what sets versions of it apart."""
-    return re.sub(r"\.(safetensors|ckpt|pt|pth|bin)$", "", _base(name))

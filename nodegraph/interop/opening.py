@@ -12,11 +12,15 @@ from ..migrate import read_workflow
 from ..pack import Registry
 from ..problems import InvalidWorkflow, Problem
 from ..workflow import Workflow
-from .canvas import Drawn, is_canvas, read_canvas
+from .canvas import read_canvas
+from .choosing import Offered, nothing
+from .drawing import Drawn
 from .infotext import is_infotext, read_infotext
-from .inward import Converted, Offered, convert, nothing
+from .inward import Converted, convert
 from .pictures import PARAMETERS, PROMPT, WORKFLOW, foreign_texts
-from .prompt import MOST_NODES, is_prompt, read_prompt
+from .prompt import MOST_NODES, Prompt, is_prompt, read_prompt
+from .scopes import is_canvas
+from .spelling import spelled
 
 LARGEST = 16 * 2**20
 """Bytes of the largest text that is read."""
@@ -76,7 +80,7 @@ def open_raw(raw: Any, registry: Registry, offered: Offered = nothing) -> Opened
             return _prompt(raw["prompt"], info.get("workflow") if isinstance(info, dict) else None, registry, offered)
         if is_canvas(raw):
             drawn = read_canvas(raw)
-            return _opened(convert(drawn.items, registry, offered, drawn), registry, "comfyui", drawn.problems)
+            return _said(drawn.items, drawn.problems, registry, offered, drawn)
         if is_prompt(raw):
             return _prompt(raw, None, registry, offered)
         return Opened(read_workflow(raw, registry))
@@ -95,7 +99,18 @@ def _prompt(raw: Mapping[str, Any], canvas: Any, registry: Registry, offered: Of
             drawn = read_canvas(canvas)
         except InvalidWorkflow:
             drawn = None  # only where things are drawn is lost
-    return _opened(convert(items, registry, offered, drawn), registry, "comfyui", problems)
+    return _said(items, problems, registry, offered, drawn)
+
+
+def _said(
+    items: Prompt, problems: Sequence[Problem], registry: Registry, offered: Offered, drawn: Drawn | None
+) -> Opened:
+    """A prompt that was read, in our words. `origin` names the nodes of the file alone."""
+    plain, more = spelled(items)
+    made = convert(plain, registry, offered, drawn)
+    theirs = items.keys() | {use.id for use in (drawn.uses if drawn is not None else ())}
+    made.origin = {id: ours for id, ours in made.origin.items() if id in theirs}
+    return _opened(made, registry, "comfyui", [*problems, *more])
 
 
 def _picture(data: bytes, registry: Registry, offered: Offered) -> Opened:

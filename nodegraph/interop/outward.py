@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from .classes import known_classes
 from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id, twin_type
 from .parts import ALONE, MODEL
 from .prompt import Item, Wire, write_prompt
-from .table import AUTO, ENTRIES, HERE_ALONE, MAX_STEP, NESTED, SHOWN, TEXTS, Entry, Take, upscales
+from .table import AUTO, ENTRIES, HERE_ALONE, MAX_STEP, NESTED, SHOWN, TEXTS, Entry, Take
 from .wording import only_here, to_comfyui
 
 MASKED = "SetLatentNoiseMask"
@@ -24,6 +25,8 @@ CUSTOM = {slug(name): name for name in ("SamplerCustom", "SamplerCustomAdvanced"
 """Classes whose parts lie in nodes of their own, by the ids that say a Sample came from one."""
 
 
+UPSCALE = Entry("Upscale", {"image": "image"}, ("image",))
+"""`ImageUpscaleWithModel`, for an Upscale with a file that enlarges just as many times."""
 WRITTEN = {
     "EncodeImage": ("mask",),
     "Sample": (
@@ -133,7 +136,7 @@ class _Export:
         if type_id == "Sample":
             alone = any(step.inputs.get(name) in HERE_ALONE for name in ("sampler", "schedule"))
             fitting = [] if alone else [self._walk(id, step)]
-        if type_id == "Upscale" and upscales(step.inputs.get("file")) == step.inputs.get("factor"):
+        if type_id == "Upscale" and _upscales(step.inputs.get("file")) == step.inputs.get("factor"):
             fitting = ["ImageUpscaleWithModel"]
         if not fitting:
             self.note("no_counterpart", id, None, f"{type_id} has no counterpart in ComfyUI with these inputs")
@@ -150,7 +153,7 @@ class _Export:
             self._add(id, name, self._foreign(id, step))
             return
         plain = "KSampler" if name in CUSTOM.values() else name
-        entry, known = ENTRIES[plain], known_classes()[plain]
+        entry, known = _entry(plain), known_classes()[plain]
         inputs: dict[str, Any] = {}
         for port in known.inputs.values():
             if port.has_default:
@@ -326,7 +329,8 @@ class _Export:
     def _unwritten(self, id: str, step: Step, entry: Entry) -> None:
         node = self.registry.get(entry.type)
         for name, value in step.inputs.items():
-            if name in entry.inputs or name in entry.fixed or node is None or name not in node.inputs:
+            said = name in entry.inputs or name in entry.fixed or name in entry.given
+            if said or node is None or name not in node.inputs:
                 continue
             written = WRITTEN.get(entry.type, ())
             if value not in (None, node.inputs[name].default) and name not in written:
@@ -346,7 +350,7 @@ class _Export:
         if source.type.startswith(f"{FOREIGN}/"):
             slot = self._slot(source, ref.port)
             return None if slot is None else Wire(self.ids[ref.node], slot)
-        outputs = ENTRIES[self.classes[ref.node]].outputs
+        outputs = _entry(self.classes[ref.node]).outputs
         if ref.port not in outputs:
             self.note(
                 "changed", id, None, f"its link to {ref.node}.{ref.port}, which ComfyUI does not give, is left away"
@@ -382,6 +386,16 @@ class _Export:
         made = stem(id)
         title = type if made == slug(type) else made.replace("_", " ")  # some clients find nodes by it
         self.items[self.ids[id]] = Item(type, inputs, title)
+
+
+def _entry(name: str) -> Entry:
+    return UPSCALE if name == "ImageUpscaleWithModel" else ENTRIES[name]
+
+
+def _upscales(name: Any) -> int | None:
+    """How many times an upscaler enlarges, from its name: `RealESRGAN_x4plus`, `4x-UltraSharp`."""
+    found = re.search(r"(?<![0-9a-z])(?:x([1-8])|([1-8])x)(?![0-9])", name, re.I) if isinstance(name, str) else None
+    return int(found[1] or found[2]) if found else None
 
 
 def _teaches(step: Step) -> bool:

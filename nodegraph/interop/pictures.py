@@ -10,7 +10,7 @@ PROMPT, WORKFLOW, PARAMETERS = "prompt", "workflow", "parameters"
 """ComfyUI's API and UI formats, and A1111's lines, as PNG text names them."""
 MODEL, MAKE, EXIF, USER_COMMENT = 0x0110, 0x010F, 0x8769, 0x9286
 """The tags of EXIF that they use in other pictures."""
-UNICODE = b"UNICODE\0"
+UNICODE, ASCII = b"UNICODE\0", b"ASCII\0\0\0"
 
 
 def foreign_texts(picture: bytes) -> dict[str, str]:
@@ -37,4 +37,6 @@ def _exif(exif: Any) -> dict[str, str]:
         data = comment.removeprefix(UNICODE)
         order = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
         found[PARAMETERS] = data.decode(order, "replace")
+    elif isinstance(comment, bytes) and comment.startswith(ASCII):
+        found[PARAMETERS] = comment.removeprefix(ASCII).decode("utf-8", "replace")
     return found

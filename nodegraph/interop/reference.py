@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..pack import Registry
 from .classes import known_classes
 from .names import twin_type
+from .spelling import SAME, SPELLED
 from .table import ENTRIES, PARTS, SHOWN
 
 
@@ -18,6 +19,10 @@ def markdown(registry: Registry) -> str:
 
 
 def _carried(name: str, registry: Registry) -> str | None:
+    if name in SAME:
+        return f"the same as `{SAME[name].type}`"
+    if name in SPELLED and name not in ENTRIES:
+        return "said with ComfyUI's own classes"
     twin = f"its twin `{twin_type(name)}`" if registry.get(twin_type(name)) is not None else ""
     if name in PARTS:
         part = PARTS[name]
@@ -27,7 +32,6 @@ def _carried(name: str, registry: Registry) -> str | None:
         return twin
     if name in ENTRIES:
         entry = ENTRIES[name]
-        usual = ("whole_batch", "comfyui", "add_noise")
-        fixed = ", ".join(f"{key} {value}" for key, value in entry.fixed.items() if key not in usual)
+        fixed = ", ".join(f"{key} {value}" for key, value in entry.fixed.items() if key != "add_noise")
         return f"`{entry.type}`" + (f" with {fixed}" if fixed else "")
     return "an output of the document" if name in SHOWN else None

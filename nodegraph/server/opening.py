@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from ..interop import open_document
 from ..problems import InvalidWorkflow
+from .checks import ProblemView, view
 from .documents import text_of
 from .errors import Refused
 from .routing import View, post
@@ -19,14 +20,14 @@ from .uploads import received
 
 class Opened(View):
     document: JsonValue
-    notes: list[str]
+    notes: list[ProblemView]
 
 
 @post("/api/open", scope="view", accepts=("application/octet-stream", "multipart/form-data"))
 async def open_file(site: Site, request: web.Request) -> Opened:
     """Read the workflow in a file: ours, ComfyUI's or A1111's, or a picture that carries one.
 
-    `notes` says what is not in the document as it was in the file.
+    `notes` says what is not in the document as it was in the file, and at which node.
     """
     data = await received(site, request)
     return await asyncio.to_thread(opened, site, data)
@@ -42,4 +43,4 @@ def opened(site: Site, data: bytes) -> Opened:
             raise Refused(422, "no_workflow", f"the file {first.message}") from None
         raise
     text = text_of(site.documents.read(found.workflow.to_dict()))
-    return Opened(document=json.loads(text), notes=[str(note) for note in found.notes])
+    return Opened(document=json.loads(text), notes=[view(note) for note in found.notes])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Context, NodeError, Widget, node
@@ -14,6 +13,7 @@ from .colours import luminance
 from .encode_prompt import encode_prompt
 from .families import Job
 from .handles import Model, TextEncoder
+from .late import np
 from .params import Seed, Text
 from .resampling import resampled
 from .sample_inputs import network_prompt
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .values import Floats
 
 Looks = Annotated[int, Field(ge=1, le=50), Widget("number", step=1)]
-HEAT = np.array([(0, 0, 0.02), (0.32, 0.07, 0.43), (0.72, 0.21, 0.33), (0.98, 0.55, 0.04), (0.99, 1, 0.64)], np.float32)
+HEAT = (0, 0, 0.02), (0.32, 0.07, 0.43), (0.72, 0.21, 0.33), (0.98, 0.55, 0.04), (0.99, 1, 0.64)
 """From cold to hot, evenly spaced."""
 
 
@@ -147,8 +147,8 @@ def _over(image: Image, found: Floats) -> Floats:
     low, high = float(found.min()), float(found.max())
     heat = np.clip((found - low) / max(high - low, 1e-8), 0, 1).astype(np.float32)
     heat = resampled(heat[None, None], image.width, image.height, "bicubic")[:, 0]
-    at = np.linspace(0, 1, len(HEAT))
-    glow = np.stack([np.interp(heat, at, HEAT[:, channel]) for channel in range(3)], axis=1).astype(np.float32)
+    stops, at = np.array(HEAT, np.float32), np.linspace(0, 1, len(HEAT))
+    glow = np.stack([np.interp(heat, at, stops[:, channel]) for channel in range(3)], axis=1).astype(np.float32)
     grey = luminance(image.pixels)[:, None] * np.float32(0.6)
     made: Floats = (grey + (glow - grey) * heat[:, None]).clip(0, 1)
     return made

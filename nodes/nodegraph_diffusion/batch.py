@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
+from .late import np
 from .sizes import check_size
 from .values import Image
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import math
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from nodegraph import Context, NodeError, Widget, node
 
+from .late import np
 from .values import Image
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Steepness = Annotated[float, Field(ge=0, le=8), Widget("slider", min=0, max=2, step=0.05)]
-Ints = NDArray[np.int32]
-FLAT = np.tan(np.pi / 8)
+Ints: TypeAlias = "NDArray[np.int32]"
+FLAT = math.tan(math.pi / 8)
 """Gradients within 22.5 degrees of an axis are compared along it, the others along a diagonal."""
 
 

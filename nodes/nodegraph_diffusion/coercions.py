@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nodegraph import coercion
 
 from .colours import luminance
+from .late import np
 from .values import Image, Mask
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from nodegraph import NodeError, node
 
 from .colours import rgb
+from .late import np
 from .morphology import softened
 from .params import Border, Colour, Feather
 from .sizes import check_size

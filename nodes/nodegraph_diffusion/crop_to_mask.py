@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Annotated, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
+from .late import np
 from .regions import Region
 from .resampling import resampled
 from .sizes import check_size, common_batch

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nodegraph import Context, Facts, Known, NodeError, node
 
 from .estimates import coding
 from .handles import Vae
+from .late import np
 from .sizes import common_batch, goes_with
 from .values import Image, Latent, Mask
 

@@ -19,7 +19,9 @@ Layer = Annotated[int, Field(ge=0, le=64), Widget("number", step=1)]
 
 
 @node(version=1, lane="gpu", category="prompt")
-def encode_prompt(ctx: Context, text_encoder: TextEncoder, text: Text = "", layer: Layer = 0) -> Conditioning:
+def encode_prompt(
+    ctx: Context, text_encoder: TextEncoder, text: Text = "", layer: Layer = 0, comfyui: bool = False
+) -> Conditioning:
     r"""Say in words what a picture should show, or should not.
 
     Prompts may be of any length. `(words)` count 1.1 times as much, `[words]` as much less, `(words:1.3)` 1.3 times;
@@ -30,8 +32,13 @@ def encode_prompt(ctx: Context, text_encoder: TextEncoder, text: Text = "", laye
         text: The prompt.
         layer: Which of CLIP's layers is read, counted from the last. 2 is what is called "clip skip 2"; 0 is the one
             that the model was trained with.
+        comfyui: Fill up prompts for T5 as ComfyUI does, for documents that come from there: to 256 tokens for Flux.1
+            and to 77 for Stable Diffusion 3 instead of 512 and 256, and never cut them off.
     """
     from .diffusion.prompts import phases
+
+    if comfyui:
+        text_encoder = text_encoder.as_comfyui()
 
     if text and not text_encoder.family.encoders:
         ctx.warn(f"{text_encoder.checkpoint.name} reads no prompts; what this one says does not count")
@@ -52,7 +59,7 @@ def encoded(ctx: Context, text_encoder: TextEncoder, texts: Sequence[str], layer
     made: list[Encoded | None] = []
     for own, weights, text in zip(family.encoders, text_encoder.encoders, texts, strict=True):
         if weights is None:
-            made.append(None)
+            made.append(None if text_encoder.filled is None else _nothing(text_encoder))
             continue
         with text_encoder.leased(ctx, weights) as encoder:
             try:
@@ -62,6 +69,13 @@ def encoded(ctx: Context, text_encoder: TextEncoder, texts: Sequence[str], layer
     whole = family.joined(made, family.width(text_encoder.checkpoint.denoiser.config))
     assert whole.tokens is not None
     return Conditioning(whole.tokens.numpy(), None if whole.pooled is None else whole.pooled.numpy())
+
+
+def _nothing(text_encoder: TextEncoder) -> Encoded:
+    """What ComfyUI puts in the place of a text encoder that is absent, where pipelines have zeros."""
+    from torch import zeros
+
+    return Encoded(zeros(1, 0, text_encoder.family.width(text_encoder.checkpoint.denoiser.config)))
 
 
 def looked(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from nodegraph import NodeError, node
 
+from .late import np
 from .params import Seed
 from .sizes import common_batch
 from .values import Image, Mask
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from .values import Floats
 
-GREY = np.float32(0.5)
+GREY = 0.5
 
 
 @node(version=1, category="image")
@@ -50,7 +49,7 @@ def fill_hole(
 def _filled(picture: Floats, mask: Floats, fill: str, seed: int) -> Floats:
     kept = mask == 0
     if not kept.any():
-        mean, spread = np.full((3, 1, 1), GREY), np.full((3, 1, 1), GREY / 2)
+        mean, spread = np.full((3, 1, 1), GREY, np.float32), np.full((3, 1, 1), GREY / 2, np.float32)
     else:
         mean, spread = picture[:, kept].mean(axis=1)[:, None, None], picture[:, kept].std(axis=1)[:, None, None]
     content: Floats

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
 from .colours import luminance, rgb
+from .late import np
 from .params import Colour, Text
 from .sizes import check_size
 from .values import Image

@@ -91,6 +91,7 @@ class Model(_Handle):
         guider: How outputs are combined; None leaves it to the family.
         weakening: What worse version of itself it is guided away from, if any.
         predicts: What the network gives, where it is not what its checkpoint says.
+        rescaled: How far guided estimates are brought back to the spread that they have without, see `GuidedDenoiser`.
         held: Holds guided estimates to their length without guidance, see `GuidedDenoiser`.
         differential: How far a mask is made hard, at each step at another level; see `sampling.sample`.
         noise: Of the noise that it was trained on, what is not as its checkpoint says, see `NoiseTable.from_config` and
@@ -106,6 +107,7 @@ class Model(_Handle):
     guider: Guider | None = None
     weakening: Weakening | None = None
     predicts: Literal["epsilon", "v_prediction", "sample", "lcm"] | None = None
+    rescaled: float = 0.0
     held: float | None = None
     differential: float = 0.0
     noise: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -222,10 +224,19 @@ class Model(_Handle):
 
 @dataclass(frozen=True, slots=True)
 class TextEncoder(_Handle):
-    """What turns prompts into conditioning: one text encoder or several."""
+    """What turns prompts into conditioning: one text encoder or several.
+
+    Args:
+        filled: How far T5 fills up prompts, where it is not as the family does; see `PromptEncoder`.
+    """
 
     loras: tuple[Lora, ...] = ()
     words: tuple[Taught, ...] = ()
+    filled: tuple[int, int] | None = None
+
+    def as_comfyui(self) -> TextEncoder:
+        """The same, with prompts filled up as ComfyUI does it."""
+        return replace(self, filled=self.filled or (0, self.family.least))
 
     @property
     def encoders(self) -> tuple[Weights[PromptEncoder] | None, ...]:
@@ -239,7 +250,8 @@ class TextEncoder(_Handle):
         """One of the text encoders with its adapters, for the length of a `with` block."""
         part = weights.component
         with ctx.lease(weights) as encoder, self._changed(ctx, encoder.model, part, self.loras, part.name):
-            yield replace(encoder, words=self._vectors(self.checkpoint.text_encoders.index(part)))
+            words = self._vectors(self.checkpoint.text_encoders.index(part))
+            yield replace(encoder, words=words, filled=self.filled)
 
     def _vectors(self, index: int) -> dict[str, Tensor]:
         """What stands for each word that was taught, in one of the text encoders."""

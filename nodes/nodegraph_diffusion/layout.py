@@ -6,13 +6,13 @@ import re
 from dataclasses import replace
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Context, NodeError, Widget, node
 
 from .encode_prompt import encode_prompt, phrase
 from .handles import TextEncoder
+from .late import np
 from .layouts import Area, Layout
 from .params import Text, Unit
 from .values import Conditioning, Mask

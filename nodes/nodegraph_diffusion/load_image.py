@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import numpy as np
-
 from nodegraph import Context, Facts, Known, Widget, node
 
+from .late import np
 from .picture_files import gather, in_srgb, picture_frames
 from .values import Image, Mask
 

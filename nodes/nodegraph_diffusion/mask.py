@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
 from .colours import luminance, rgb
+from .late import np
 from .morphology import grown, softened
 from .params import Colour, Feather, Offset, Pixels, Unit
 from .picture_files import gather, picture_frames

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nodegraph import NodeError, node
 
 from .colours import luminance
+from .late import np
 from .morphology import softened
 from .params import Border, Feather, Unit
 from .sizes import common_batch

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
+from .late import np
 from .morphology import grown
 from .params import Unit
 from .sizes import common_batch

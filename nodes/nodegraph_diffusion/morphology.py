@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
+from .late import np
 
 if TYPE_CHECKING:
     from .values import Floats

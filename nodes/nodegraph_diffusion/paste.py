@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from nodegraph import Context, NodeError, node
 
+from .late import np
 from .match_colours import ring_around
 from .regions import Region
 from .resampling import resampled

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nodegraph import MAX_PIXELS, NodeError, open_picture
+
+from .late import np
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Frame

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Facts, Known, NodeError, Widget, node
 
+from .late import np
 from .params import Unit
 from .values import Conditioning, Mask
 

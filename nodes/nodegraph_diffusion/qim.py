@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from .late import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,7 @@ of 16,000.
 """
 TRIED = 4
 """The most likely positions, whose message is read."""
-WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+WEIGHTS = 0.299, 0.587, 0.114
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ def _text(data: bytes) -> str:
 
 
 def _luma(pixels: Floats) -> Floats:
-    luma: Floats = np.tensordot(WEIGHTS, pixels, 1).astype(np.float32)
+    luma: Floats = np.tensordot(np.array(WEIGHTS, np.float32), pixels, 1).astype(np.float32)
     return luma
 
 

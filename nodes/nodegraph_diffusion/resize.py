@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
 from .colours import rgb
+from .late import np
 from .params import Colour, Filter
 from .resampling import Box, resampled
 from .sizes import check_size

@@ -33,7 +33,7 @@ def run_options(
             of their own and need a graphics card.
         step_cache: Leave out all blocks but the first on steps where the first one's output changed less than this part
             since they were asked: 0.08 saves about a third of the time with a small change of the picture. 0 leaves out
-            nothing. Flux.1, Stable Diffusion 3, Qwen-Image and others have it, UNets do not.
+            nothing. Flux.1, Flux.2 and Qwen-Image have it, others do not.
         offload: Keep the layers in the computer's memory and bring each to the graphics card while it is used: slower,
             and models run that are larger than the card.
         compile: Let PyTorch compile the blocks that repeat: the first step takes a minute or more, the others less time
@@ -50,8 +50,8 @@ def _facts(known: Known) -> dict[str, Facts]:
     model = known["model"]
     cache, offload = known.value("step_cache"), known.value("offload")
     family = FAMILIES.get(str(model.get("family")))
-    if cache and family is not None and family.denoiser[0] == "unet":
-        known.refuse("step_cache", f"{family.title} has a UNet, for which diffusers has no step cache; set it to 0")
+    if cache and family is not None and not family.caches:
+        known.refuse("step_cache", f"diffusers has no step cache for {family.title}; set it to 0")
     if known.value("compile") and (cache or offload):
         known.refuse(
             "compile", f"compiled blocks do not go with {'offload' if offload else 'step_cache'}; turn one off"

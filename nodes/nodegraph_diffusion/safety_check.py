@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import numpy as np
-
 from nodegraph import Context, NodeError, Widget, node
 
 from .checkpoint import ModelError
 from .file_weights import FileWeights
+from .late import np
 from .params import Unit
 from .values import Image
 

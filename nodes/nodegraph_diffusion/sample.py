@@ -214,7 +214,7 @@ def sample(
         check_whole(model, (*prompts, *beside), bool(controls))
         if in_windows:
             check_windows(model, positive, beside)
-        draw = Draw(seed, tuple(start.shape), whole_batch, latent.first)
+        draw = Draw(seed, tuple(start.shape), whole_batch, latent.places)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         if family.enlarges:
             low_res, level = low_res_of(model, latent, draw)
@@ -234,6 +234,8 @@ def sample(
                 way = family.schedule if schedule == "auto" else schedule
                 whole = solver.schedule(way, steps, table, strength if longer else 1.0)
 
+            if weakened is not None:
+                weakened.timed(whole)
             forget_steps(network)
             looking = Looking()
             controls = [timed(control, hint, whole) for control, hint in zip(controls, hints, strict=True)]
@@ -280,6 +282,7 @@ def sample(
                     combine=model.guider.combine(memory) if model.guider else usual,
                     middle=between,
                     apart=solver.apart,
+                    rescaled=model.rescaled,
                     held=model.held,
                     dtype=network.dtype,
                     weakened=weakened,
@@ -323,7 +326,15 @@ def sample(
     width, height = latent.width, latent.height
     return Sampled(
         Latent(
-            width, height, len(final), final, latent.mask, latent.masked, made.sigma, latent.keeps, first=latent.first
+            width,
+            height,
+            len(final),
+            final,
+            latent.mask,
+            latent.masked,
+            made.sigma,
+            latent.keeps,
+            places=latent.places,
         ),
         Latent(
             width, height, len(steps_kept), steps_kept, None if kept else latent.mask, None if kept else latent.masked

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Context, NodeError, Widget, carry, node
 
+from .late import np
 from .params import Quality
 from .values import Image
 

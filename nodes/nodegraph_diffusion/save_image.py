@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from nodegraph import Context, NodeError, carry, node
 
+from .late import np
 from .params import Quality
 from .sizes import common_batch
 from .values import Image, Mask

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from nodegraph import Context, NodeError, node
 
 from .decode import decode
 from .grid import grid
 from .handles import Vae
+from .late import np
 from .latent_channels import Enlarged
 from .params import Count
 from .resampling import resampled

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Context, NodeError, Widget, node
 
 from .file_weights import FileWeights
+from .late import np
 from .resampling import resampled
 from .values import Image, Mask
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -51,25 +52,35 @@ def upscale(
     """
     width, height = round(image.width * factor), round(image.height * factor)
     check_size(width, height, image.batch, "factor")
-    if file is None and method != "span" and method != "realesr-anime":
+    if file is not None:
+        return enlarged(ctx, image, [file], factor)
+    if method != "span" and method != "realesr-anime":
         return Image(resampled(image.pixels, width, height, method))
-    if file is None and factor == 1:
+    if factor == 1:
         return image
+    from .diffusion.upscale.loading import FOLDER, SHIPPED
+
+    return enlarged(ctx, image, [FOLDER / name for name in SHIPPED[method]], factor)
+
+
+def enlarged(ctx: Context, image: Image, files: Sequence[Path], factor: float | None, port: str = "file") -> Image:
+    """Pictures enlarged by the networks in `files`: by a factor, or as many times as the first does. Raises `NodeError`
+    at `port` for a file that holds none."""
     import torch
 
     from .diffusion.devices import choose_device
-    from .diffusion.upscale.loading import FOLDER, SHIPPED
     from .diffusion.upscale.tiles import enlarge, passes, tiles
 
     device = choose_device()
-    files = [FOLDER / name for name in SHIPPED[method]] if file is None else [file]
     pictures = torch.from_numpy(image.pixels.copy())
     try:
         with ExitStack() as leases, torch.inference_mode():
             networks = [leases.enter_context(ctx.lease(_weights(each, str(device)))) for each in files]
+            factor = networks[0].scale if factor is None else factor
+            width, height = round(image.width * factor), round(image.height * factor)
             chain = passes(networks, factor)
             scales = [math.prod(network.scale for network in chain[:i]) for i in range(len(chain) + 1)]
-            check_size(image.width * scales[-1], image.height * scales[-1], image.batch, "factor")
+            check_size(image.width * scales[-1], image.height * scales[-1], image.batch, "image")
             total = sum(
                 tiles(network, image.batch, image.height * scale, image.width * scale)
                 for network, scale in zip(chain, scales, strict=False)
@@ -78,7 +89,7 @@ def upscale(
             for network in chain:
                 pictures = enlarge(network, pictures, device, lambda: ctx.progress(next(steps), total))
     except ModelError as error:
-        raise NodeError(str(error), "file") from error
+        raise NodeError(str(error), port) from error
     made = pictures.numpy()
     return Image(made if made.shape[2:] == (height, width) else resampled(made, width, height, "lanczos"))
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING, Any
 
 from .checkpoint.gligen import Gligen
 from .checkpoint.value import Checkpoint
+from .late import np
 
-Floats = NDArray[np.float32]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float32]
+else:
+    Floats = Any  # so that reading the annotations of a class does not load numpy
 
 
 def frozen(array: ArrayLike, dimensions: int, what: str) -> Floats:
@@ -101,7 +105,8 @@ class Latent:
     rounded up to what the denoiser asks for. `mask` is float32 (1 or B, height, width), 1 where to sample. `masked` has
     the shape of `samples`: the picture with its hole greyed, which inpainting models read. `sigma` is the noise left in
     `samples`, on the variance-exploding scale; 0 is clean. Unless it `keeps` what is around the mask, the mask is only
-    shown to inpainting models. `first` is which of a larger batch it begins with, whose noise it has. `low_res` is
+    shown to inpainting models. `places` are those that its pictures have in a larger batch, whose noise they get, as in
+    ComfyUI; None counts from 0. `low_res` is
     float32 (B, 3, h, w), 0..1: the small picture that upscaling models read, a pixel for each cell of the latent, and
     `noise_level` the noise they hide it under.
     """
@@ -116,7 +121,7 @@ class Latent:
     keeps: bool = True
     low_res: Floats | None = None
     noise_level: int = 0
-    first: int | None = None
+    places: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.samples is not None:
@@ -140,7 +145,7 @@ class Latent:
 
 @dataclass(frozen=True, slots=True)
 class NoiseLevels:
-    """The noise levels that a run visits, from the noisiest to 0, or above it where noise is to be left.
+    """The noise levels that a run visits, from the noisiest to 0, or above it where noise is to be left; or upwards.
 
     On the scale of the model that they are meant for: sigma of `x0 + sigma * noise`, or times of a flow model, 1 to 0.
     """
@@ -166,6 +171,7 @@ class ControlHint:
             noise that the model was trained on.
         centred: Whether the picture is cut to the proportions of the run and brought to its size by the nearest pixels,
             as ComfyUI does, instead of smoothly and as a whole.
+        kinds: Of which kinds the picture is, for a ControlNet that knows several.
         shared: Whether it acts on the negative prompt too where that has none of its own; matters for a prompt's alone.
     """
 
@@ -177,6 +183,7 @@ class ControlHint:
     by_noise: bool = False
     centred: bool = False
     shared: bool = False
+    kinds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hint", frozen(self.hint, 4, "ControlHint.hint (batch, channel, height, width)"))
@@ -224,9 +231,9 @@ class Conditioning:
     that read it. `sizes` is float32 (B, 6): original height and width, top and left of the crop, target height and
     width, for families that were trained with them; None where the picture's own size stands for them. `score` is how
     beautiful a picture should be, 0 to 10, for the same; None is what pipelines take. `guidance` is told to models that
-    were distilled from it; None leaves that to the run. `controls` are ControlNets that act on it alone. `grounds` say
-    to models with GLIGEN where in the picture its things are. `references` are latents (1, C, h, w) of pictures that
-    models for editing look at beside what they make, in order.
+    were distilled from it; None leaves that to the run, and with `families.UNTOLD` they are told nothing. `controls`
+    are ControlNets that act on it alone. `grounds` say to models with GLIGEN where in the picture its things are.
+    `references` are latents (1, C, h, w) of pictures that models for editing look at beside what they make, in order.
 
     It counts `weight` times, where `mask` (1, H, W; the whole picture, of whatever size) selects, from the part `start`
     of the steps to the part `end`, or of the noise that the model was trained on if it counts `by_noise`. With a

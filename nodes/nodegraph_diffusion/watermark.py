@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
 from . import qim
+from .late import np
 from .values import Image
 
 Strength = Annotated[float, Field(ge=0.25, le=2), Widget("slider", step=0.05)]

@@ -87,14 +87,7 @@ class Measured:
     def open(self, count: int) -> float:
         """Open a graph from the editor's own storage of tabs; CPU of the page until it is drawn, scripts included."""
         document = graph(count)
-        tab: dict[str, Any] = {
-            "id": "a",
-            "stored": None,
-            "job": None,
-            "path": [],
-            "saved": document,
-            "document": document,
-        }
+        tab: dict[str, Any] = {"id": "a", "stored": None, "job": None, "path": [], "notes": [], "document": document}
         self.page.goto(self.url + "/api/types")
         kept = json.dumps({"tabs": [tab], "active": "a"})
         self.page.evaluate("kept => localStorage.setItem('nodegraph.window.0', kept)", kept)
@@ -180,6 +173,7 @@ class Measured:
             return spent
         spent = self.answer("pointerup", f'[aria-label="{made}"]', mouse.up)
         self.page.keyboard.press("Control+z")
+        self.page.wait_for_timeout(1000)  # to save and to check what was undone is no part of the next link
         return spent
 
     def heap(self) -> float:

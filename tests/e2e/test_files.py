@@ -47,7 +47,13 @@ def test_a_picture_of_comfyui_opens_as_a_workflow_and_says_what_was_not_carried(
     expect(editor.page.locator(".tab")).to_have_count(2)
     types = {step["type"] for step in editor.document()["nodes"].values()}
     assert {"LoadModel@1", "Sample@1", "LoadImage@1"} <= types
-    expect(editor.page.locator(".message")).to_contain_text("Not everything could be carried over")
+    message = editor.page.locator(".message")
+    expect(message).to_contain_text("Not everything could be carried over: 1 note")
+    message.get_by_role("button", name="Show").click()
+    note = editor.page.get_by_role("complementary").get_by_role("button").filter(has_text="v1-5-pruned-emaonly")
+    note.first.click()
+    expect(editor.node("checkpoint_loader_simple_14").locator(".node")).to_contain_class("selected")
+    editor.page.get_by_role("button", name="Forget these").click()
 
 
 def test_every_kind_of_their_files_opens_where_it_is_dropped(editor: Editor) -> None:
@@ -69,7 +75,7 @@ def test_the_exported_picture_of_a_graph_carries_it(editor: Editor, tmp_path: Pa
     page = editor.page
     before = editor.document()
     page.keyboard.press("Control+E")
-    page.get_by_role("radio", name="Picture of the graph (PNG)").check(force=True)
+    page.get_by_role("radio", name="Picture (PNG)").check(force=True)
     expect(page.get_by_role("img", name="Graph of the workflow")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()

@@ -66,6 +66,27 @@ def test_what_did_not_change_is_shown_as_cached_and_not_run_again(editor: Editor
     states = {id: node["state"] for id, node in job["nodes"].items()}
     assert states["save"] == "done"
     assert "sample" not in states
+    look(editor, "sample", "latent", 16)  # although this run did not need it
+
+
+def test_an_output_that_nothing_made_yet_is_made_for_the_look(editor: Editor) -> None:
+    editor.field("prompt", "text").fill("a lamp on a grey background")
+    look(editor, "decode", "image", 128)
+    job = editor.server.latest_job()
+    assert job["targets"] == ["decode"]
+    assert "save" not in job["nodes"]
+
+
+def look(editor: Editor, node: str, port: str, width: int) -> None:
+    """Look at an output in the panel of its node: a picture so wide."""
+    page = editor.page
+    editor.node(node).locator(".node-title").click()
+    if not page.get_by_role("heading", name="Outputs").is_visible():
+        page.keyboard.press("i")
+    page.get_by_role("button", name=f"Look: {port}").click()
+    picture = page.get_by_role("dialog").get_by_role("img")
+    expect(picture).to_have_js_property("naturalWidth", width, timeout=60_000)
+    page.keyboard.press("Escape")
 
 
 def test_what_grows_in_a_run_lies_over_nothing(editor: Editor) -> None:
@@ -91,10 +112,7 @@ def test_what_a_node_gives_is_looked_at_on_the_node(editor: Editor) -> None:
     picture.click()
     expect(editor.page.get_by_role("dialog", name="Picture of Decode")).to_be_visible()
     editor.page.keyboard.press("Escape")
-    editor.node("sample").locator(".node-title").click()
-    editor.page.get_by_role("button", name="Look: latent").click()
-    latent = editor.page.get_by_role("dialog", name="Sample: latent").get_by_role("img")
-    expect(latent).to_have_js_property("naturalWidth", 16)
+    look(editor, "sample", "latent", 16)
 
 
 def test_the_queue_is_held_put_in_order_and_let_go(editor: Editor) -> None:

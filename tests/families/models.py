@@ -20,6 +20,8 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    Mistral3Config,
+    Mistral3ForConditionalGeneration,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
@@ -289,13 +291,13 @@ TEMPLATE = (
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
 
 
-def qwen_tokenizer() -> Any:
+def qwen_tokenizer(**more: Any) -> Any:
     """Bytes alone, with the marks of a conversation."""
     letters = sorted(ByteLevel.alphabet())
     vocabulary = {letter: index for index, letter in enumerate([*letters, *SPECIAL])}
     made = Qwen2Tokenizer(
         vocab=vocabulary, merges=[], pad_token=SPECIAL[0], eos_token=SPECIAL[2],
-        extra_special_tokens=SPECIAL[3:],
+        extra_special_tokens=SPECIAL[3:], **more,
     )  # fmt: skip
     made.chat_template = TEMPLATE
     return made
@@ -311,10 +313,37 @@ QWEN: dict[str, Any] = {
 }
 
 
-def qwen3(layers: int, cls: Any) -> Any:
-    made = Qwen3Config(**QWEN, num_hidden_layers=layers, head_dim=8, tie_word_embeddings=True)
+def qwen3(layers: int, cls: Any = Qwen3ForCausalLM, **changes: Any) -> Any:
+    tied: dict[str, Any] = {"num_hidden_layers": layers, "head_dim": 8, "tie_word_embeddings": True}
     with seeded(7):
-        return ready(cls(made))
+        return ready(cls(Qwen3Config(**QWEN | tied | changes)))
+
+
+def qwen2_5() -> Any:
+    """It knows the words and marks of `qwen_tokenizer`."""
+    rope = {"rope_type": "default", "type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
+    text = QWEN | {"num_hidden_layers": 2, "rope_parameters": rope, "tie_word_embeddings": False}
+    vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
+    return _qwen2_5(text, vision, 259, 260, 261, 299)
+
+
+def published_qwen2_5() -> Any:
+    """As narrow as one can be whose heads, marks and vocabulary are the published ones."""
+    rope = {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6}
+    text = {"vocab_size": 152_064, "hidden_size": 128, "intermediate_size": 32, "num_attention_heads": 1,
+            "num_key_value_heads": 1, "num_hidden_layers": 2, "rope_parameters": rope,
+            "rms_norm_eps": 1e-6}  # fmt: skip
+    vision = {"depth": 1, "hidden_size": 80, "intermediate_size": 16, "num_heads": 1, "out_hidden_size": 128}
+    return _qwen2_5(text, vision, 151_652, 151_653, 151_655, 151_656)
+
+
+def _qwen2_5(text: dict[str, Any], vision: dict[str, Any], start: int, end: int, image: int, video: int) -> Any:
+    made = Qwen2_5_VLConfig(
+        text_config=text, vision_config=vision | {"tokens_per_second": 2}, vision_start_token_id=start,
+        vision_end_token_id=end, image_token_id=image, video_token_id=video,
+    )  # fmt: skip
+    with seeded(10):
+        return ready(Qwen2_5_VLForConditionalGeneration(made))
 
 
 @cache
@@ -408,65 +437,119 @@ def flux_canny() -> Any:
 
 
 @cache
-def flux2_klein() -> Any:
-    with seeded(9):
+def chroma() -> Any:
+    with seeded(17):
         transformer = ready(
-            diffusers.Flux2Transformer2DModel(
-                in_channels=128,
-                num_layers=1,
-                num_single_layers=2,
-                attention_head_dim=16,
-                num_attention_heads=2,
-                joint_attention_dim=48,
-                timestep_guidance_channels=256,
-                axes_dims_rope=(4, 4, 4, 4),
-                guidance_embeds=False,
+            diffusers.ChromaTransformer2DModel(
+                in_channels=64, num_layers=2, num_single_layers=2, attention_head_dim=32, num_attention_heads=2,
+                joint_attention_dim=32, axes_dims_rope=(4, 14, 14), approximator_hidden_dim=32, approximator_layers=2,
             ),
-            ("context_embedder", "time_guidance_embed"),
+            ("context_embedder", "distilled_guidance_layer"),
+        )  # fmt: skip
+    transformer.register_to_config(guidance_embeds=False)  # which the pipeline for inpainting asks for in vain
+    # diffusers 0.42 gives attention 1 and 0 to add, where its authors' code and ComfyUI leave the padding out.
+    for cls in (diffusers.ChromaPipeline, diffusers.ChromaImg2ImgPipeline, diffusers.ChromaInpaintPipeline):
+        cls._prepare_attention_mask = _left_out
+    return quiet(
+        diffusers.ChromaPipeline(
+            transformer=transformer,
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+            vae=autoencoder("flux-dev", 16),
+            text_encoder=t5(),
+            tokenizer=t5_tokenizer(),
         )
+    )
+
+
+def _left_out(pipeline: Any, batch_size: int, sequence_length: int, dtype: Any, attention_mask: Any) -> Any:
+    return torch.cat([attention_mask, torch.ones(batch_size, sequence_length)], dim=1).bool()
+
+
+def flux2_transformer(**changes: Any) -> Any:
+    small: dict[str, Any] = {
+        "in_channels": 128, "num_layers": 1, "num_single_layers": 2, "attention_head_dim": 16, "num_attention_heads": 2,
+        "joint_attention_dim": 48, "timestep_guidance_channels": 256, "axes_dims_rope": (4, 4, 4, 4),
+    }  # fmt: skip
+    with seeded(9):
+        made = diffusers.Flux2Transformer2DModel(**small | changes)
+        return ready(made, ("context_embedder", "time_guidance_embed"))
+
+
+def flux2_vae() -> Any:
+    with seeded(9):
         vae = diffusers.AutoencoderKLFlux2(
             block_out_channels=(32, 32, 64, 64), layers_per_block=1, latent_channels=32, sample_size=64,
             down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
         )  # fmt: skip
         vae.bn.running_mean.normal_()
         vae.bn.running_var.uniform_(0.5, 2)
+    return ready(vae)
+
+
+@cache
+def flux2_klein() -> Any:
     return quiet(
         diffusers.Flux2KleinPipeline(
-            transformer=transformer,
+            transformer=flux2_transformer(guidance_embeds=False),
             scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
-            vae=ready(vae),
+            vae=flux2_vae(),
             text_encoder=qwen3(28, Qwen3ForCausalLM),
             tokenizer=qwen_tokenizer(),
         )
     )
 
 
+MISTRAL = (
+    "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{% for part in m.content %}{{ part.text }}{% endfor %}"
+    "[/{{ m.role }}]{% endfor %}"
+)
+
+
 @cache
-def qwen_image() -> Any:
-    vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
-    rope = {"rope_type": "default", "type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
-    text = Qwen2_5_VLConfig(
-        text_config=QWEN | {"num_hidden_layers": 2, "rope_parameters": rope, "tie_word_embeddings": False},
-        vision_config=vision, vision_start_token_id=259, vision_end_token_id=260, image_token_id=261,
-        video_token_id=299,
-    )  # fmt: skip
+def flux2_dev() -> Any:
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+              "image_size": 32}  # fmt: skip
+    text = {"model_type": "mistral", "num_hidden_layers": 31, "head_dim": 8, "sliding_window": None}
+    made = Mistral3Config(
+        text_config=QWEN | text, vision_config=vision | {"model_type": "pixtral"}, image_token_index=261
+    )
+    with seeded(18):
+        encoder = ready(Mistral3ForConditionalGeneration(made))
+    tokenizer = qwen_tokenizer(bos_token=SPECIAL[1], padding_side="left")
+    tokenizer.chat_template = MISTRAL
+    return quiet(
+        diffusers.Flux2Pipeline(
+            transformer=flux2_transformer(guidance_embeds=True),
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+            vae=flux2_vae(),
+            text_encoder=encoder,
+            tokenizer=tokenizer,
+        )
+    )
+
+
+def qwen_transformer(width: int = 16) -> Any:
     with seeded(10):
-        encoder = ready(Qwen2_5_VLForConditionalGeneration(text))
-        transformer = ready(
+        return ready(
             diffusers.QwenImageTransformer2DModel(
                 in_channels=64, out_channels=16, num_layers=2, attention_head_dim=16, num_attention_heads=2,
-                joint_attention_dim=16, axes_dims_rope=(4, 6, 6),
+                joint_attention_dim=width, axes_dims_rope=(4, 6, 6),
             ),
             ("txt_in", "time_text_embed"),
         )  # fmt: skip
+
+
+@cache
+def qwen_image() -> Any:
+    with seeded(10):
         vae = ready(diffusers.AutoencoderKLQwenImage(base_dim=8, z_dim=16, dim_mult=[1, 2, 2, 2], num_res_blocks=1))
     shift = {"base_shift": 0.5, "max_shift": 0.9, "max_image_seq_len": 8192, "shift_terminal": 0.02}
     return quiet(
         diffusers.QwenImagePipeline(
-            transformer=transformer,
+            transformer=qwen_transformer(),
             scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, **shift),
             vae=vae,
-            text_encoder=encoder,
+            text_encoder=qwen2_5(),
             tokenizer=qwen_tokenizer(),
         )
     )
@@ -507,6 +590,8 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "flux_schnell": flux_schnell,
     "flux_fill": flux_fill,
     "flux_canny": flux_canny,
+    "chroma": chroma,
+    "flux2_dev": flux2_dev,
     "flux2_klein": flux2_klein,
     "qwen_image": qwen_image,
     "z_image": z_image,

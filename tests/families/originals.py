@@ -101,8 +101,9 @@ def flux(pipeline: Any, prefix: str = "") -> State:
     state = pipeline.transformer.state_dict()
     out: State = {name: value for name, value in _renamed(state, whole).items() if "transformer_blocks" not in name}
     for kind in ("weight", "bias"):
-        scale, shift = out.pop(f"norm_out.linear.{kind}").chunk(2)
-        out[f"final_layer.adaLN_modulation.1.{kind}"] = torch.cat([shift, scale])
+        if f"norm_out.linear.{kind}" in out:
+            scale, shift = out.pop(f"norm_out.linear.{kind}").chunk(2)
+            out[f"final_layer.adaLN_modulation.1.{kind}"] = torch.cat([shift, scale])
     for layer in range(pipeline.transformer.config.num_layers):
         old, new = f"transformer_blocks.{layer}.", f"double_blocks.{layer}."
         for side, names, norms, mod, ff in (
@@ -112,7 +113,8 @@ def flux(pipeline: Any, prefix: str = "") -> State:
         ):  # fmt: skip
             for kind in ("weight", "bias"):
                 out[f"{new}{side}_attn.qkv.{kind}"] = torch.cat([state[f"{old}attn.{n}.{kind}"] for n in names])
-                out[f"{new}{side}_mod.lin.{kind}"] = state[f"{old}{mod}.linear.{kind}"]
+                if f"{old}{mod}.linear.{kind}" in state:  # Chroma has none
+                    out[f"{new}{side}_mod.lin.{kind}"] = state[f"{old}{mod}.linear.{kind}"]
                 out[f"{new}{side}_mlp.0.{kind}"] = state[f"{old}{ff}.net.0.proj.{kind}"]
                 out[f"{new}{side}_mlp.2.{kind}"] = state[f"{old}{ff}.net.2.{kind}"]
                 proj = "to_out.0" if side == "img" else "to_add_out"
@@ -125,10 +127,24 @@ def flux(pipeline: Any, prefix: str = "") -> State:
             rows = [state[f"{old}{n}.{kind}"] for n in ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")]
             out[f"{new}linear1.{kind}"] = torch.cat(rows)
             out[f"{new}linear2.{kind}"] = state[f"{old}proj_out.{kind}"]
-            out[f"{new}modulation.lin.{kind}"] = state[f"{old}norm.linear.{kind}"]
+            if f"{old}norm.linear.{kind}" in state:
+                out[f"{new}modulation.lin.{kind}"] = state[f"{old}norm.linear.{kind}"]
         for norm, name in (("norm_q", "query_norm"), ("norm_k", "key_norm")):
             out[f"{new}norm.{name}.scale"] = state[f"{old}attn.{norm}.weight"]
     return {prefix + name: value for name, value in out.items()}
+
+
+def chroma(pipeline: Any) -> State:
+    """The denoiser alone, whose blocks are named as Flux.1's."""
+    guide = {"linear_1": "in_layer", "linear_2": "out_layer", "weight": "scale"}
+
+    def named(name: str) -> str:
+        return re.sub(
+            r"(distilled_guidance_layer\.(?:layers|norms)\.\d+\.)(linear_[12]|weight)",
+            lambda found: found[1] + guide[found[2]], name,
+        )  # fmt: skip
+
+    return {named(name): value for name, value in flux(pipeline).items()}
 
 
 def flux2(pipeline: Any) -> State:
@@ -138,6 +154,8 @@ def flux2(pipeline: Any) -> State:
         "context_embedder": "txt_in",
         "time_guidance_embed.timestep_embedder.linear_1": "time_in.in_layer",
         "time_guidance_embed.timestep_embedder.linear_2": "time_in.out_layer",
+        "time_guidance_embed.guidance_embedder.linear_1": "guidance_in.in_layer",
+        "time_guidance_embed.guidance_embedder.linear_2": "guidance_in.out_layer",
         "double_stream_modulation_img.linear": "double_stream_modulation_img.lin",
         "double_stream_modulation_txt.linear": "double_stream_modulation_txt.lin",
         "single_stream_modulation.linear": "single_stream_modulation.lin",

@@ -14,11 +14,25 @@ from transformers import BatchFeature
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from families import models
-from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, picture, run, save, theirs
+from families.parity import (
+    NEGATIVE,
+    PROMPT,
+    SEED,
+    close,
+    document,
+    engine,
+    hole,
+    noise,
+    picture,
+    run,
+    save,
+    theirs,
+)
 from families.test_parity import mean
 from harness import link, step
 from nodegraph import RunFailed
 from nodegraph_diffusion.comfyui import editing
+from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.values import Image
 
@@ -85,6 +99,50 @@ def test_kontext_looks_at_references(tmp_path: Path, monkeypatch: pytest.MonkeyP
         )
         nodes["sample"]["inputs"]["positive"] = link("twice.conditioning")
         assert np.abs(run(made, nodes) - one).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["flux2_dev", "flux2_klein"])
+def test_flux2_looks_at_references(name: str, tmp_path: Path) -> None:
+    models.FAMILIES[name]().save_pretrained(tmp_path / name)
+    turned = Image(picture(96, 64).pixels[:, ::-1].copy())
+    expected = theirs(
+        models.FAMILIES[name](), prompt=PROMPT, height=64, width=64, num_inference_steps=4, guidance_scale=1.0,
+        image=[Pillow.fromarray(each.to_bytes()[0]) for each in (picture(), turned)], latents=noise(1, 128, 4, 4),
+    )  # fmt: skip
+    nodes = document(name, negative=False, guidance=1.0, cfg=1.0)
+    before = "prompt"
+    for number, image in enumerate((picture(), turned)):
+        nodes[f"picture_{number}"] = step("LoadImage@1", file=save(image, tmp_path / f"{number}.png"))
+        nodes[f"encoded_{number}"] = step("EncodeImage@1", vae=link("model.vae"), image=link(f"picture_{number}.image"))
+        nodes[f"seen_{number}"] = step(
+            "comfyui/ReferenceLatent@1", conditioning=link(f"{before}.conditioning"),
+            latent=link(f"encoded_{number}.latent"),
+        )  # fmt: skip
+        before = f"seen_{number}"
+    nodes["sample"]["inputs"]["positive"] = link(f"{before}.conditioning")
+    with engine(tmp_path) as made:
+        close(run(made, nodes), expected)
+
+
+def test_klein_paints_into_the_picture_it_looks_at(tmp_path: Path) -> None:
+    models.flux2_klein().save_pretrained(tmp_path / "klein")
+    pipeline = models.quiet(diffusers.Flux2KleinInpaintPipeline(**models.flux2_klein().components))
+    expected = theirs(
+        pipeline, prompt=PROMPT, image=shown(), mask_image=torch.from_numpy(hole().values.copy())[:, None],
+        strength=0.75, num_inference_steps=4, height=64, width=64, guidance_scale=1.0,
+        generator=torch.Generator().manual_seed(SEED),
+    )  # fmt: skip
+    start = step("EncodeImage@1", vae=link("model.vae"), image=link("picture.image"), mask=link("hole.image"))
+    nodes = document("klein", start, negative=False, strength=0.75, cfg=1.0)
+    for name, image in (("picture", picture()), ("hole", hole())):
+        nodes[name] = step("LoadImage@1", file=save(image, tmp_path / f"{name}.png"))
+    nodes["encoded"] = step("EncodeImage@1", vae=link("model.vae"), image=link("picture.image"))
+    nodes["seen"] = step(
+        "comfyui/ReferenceLatent@1", conditioning=link("prompt.conditioning"), latent=link("encoded.latent")
+    )
+    nodes["sample"]["inputs"]["positive"] = link("seen.conditioning")
+    with engine(tmp_path) as made:
+        close(run(made, nodes), expected)
 
 
 def _packed(latents: torch.Tensor) -> torch.Tensor:
@@ -197,8 +255,12 @@ def test_what_looks_at_nothing_refuses_references(tmp_path: Path) -> None:
 
 
 def test_prompts_of_sd3_are_encoded_each_by_its_own(tmp_path: Path) -> None:
+    """And T5 is filled up to 77 tokens behind those of both CLIPs."""
     models.sd3().save_pretrained(tmp_path / "sd3")
     nodes = document("sd3", negative=False, cfg=1.0)
+    nodes["prompt"]["inputs"]["comfyui"] = True
+    said = encode_prompt(load_model(str(tmp_path / "sd3")).text_encoder, PROMPT, comfyui=True)
+    assert said.tokens.shape[1] == 2 * 77
     with engine(tmp_path) as made:
         alike = run(made, nodes)
         own = {"clip_l": PROMPT, "clip_g": PROMPT, "t5xxl": PROMPT}

@@ -188,7 +188,7 @@ def test_what_is_none(folder: Path) -> None:
     state = {"image_proj.norm.weight": torch.zeros(2), "image_proj.proj.0.weight": torch.zeros(2, 2),
              "ip_adapter.1.to_k_ip.weight": torch.zeros(2, 2)}  # fmt: skip
     save_file(state, folder / "face.safetensors")
-    with pytest.raises(ModelError, match="such as FaceID"):
+    with pytest.raises(ModelError, match="is a FaceID, which reads what InsightFace recognises"):
         open_ip_adapter(folder / "face.safetensors")
     save_file({**state, "ip_adapter.0.norm_ip.linear.weight": torch.zeros(2, 2)}, folder / "sd3.safetensors")
     with pytest.raises(ModelError, match="is an IP-Adapter for Stable Diffusion 3, which is not supported"):

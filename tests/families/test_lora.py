@@ -234,6 +234,35 @@ def test_fused_layers_of_the_original_flux(made: Engine, folder: Path) -> None:
     assert np.abs(one - run(made, document("flux_dev", negative=False))).max() > 0.01
 
 
+def test_the_original_names_of_flux2(tmp_path: Path) -> None:
+    """As its trainers write them; they are not taken for those of Flux.1, whose blocks are named alike."""
+    pipeline = copy.deepcopy(models.flux2_klein())  # which is changed
+    pipeline.save_pretrained(tmp_path / "klein")
+    modules = dict(pipeline.transformer.named_modules())
+    layers = {
+        "double_blocks.0.img_attn.qkv": (96, 32), "double_blocks.0.txt_mlp.0": (192, 32),
+        "single_blocks.1.linear1": modules["single_transformer_blocks.1.attn.to_qkv_mlp_proj"].weight.shape,
+        "single_blocks.0.linear2": modules["single_transformer_blocks.0.attn.to_out"].weight.shape,
+    }  # fmt: skip
+    state: State = {}
+    for seed, (name, (rows, columns)) in enumerate(layers.items()):
+        down, up = pair(torch.nn.Linear(columns, rows, device="meta"), seed)
+        state |= {f"diffusion_model.{name}.lora_A.weight": down, f"diffusion_model.{name}.lora_B.weight": up}
+    save_file(state, tmp_path / "klein.safetensors")
+    assert open_adapter(tmp_path / "klein.safetensors").families == ("flux2_dev", "flux2_klein")
+    pipeline.load_lora_weights(str(tmp_path / "klein.safetensors"))
+    expected = theirs(
+        pipeline, prompt=PROMPT, height=64, width=64, num_inference_steps=4, guidance_scale=1.0,
+        latents=noise(1, 128, 4, 4),
+    )  # fmt: skip
+    with engine(tmp_path) as made:
+        nodes = document("klein", negative=False, cfg=1.0)
+        plain = run(made, nodes)
+        changed = run(made, adapted(nodes, ("klein.safetensors", 1.0, 0.0)))
+    assert np.abs(changed - plain).max() > 0.01
+    close(changed, expected)
+
+
 # -- its kin ----------------------------------------------------------------------------------------------------------
 
 KIN = [*UNET, "mid_block.resnets.0.conv1"]
@@ -422,7 +451,7 @@ def test_another_familys_is_refused_while_checking(made: Engine) -> None:
         ("mismatch", "lora_0", "source"),
         ("mismatch", "lora_0", "model"),
     ]
-    assert "flux.safetensors is a LoRA for Flux.1, but the model is Stable Diffusion XL" in str(found[0])
+    assert "flux.safetensors is a LoRA for Chroma or Flux.1, but the model is Stable Diffusion XL" in str(found[0])
 
 
 def test_one_for_other_widths_is_refused(made: Engine, folder: Path) -> None:

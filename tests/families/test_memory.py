@@ -92,12 +92,24 @@ def z_image(cells: int) -> dict[str, Any]:
     return {"x": [hollow(16, 1, cells, cells)], "t": hollow(1), "cap_feats": [hollow(128, 2560)]}
 
 
-def flux2(cells: int) -> dict[str, Any]:
+def chroma(cells: int) -> dict[str, Any]:
+    tokens = cells * cells // 4
+    return {
+        "hidden_states": hollow(1, tokens, 64), "encoder_hidden_states": hollow(1, 64, 4096), "timestep": hollow(1),
+        "img_ids": hollow(tokens, 3), "txt_ids": hollow(64, 3),
+    }  # fmt: skip
+
+
+def klein(cells: int) -> dict[str, Any]:
     tokens = cells * cells
     return {
         "hidden_states": hollow(1, tokens, 128), "encoder_hidden_states": hollow(1, 512, 7680), "timestep": hollow(1),
         "guidance": None, "img_ids": hollow(1, tokens, 4), "txt_ids": hollow(1, 512, 4),
     }  # fmt: skip
+
+
+def flux2(cells: int) -> dict[str, Any]:
+    return klein(cells) | {"encoder_hidden_states": hollow(1, 512, 15360), "guidance": hollow(1)}
 
 
 def qwen(cells: int) -> dict[str, Any]:
@@ -121,7 +133,9 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[[int], dict[str, Any]], tup
     "sd3": ("SD3Transformer2DModel", shipped("sd3-medium"), sd3, (128,)),
     "qwen_image": ("QwenImageTransformer2DModel", {"num_layers": 2}, qwen, (128,)),
     "z_image": ("ZImageTransformer2DModel", {"n_layers": 2}, z_image, (64, 128)),
-    "flux2_klein": ("Flux2Transformer2DModel", KLEIN, flux2, (32, 64)),
+    "chroma": ("ChromaTransformer2DModel", {"num_layers": 2, "num_single_layers": 2}, chroma, (64, 128)),
+    "flux2_klein": ("Flux2Transformer2DModel", KLEIN, klein, (32, 64)),
+    "flux2_dev": ("Flux2Transformer2DModel", {"num_layers": 1, "num_single_layers": 2}, flux2, (64,)),
 }
 
 

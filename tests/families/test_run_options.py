@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nodegraph import Engine, NodeError, RunFailed
 from nodegraph.events import Event, Warned
 from nodegraph.standalone import Standalone
 from nodegraph_diffusion.diffusion.running import UnsupportedOption, compile_blocks, enable_step_cache
+from nodegraph_diffusion.families import FAMILIES
 from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.run_options import run_options
 
@@ -50,6 +52,13 @@ def test_attention_and_offloading_change_nothing(name: str, made: Engine) -> Non
     plain = picture(made, name)
     close(picture(made, name, offload=True), plain, 1e-5)
     close(picture(made, name, attention="native"), plain, 1e-5)
+
+
+def test_an_offloaded_model_gives_its_memory_back(made: Engine) -> None:
+    model = run_options(load_model(str(made.folders.models[0] / "flux_schnell")).model, offload=True)
+    network = model.denoiser.load(lambda done, total: None)
+    model.denoiser.drop(network)
+    assert all(weights.is_meta for weights in network.parameters())
 
 
 def test_a_step_cache_leaves_out_blocks(made: Engine) -> None:
@@ -104,7 +113,7 @@ def test_compiled_blocks_do_not_go_with_everything(made: Engine, monkeypatch: py
 
 def test_what_does_not_go_together_is_refused_while_checking(made: Engine, tmp_path: Path) -> None:
     cases: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
-        ("sd1", "step_cache"): ({"step_cache": 0.1}, "has a UNet, for which diffusers has no step cache"),
+        ("sd1", "step_cache"): ({"step_cache": 0.1}, "diffusers has no step cache for Stable Diffusion 1.x"),
         ("flux_schnell", "compile"): ({"compile": True, "offload": True}, "compiled blocks do not go with offload"),
     }
     for (name, port), (options, words) in cases.items():
@@ -118,8 +127,19 @@ def test_what_does_not_go_together_is_refused_while_checking(made: Engine, tmp_p
         run_options(flux, compile=True, step_cache=0.1).denoiser.load(lambda done, total: None)
 
 
-def test_what_a_model_or_a_machine_has_not_is_said(made: Engine) -> None:
-    with pytest.raises(UnsupportedOption, match="UNet2DConditionModel has no step cache in diffusers; set it to 0"):
-        enable_step_cache(models.sd1().unet, 0.1)
+@pytest.mark.parametrize("name", ["sd1", "sd3", "chroma", "flux_dev", "flux2_klein", "qwen_image", "z_image"])
+def test_families_with_a_step_cache(name: str) -> None:
+    pipeline = models.FAMILIES[name]()
+    network = copy.deepcopy(pipeline.unet if name == "sd1" else pipeline.transformer)
+    family = {"flux_dev": "flux1"}.get(name, name)
+    if FAMILIES[family].caches:
+        enable_step_cache(network, 0.1)
+        assert network.is_cache_enabled
+    else:
+        with pytest.raises(UnsupportedOption, match="has no step cache in diffusers; set it to 0"):
+            enable_step_cache(network, 0.1)
+
+
+def test_what_a_machine_has_not_is_said(made: Engine) -> None:
     with pytest.raises(RunFailed, match=r"attention 'sage' cannot be used here .*; use 'auto'"):
         picture(made, "flux_schnell", attention="sage")

@@ -14,7 +14,9 @@ from families.parity import SEED, document, engine
 from harness import link, step
 from nodegraph import Engine
 
-NAMES = ("sd1", "sdxl", "sd3", "flux_dev", "z_image")
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+NAMES = ("sd1", "sdxl", "sd3", "chroma", "flux_dev", "flux2_dev", "qwen_image", "z_image")
+NOISY = ("euler_ancestral", "dpmpp_2m_sde")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +39,9 @@ def pictures(
     return pixels
 
 
-@pytest.mark.parametrize("sampler", ["auto", "euler_ancestral", "dpmpp_2m_sde"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "sampler"), [(name, "auto") for name in NAMES] + [(n, s) for n in ("sd1", "flux_dev") for s in NOISY]
+)
 def test_a_picture_does_not_hang_on_its_batch(name: str, sampler: str, made: Engine) -> None:
     four = pictures(made, name, 4, SEED, sampler)
     assert np.isfinite(four).all()

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 
 from diffusion import layouts
 from families import models, originals
-from families.parity import close, document, engine, run
+from families.parity import close, document, engine, picture, run
 from harness import step
 from nodegraph import NodeError
-from nodegraph_diffusion.checkpoint import open_model
-from nodegraph_diffusion.diffusion.loading import load, load_text_encoder
+from nodegraph_diffusion.checkpoint import ASSETS, open_model
+from nodegraph_diffusion.comfyui.editing import TextEncodeQwenImageEdit
+from nodegraph_diffusion.diffusion.loading import load, load_text_encoder, qwen_tokenizer
 from nodegraph_diffusion.load_model import load_model
 
 pytestmark = [
@@ -80,6 +82,8 @@ def qwen_image() -> Any:
 
 
 ALONE: dict[str, tuple[Callable[[], Any], Callable[[Any], originals.State]]] = {
+    "chroma": (models.chroma, originals.chroma),
+    "flux2_dev": (models.flux2_dev, originals.flux2),
     "flux2_klein": (models.flux2_klein, originals.flux2),
     "qwen_image": (qwen_image, originals.qwen_image),
     "z_image": (models.z_image, originals.z_image),
@@ -230,12 +234,18 @@ def test_parts_that_do_not_fit_are_refused_while_checking(tmp_path: Path) -> Non
     flux_vae = layouts.vae(models.flux_dev().vae)
     originals.write(originals.moved(flux_vae, "first_stage_model.", ""), tmp_path / "ae.safetensors")
     clip = texts(models.flux_dev(), tmp_path, "text_encoder")
-    originals.write(models.z_image().text_encoder.state_dict(), tmp_path / "qwen.safetensors")
+    qwen = models.z_image().text_encoder.state_dict()
+    originals.write(qwen, tmp_path / "qwen.safetensors")
+    originals.write(qwen | {"embed_tokens.weight": torch.zeros(300, 32)}, tmp_path / "wide.safetensors")
+    llama = {name: value for name, value in qwen.items() if "_norm" not in name}
+    originals.write(llama, tmp_path / "llama.safetensors")
     cases = {
         ("sd1", "vae_from", "ae.safetensors"): "is a VAE of 16 latent channels, but Stable Diffusion 1.x needs 4",
         ("flux", "text_encoder_from", clip): "text_encoder_2, but text_encoder_2 is not among text_encoder.safetensors",
         ("sd1", "text_encoder_from", f"{clip}, {clip}"): "but text_encoder.safetensors is none of them",
-        ("z", "text_encoder_from", "qwen.safetensors"): "whose tokenizer does not come along. Name a diffusers folder",
+        ("sd1", "text_encoder_from", "qwen.safetensors"): "but text_encoder is not among qwen.safetensors",
+        ("z", "text_encoder_from", "wide.safetensors"): "reads prompts of width 16, its text encoder writes 32",
+        ("z", "text_encoder_from", "llama.safetensors"): "whose tokenizer does not come along. Name a diffusers folder",
         ("flux", "text_encoder_from", f"{clip}, ae.safetensors"): "needed files with one text encoder each",
         ("flux", "source", "ae.safetensors"): "looks like a VAE alone; name it in vae_from, beside its model",
         ("flux", "source", clip): "looks like a text encoder alone; name it in text_encoder_from",
@@ -245,6 +255,37 @@ def test_parts_that_do_not_fit_are_refused_while_checking(tmp_path: Path) -> Non
             nodes = {"model": step("LoadModel@1", **({"source": source} | {port: value}))}
             (problem,) = made.check(made.read({"nodes": nodes}))
             assert (problem.port, words in str(problem)) == (port, True), str(problem)
+
+
+@pytest.mark.parametrize("name", ["z_image", "flux2_klein", "qwen_image"])
+def test_a_language_model_in_a_file(name: str, tmp_path: Path) -> None:
+    """By the names of its code, as ComfyUI's users pack it, with the vocabulary that comes along."""
+    pipeline = copy.copy(models.FAMILIES[name]())
+    pipeline.tokenizer = qwen_tokenizer(ASSETS / "tokenizers" / "qwen")
+    if name == "qwen_image":
+        pipeline.text_encoder, pipeline.transformer = models.published_qwen2_5(), models.qwen_transformer(128)
+    else:
+        pipeline.text_encoder = models.qwen3(28, vocab_size=151_936, rope_theta=1e6)
+    pipeline.save_pretrained(tmp_path / "whole")
+    state = {k: v for k, v in pipeline.text_encoder.state_dict().items() if k != "lm_head.weight"}
+    parts = {"model.language_model.": "model.", "model.visual.": "visual."}
+    for old, new in parts.items():
+        state = {new + k.removeprefix(old) if k.startswith(old) else k: v for k, v in state.items()}
+    originals.write(state, tmp_path / "text.safetensors")
+    with engine(tmp_path) as made:
+        nodes = document("whole", negative=False)
+        whole = run(made, nodes)
+        nodes["model"]["inputs"]["text_encoder_from"] = "text.safetensors"
+        close(run(made, nodes), whole, 1e-5)
+    if name == "qwen_image":  # which sees pictures too
+        one, other = (
+            TextEncodeQwenImageEdit(found.text_encoder, "a red fox", image=picture()).tokens
+            for found in (
+                load_model(str(tmp_path / "whole")),
+                load_model(str(tmp_path / "whole"), text_encoder_from=str(tmp_path / "text.safetensors")),
+            )
+        )
+        np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def test_sd3_does_without_t5(tmp_path: Path) -> None:

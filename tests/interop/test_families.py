@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
@@ -235,6 +237,52 @@ def test_guidance_goes_with_its_prompt(engine: Engine) -> None:
     said["26"]["inputs"]["guidance"] = 9.0
     np.testing.assert_allclose(sampled(engine, told, "13"), sampled(engine, said, "13"), atol=1e-5)
     assert np.abs(plain - sampled(engine, small("flux", "flux_dev", guidance=1.0), "13")).max() > 1e-4
+
+
+def test_prompts_for_t5_are_filled_up_as_there(engine: Engine, folder: Path) -> None:
+    """To 256 tokens for Flux.1, further for longer ones, and as T5TokenizerOptions says."""
+    long = " ".join(["cat"] * 300)
+    t5 = models.flux_dev().text_encoder_2
+    tokenizer = models.flux_dev().tokenizer_2
+
+    def given(words: str, **options: int) -> Floats:
+        prompt = small("flux", "flux_dev")
+        prompt["6"]["inputs"]["text"] = words
+        if options:
+            prompt["7"] = node("T5TokenizerOptions", clip_="11.0", **options)
+            prompt["6"]["inputs"]["clip"] = ["7", 0]
+        made = open_document(json.dumps(prompt).encode(), engine.registry)
+        outputs = {"said": Ref(made.origin["6"], "conditioning")}
+        said = engine.run(made.workflow.model_copy(update={"outputs": outputs}), targets=["said"])["said"]
+        tokens: Floats = said.tokens
+        return tokens
+
+    for words, options, length in (
+        ("a cat", {}, 256),
+        (long, {}, len(tokenizer(long).input_ids)),
+        ("a cat", {"min_padding": 1, "min_length": 0}, len(tokenizer("a cat").input_ids) + 1),
+        ("a cat", {"min_padding": 0, "min_length": 40}, 40),
+    ):
+        filled = tokenizer(words, padding="max_length", max_length=length, return_tensors="pt").input_ids
+        with torch.no_grad():
+            wanted = t5(filled)[0].numpy()
+        np.testing.assert_allclose(given(words, **options), wanted, atol=1e-5)
+    assert encode_prompt(load_model(str(folder / "flux_dev")).text_encoder, "a cat").tokens.shape[1] == 512
+
+
+def test_a_model_is_told_nothing_of_guidance(engine: Engine, folder: Path) -> None:
+    """As one that makes nothing of it."""
+    pipeline = copy.deepcopy(models.flux_dev())
+    silent = small("flux", "flux_dev")
+    silent["26"] = node("FluxDisableGuidance", conditioning_="6.0")
+    told = sampled(engine, small("flux", "flux_dev"), "13")
+    made = sampled(engine, silent, "13")
+    assert np.abs(made - told).max() > 1e-4
+    with torch.no_grad():
+        for parameter in pipeline.transformer.time_text_embed.guidance_embedder.linear_2.parameters():
+            parameter.zero_()
+    pipeline.save_pretrained(folder / "flux_silent")
+    np.testing.assert_allclose(made, sampled(engine, small("flux", "flux_silent"), "13"), atol=1e-5)
 
 
 def test_qwen_image_is_guided_plainly(engine: Engine, folder: Path) -> None:

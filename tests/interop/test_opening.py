@@ -173,7 +173,9 @@ def test_a1111_lines_alone_and_in_pictures() -> None:
 
 
 def test_loras_in_a1111_prompts_are_applied() -> None:
-    lines = 'a cat <lora:ink:0.8> <lora:fine line:0.5:0.25>\nSteps: 2, Sampler: Euler, Lora hashes: "ink: 1"'
+    lines = (
+        'a cat <lora:ink:0.8> <lora:fine line:0.5:0.25>\nSteps: 2, Sampler: Euler, Model: demo, Lora hashes: "ink: 1"'
+    )
     made = opened(lines)
     nodes = made.workflow.nodes
     assert nodes["prompt"].inputs["text"] == "a cat"
@@ -183,6 +185,53 @@ def test_loras_in_a1111_prompts_are_applied() -> None:
              ("sample", "model"): "lora_2.model"}  # fmt: skip
     assert all(nodes[id].inputs[port] == Ref(*source.split(".")) for (id, port), source in links.items())
     assert not made.notes
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Sampler: DPM++ 2M SDE, Schedule type: Automatic": {"sampler": "dpmpp_2m_sde", "schedule": "exponential"},
+    "Sampler: DPM++ 2M": {"sampler": "dpmpp_2m", "schedule": "normal"},
+    "Sampler: DPM2 a Karras": {"sampler": "dpm_2_ancestral", "schedule": "karras"},
+    "Sampler: Euler a, Schedule type: SGM Uniform": {"sampler": "euler_ancestral", "schedule": "sgm_uniform"},
+    "Sampler: DDIM, Schedule type: Automatic": {"sampler": "ddim", "schedule": "ddim_uniform"},
+    "Sampler: DDIM CFG++, CFG scale: 10": {"sampler": "euler_cfg_pp", "schedule": "ddim_uniform", "cfg": 0.8},
+    "Sampler: Euler, Schedule type: Simple, CFG scale: 1, Distilled CFG Scale: 2.5": {"guidance": 2.5},
+    'Note: "a, \\"b\\": c", Civitai resources: [{"x":"CFG scale: 9"}], CFG scale: 3': {"steps": 20, "cfg": 3.0},
+}
+
+
+@pytest.mark.parametrize("line", SETTINGS)
+def test_settings_as_people_have_them(line: str) -> None:
+    given = SETTINGS[line]
+    nodes = opened(f"a cat, Steps: of stone\nSteps: 20, {line}, Model: demo").workflow.nodes
+    assert {name: nodes["sample"].inputs[name] for name in given} == given
+    assert (nodes["prompt"].inputs["text"], nodes["negative"].inputs["text"]) == ("a cat, Steps: of stone", "")
+    assert nodes["prompt"].inputs["layer"] == 0
+
+
+def test_a_larger_second_pass_of_a1111() -> None:
+    both = "Steps: 20, Sampler: Euler, Seed: 5, Size: 512x768, Model: demo, Denoising strength: 0.5"
+    latent = opened(f"a cat\n{both}, Hires upscale: 1.5, Hires steps: 8, Hires upscaler: Latent (bicubic)")
+    nodes = latent.workflow.nodes
+    assert {n: nodes["enlarge"].inputs[n] for n in ("factor", "filter")} == {"factor": 1.5, "filter": "bicubic"}
+    second = nodes["second"].inputs
+    assert [second[n] for n in ("seed", "steps", "strength", "comfyui")] == [5, 8, 0.5, True]
+    assert (second["latent"], nodes["decode"].inputs["latent"]) == (Ref("enlarge", "latent"), Ref("second", "latent"))
+    assert [note.code for note in latent.notes] == ["changed"]
+    network = opened(f"a cat\n{both}, Hires resize: 1024x1536, Hires upscaler: R-ESRGAN 4x+")
+    nodes = network.workflow.nodes
+    assert (nodes["enlarge"].type, nodes["enlarge"].inputs["factor"]) == ("Upscale@1", 2.0)
+    assert (nodes["again"].inputs["image"], nodes["second"].inputs["steps"]) == (Ref("enlarge", "image"), 20)
+    assert any("'R-ESRGAN 4x+' is not here" in note.message for note in network.notes)
+    # Of a picture made from another one only the strength is there.
+    assert "not_carried" in {note.code for note in opened(f"a cat\n{both}").notes}
+
+
+def test_lines_without_a_model_say_so() -> None:
+    made = opened("a cat\nSteps: 20, Sampler: Euler, Model hash: 6ce0161689\nTemplate: a {cat|dog}")
+    told = " ".join(note.message for note in made.notes)
+    assert "name no model, only its hash, '6ce0161689'" in told
+    assert "Template" in told
+    assert opened(exif("jpeg", {}, b"ASCII\0\0\0" + INFOTEXT.encode())).workflow.nodes["size"].inputs["width"] == 640
 
 
 def test_what_is_not_whole_in_a_drawing_is_said() -> None:

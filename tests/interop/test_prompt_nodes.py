@@ -45,10 +45,11 @@ def test_there_and_back() -> None:
     assert trees(made.prompt) == trees(PROMPT)
 
 
-def test_what_is_meant_otherwise_stays_a_placeholder() -> None:
+def test_what_our_own_nodes_cannot_say_is_said_or_has_a_twin() -> None:
     bounds = {**PROMPT, "8": node("ConditioningSetMask", conditioning_="6.0", mask_="7.0", set_cond_area="mask bounds")}
     opened = open_document(json.dumps(bounds).encode(), BARE)
-    assert ("not_carried", "conditioning_set_mask_8") in [(n.code, n.node) for n in opened.notes]
+    told = {note.node: note.message for note in opened.notes}
+    assert "set_cond_area has no place in RestrictToMask" in told["conditioning_set_mask_8"]
     twin = open_document(json.dumps(bounds).encode(), REGISTRY)
     assert twin.notes == ()
     assert trees(export(twin.workflow, REGISTRY).prompt) == trees(bounds)

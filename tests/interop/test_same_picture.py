@@ -21,7 +21,7 @@ from torch.nn import functional
 
 import nodegraph_diffusion.comfyui
 from interop.wirings import Prompt, node, sampler, text
-from nodegraph import Engine, Folders, Registry
+from nodegraph import Engine, Folders, Registry, RunFailed
 from nodegraph.interop import open_document
 from nodegraph.workflow import Ref
 from nodegraph_diffusion.encode_image import encode_image
@@ -72,25 +72,27 @@ def sampled(engine: Engine, prompt: Prompt, id: str) -> Any:
 
 def recipe(
     start: Tensor,
-    way: str,
+    way: str = "normal/10",
     first: int = 0,
     last: int | None = None,
     mask: Tensor | Callable[[int], Tensor] | None = None,
     noise: bool = True,
     finish: bool = False,
     parts: Callable[[int], list[tuple[str, tuple[slice, slice], Tensor]]] | None = None,
+    levels: list[float] | None = None,
+    timesteps: list[int] | None = None,
 ) -> Tensor:
-    """Steps `first` to `last` of the schedule `way` from a clean latent, or on from a noisy one."""
+    """Steps `first` to `last` of the schedule `way` from a clean latent, or on from a noisy one; or those levels."""
     model, text_encoder, _ = load_model("demo")
-    sigmas = SIGMAS[way]["sigmas"][first : None if last is None else last + 1]
+    sigmas = levels or SIGMAS[way]["sigmas"][first : None if last is None else last + 1]
     if finish:
         sigmas = [*sigmas[:-1], 0.0]
-    timesteps = SIGMAS[way]["timesteps"][first : None if last is None else last + 1]
+    told = timesteps or SIGMAS[way]["timesteps"][first : None if last is None else last + 1]
     unet = model.denoiser.load(lambda done, total: None)
 
     def ask(words: str, x: Tensor, step: int) -> Tensor:
         tokens = torch.from_numpy(encode_prompt(text_encoder, words).tokens.repeat(len(x), 0))
-        made: Tensor = unet(x / math.hypot(1, sigmas[step]), timesteps[step], tokens).sample
+        made: Tensor = unet(x / math.hypot(1, sigmas[step]), told[step], tokens).sample
         return made
 
     def averaged(x: Tensor, step: int) -> Tensor:
@@ -237,11 +239,31 @@ def test_noise_levels_are_split(engine: Engine, folder: Path) -> None:
     same(sampled(engine, prompt, "23"), recipe(between, "normal/10", 7, noise=False))
 
 
+def test_a_picture_is_walked_back_to_noise(engine: Engine, folder: Path) -> None:
+    """Up the levels of a schedule, from where there is almost none."""
+    start, _ = encoded(folder)
+    way = {
+        "30": node("BasicScheduler", model_="1.0", scheduler="karras", steps=4, denoise=1.0),
+        "31": node("FlipSigmas", sigmas_="30.0"),
+    }
+    made = sampled(engine, {**way, **custom("7.0", "31.0", node("DisableNoise"))}, "23")
+    top, *rest = SIGMAS["karras/4"]["sigmas"][-2::-1]
+    told = [0, *SIGMAS["karras/4"]["timesteps"][3::-1]]
+    wanted = recipe(start, levels=[0.0001, top, *rest], timesteps=told, noise=False)
+    same(made, wanted)
+    assert made.sigma == pytest.approx(rest[-1])
+    dpm = {**way, **custom("7.0", "31.0", node("DisableNoise"))}
+    dpm["20"] = node("KSamplerSelect", sampler_name="dpmpp_2m")
+    with pytest.raises(RunFailed, match="use euler, heun or ddim"):
+        sampled(engine, dpm, "23")
+
+
 WHOLE = (slice(None), slice(None))
 
 
 def test_boxes_are_looked_at_by_themselves(engine: Engine) -> None:
-    """A box in the lower left corner of three quarters, which fades over eight cells at the two inner edges."""
+    """A box in the lower left corner of three quarters, which fades at the two inner edges: over eight cells, or a
+    quarter of its own if that is less."""
     prompt = {
         "8": node("EmptyLatentImage", width=256, height=256, batch_size=1),
         "11": text("1.1", "a dog"),
@@ -249,7 +271,7 @@ def test_boxes_are_looked_at_by_themselves(engine: Engine) -> None:
         "13": node("ConditioningCombine", conditioning_1_="2.0", conditioning_2_="12.0"),
         "3": sampler("1.0", "13.0", "4.0", "8.0", SEED, 4, CFG, "euler", "karras"),
     }
-    fade = (torch.arange(1, 25) / 8).clamp(max=1)
+    fade = (torch.arange(1, 25) / 6).clamp(max=1)
     weight = 2 * fade[:, None] * fade.flip(0)[None]
     part = (slice(8, 32), slice(0, 24))
     expected = recipe(

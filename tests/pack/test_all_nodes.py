@@ -23,6 +23,7 @@ from nodegraph_diffusion.checkpoint.gligen import open_gligen
 from nodegraph_diffusion.checkpoint.vision import StyleModel, Vision, open_style_model, open_vision
 from nodegraph_diffusion.comfyui.control import ControlNet
 from nodegraph_diffusion.comfyui.gligen import Gates
+from nodegraph_diffusion.comfyui.upscaling import Upscaler
 from nodegraph_diffusion.comfyui.vision import Seen
 from nodegraph_diffusion.layouts import Layout
 from nodegraph_diffusion.regions import Region
@@ -72,6 +73,7 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
         type(text_encoder): text_encoder,
         type(vae): vae,
         ControlNet: ControlNet(open_control(Path(control(tmp_path)))),
+        Upscaler: Upscaler(upscaler(tmp_path), ""),
         Gates: Gates(open_gligen(Path(gligen(tmp_path)))),
         Vision: open_vision(vision),
         StyleModel: open_style_model(style),
@@ -168,6 +170,11 @@ def style_model(folder: Path) -> str:
     return str(adapters.save_redux(folder, 128)[1])
 
 
+def upscaler(folder: Path) -> str:
+    """A network that enlarges: the smallest of those that ship."""
+    return str(ASSETS / "upscale" / "realesr-animevideov3.fp16.safetensors")
+
+
 def demo(folder: Path) -> str:
     return "demo"
 
@@ -196,6 +203,7 @@ ADAPTERS = {
     "comfyui/CLIPVisionLoader": {"clip_name": vision},
     "comfyui/StyleModelLoader": {"style_model_name": style_model},
     "comfyui/UNETLoader": {"unet_name": demo},
+    "comfyui/UpscaleModelLoader": {"model_name": upscaler},
     "comfyui/VAELoader": {"vae_name": demo},
     "comfyui/CLIPLoader": {"clip_name": demo},
     "comfyui/DualCLIPLoader": {"clip_name1": demo, "clip_name2": demo},

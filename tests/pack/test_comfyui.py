@@ -17,14 +17,22 @@ from nodegraph.interop.parts import ALONE, MODEL
 from nodegraph_diffusion.comfyui import pack
 from nodegraph_diffusion.comfyui.arithmetic import (
     LatentAdd,
-    LatentBatch,
     LatentCompositeMasked,
     LatentCrop,
-    LatentFromBatch,
     LatentInterpolate,
     LatentMultiply,
     LatentSubtract,
 )
+from nodegraph_diffusion.comfyui.batches import (
+    LatentBatch,
+    LatentBatchSeedBehavior,
+    LatentFromBatch,
+    RebatchLatents,
+    RepeatLatentBatch,
+)
+from nodegraph_diffusion.comfyui.compositing import ImageBlend, ImageCompositeMasked
+from nodegraph_diffusion.comfyui.encoding import VAEEncode, VAEEncodeTiled
+from nodegraph_diffusion.comfyui.filters import Canny, ImageBlur, ImageSharpen, Morphology
 from nodegraph_diffusion.comfyui.latents import (
     LatentBlend,
     LatentComposite,
@@ -32,25 +40,22 @@ from nodegraph_diffusion.comfyui.latents import (
     LatentRotate,
     LatentUpscale,
     LatentUpscaleBy,
-    RepeatLatentBatch,
-    _cropped,
 )
 from nodegraph_diffusion.comfyui.masks import FeatherMask, GrowMask, ImageToMask, MaskComposite, MaskToImage
 from nodegraph_diffusion.comfyui.pictures import (
-    Canny,
     EmptyImage,
-    ImageBlend,
-    ImageBlur,
-    ImageCompositeMasked,
     ImageFlip,
+    ImageFromBatch,
     ImagePadForOutpaint,
     ImageRotate,
+    RebatchImages,
+)
+from nodegraph_diffusion.comfyui.resizing import (
     ImageScale,
     ImageScaleToMaxDimension,
     ImageScaleToTotalPixels,
-    ImageSharpen,
+    ResizeAndPadImage,
 )
-from nodegraph_diffusion.comfyui.shapes import Morphology, ResizeAndPadImage
 from nodegraph_diffusion.comfyui.texts import (
     CaseConverter,
     StringCompare,
@@ -60,6 +65,8 @@ from nodegraph_diffusion.comfyui.texts import (
     StringTrim,
 )
 from nodegraph_diffusion.diffusion.noise import Draw
+from nodegraph_diffusion.encode_image import encode_image
+from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.values import Image, Latent, Mask
 from samples import flat, noise
 
@@ -231,9 +238,12 @@ def test_masks_grow_in_four_or_eight_directions_and_shrink() -> None:
 
 
 def test_masks_fade_at_their_edges() -> None:
+    """On the right and below the first of the steps lies on the other side, as it does there."""
     made = FeatherMask(Mask(np.ones((1, 8, 8), np.float32)), left=4, bottom=2).values[0]
-    assert np.allclose(made[0], [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
-    assert np.allclose(made[:, 7], [1, 1, 1, 1, 1, 1, 1, 0.5])
+    assert np.allclose(made[1], [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+    assert np.allclose(made[:, 7], [0.5, 1, 1, 1, 1, 1, 1, 1])
+    right = FeatherMask(Mask(np.ones((1, 1, 8), np.float32)), right=4).values[0, 0]
+    assert np.allclose(right, [0.25, 1, 1, 1, 1, 1, 0.75, 0.5])
 
 
 @pytest.mark.parametrize(
@@ -283,10 +293,13 @@ def test_latents_repeat_with_their_masks() -> None:
     assert len(made.mask) == 4
 
 
-def test_a_picture_is_cut_to_multiples_of_eight() -> None:
-    image, mask = _cropped(noise(21, 35), np.zeros((1, 21, 35), np.float32))
-    assert image.pixels.shape == (1, 3, 16, 32)
-    assert mask.shape == (1, 16, 32)
+def test_a_picture_is_cut_to_whole_cells_in_its_middle() -> None:
+    image, vae = noise(21, 35), load_model("demo").vae
+    made = VAEEncode(image, vae)
+    assert (made.width, made.height, made_of(made).shape) == (32, 16, (1, 12, 2, 4))
+    middle = encode_image(vae, Image(image.pixels[:, :, 2:18, 1:33]))
+    np.testing.assert_allclose(made_of(made), made_of(middle), atol=1e-5)
+    np.testing.assert_array_equal(made_of(VAEEncodeTiled(image, vae)), made_of(made))
 
 
 def test_latents_are_added_mixed_and_cut() -> None:
@@ -318,11 +331,25 @@ def made_of(latent: Latent) -> np.ndarray[Any, Any]:
 
 def test_latents_of_a_batch_keep_their_noise() -> None:
     taken = LatentFromBatch(Latent(64, 64, 4, None), 2, 5)
-    assert (taken.batch, taken.first) == (2, 2)
-    assert LatentFromBatch(taken, 1).first == 3
+    assert (taken.batch, taken.places) == (2, (2, 3))
+    assert LatentFromBatch(taken, 1).places == (3,)
+    assert RepeatLatentBatch(taken, 2).places == (2, 3, 4, 5)
+    parts = RebatchLatents(Latent(64, 64, 5, None), 2)
+    assert [(part.batch, part.places) for part in parts] == [(2, (0, 1)), (2, (2, 3)), (1, (4,))]
+    filled = replace(taken, samples=np.zeros((2, 4, 8, 8), np.float32))
+    assert LatentBatch(filled, replace(filled, places=None)).places == (2, 3, 0, 1)
+    assert LatentBatchSeedBehavior(taken).places == (2, 2)
+    assert LatentBatchSeedBehavior(taken, "random").places is None
     whole = Draw(9, (4, 4, 8, 8), whole_batch=True).start()
-    torch.testing.assert_close(Draw(9, (2, 4, 8, 8), True, 2).start(), whole[2:])
-    torch.testing.assert_close(Draw(9, (2, 4, 8, 8), False, 2).start(), Draw(11, (2, 4, 8, 8)).start())
+    torch.testing.assert_close(Draw(9, (3, 4, 8, 8), True, (2, 3, 2)).start(), whole[[2, 3, 2]])
+    torch.testing.assert_close(Draw(9, (2, 4, 8, 8), False, (2, 3)).start(), Draw(11, (2, 4, 8, 8)).start())
+
+
+def test_pictures_are_taken_out_of_batches() -> None:
+    batch = Image((np.arange(5)[:, None, None, None].repeat(3, axis=1) / 5).astype(np.float32))
+    assert ImageFromBatch(batch, 3, 4).pixels[:, 0, 0, 0].tolist() == pytest.approx([0.6, 0.8])
+    assert ImageFromBatch(batch, 9).batch == 1
+    assert [part.batch for part in RebatchImages(batch, 2)] == [2, 2, 1]
 
 
 def test_pictures_are_padded_and_grown() -> None:

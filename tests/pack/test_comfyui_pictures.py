@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from nodegraph_diffusion.comfyui import pictures
-from nodegraph_diffusion.comfyui.compositing import ImageQuantize, Mode, PorterDuffImageComposite
+from nodegraph_diffusion.comfyui.compositing import Mode, PorterDuffImageComposite
+from nodegraph_diffusion.comfyui.filters import ImageQuantize
+from nodegraph_diffusion.comfyui.resizing import FluxKontextImageScale
 from nodegraph_diffusion.values import Image, Mask
 
 
@@ -38,7 +40,7 @@ def test_the_smaller_of_two_pictures_is_set_in_black() -> None:
 
 def test_a_picture_is_brought_to_a_size_of_kontext() -> None:
     for width, height, expected in ((64, 64, (1024, 1024)), (160, 90, (1392, 752)), (90, 160, (752, 1392))):
-        made = pictures.FluxKontextImageScale(plain(width, height, 0.5))
+        made = FluxKontextImageScale(plain(width, height, 0.5))
         assert (made.width, made.height) == expected
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -122,6 +123,35 @@ def test_a_consistent_model_knows_fifty_timesteps() -> None:
     x0 = x * (1 - 0.1 / math.hypot(1, 0.1))
     expected = x * 0.25 / (at**2 + 0.25) + x0 * at / math.sqrt(at**2 + 0.25)
     torch.testing.assert_close(same(x, Point(0.1, 19.0)), expected)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "flow"])
+def test_contrast_is_brought_back_as_v_would_see_it(prediction: Literal["epsilon", "v_prediction", "flow"]) -> None:
+    """The guided estimate in "v", scaled to the spread that the positive prompt's has, and back; half of it."""
+    torch.manual_seed(0)
+    x, outputs, sigma, cfg = torch.randn(1, 4, 6, 6), torch.randn(2, 4, 6, 6), 1.7, 5.0
+    prompts = [Prompt(torch.full((1, 1, 1), float(n))) for n in (0, 1)]
+
+    def network(x: torch.Tensor, time: torch.Tensor, prompt: Prompt) -> torch.Tensor:
+        return torch.cat([outputs[int(n) : int(n) + 1] for n in prompt.tokens.flatten()])
+
+    def guide(rescaled: float) -> torch.Tensor:
+        made = GuidedDenoiser(network, prompts[1], prompts[0], prediction=prediction, cfg=cfg, rescaled=rescaled)
+        return made(x, Point(sigma, 500.0))
+
+    def estimate(which: int) -> torch.Tensor:
+        return GuidedDenoiser(network, prompts[which], prediction=prediction)(x, Point(sigma, 500.0))
+
+    seen, level = (x / (1 + sigma), sigma / (1 + sigma)) if prediction == "flow" else (x, sigma)
+    alpha, noise = 1 / math.hypot(1, level), level / math.hypot(1, level)
+    # v = alpha eps - noise x0 for z = alpha x0 + noise eps, the same picture on the scale that keeps variance
+    v = [alpha * (seen - each) / level - noise * each for each in (estimate(0), estimate(1))]
+    guided = v[0] + cfg * (v[1] - v[0])
+    scaled = guided * (v[1].std() / guided.std())
+    wanted = alpha * (alpha * seen) - noise * (0.5 * scaled + 0.5 * guided)
+    torch.testing.assert_close(guide(0.5), wanted, atol=1e-4, rtol=1e-4)
+    plain = alpha * (alpha * seen) - noise * guided
+    torch.testing.assert_close(guide(0.0), plain, atol=1e-4, rtol=1e-4)
 
 
 @pytest.fixture(scope="module")

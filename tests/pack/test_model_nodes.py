@@ -137,7 +137,7 @@ def test_torch_waits_until_weights_are_leased() -> None:
         "with Engine(Registry(pack)) as engine:\n"
         "    engine.run(engine.read({'nodes': {'a': {'type': 'LoadModel@1', 'inputs': {'source': 'demo'}},"
         " 'b': {'type': 'EmptyLatent@1', 'inputs': {}}}}))\n"
-        "print(*sorted({'torch', 'diffusers', 'transformers', 'safetensors'} & set(sys.modules)))"
+        "print(*sorted({'torch', 'diffusers', 'transformers', 'safetensors', 'numpy'} & set(sys.modules)))"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)

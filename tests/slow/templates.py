@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nodegraph import Registry
 from nodegraph.interop import open_document
-from nodegraph.interop.canvas import is_canvas
+from nodegraph.interop.scopes import is_canvas
 
 ELSEWHERE = re.compile("films are not made|sound is not made|solid shapes are not made|asks a service")
 

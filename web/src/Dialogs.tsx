@@ -1,10 +1,9 @@
 import { lazy, Suspense } from "react";
-import { inWords } from "./api/client";
-import { Palette } from "./panels/Palette";
-import { closeDialog, complain, useView } from "./state/view";
+import { closeDialog, useView } from "./state/view";
 import { Dialog } from "./ui/Dialog";
 import { later } from "./ui/later";
 
+const Palette = later(() => import("./panels/Palette"));
 const CommandPalette = later(() => import("./commands/CommandPalette"));
 const Find = later(() => import("./commands/Find"));
 const Connect = later(() => import("./panels/Connect"));
@@ -17,6 +16,7 @@ const Sweep = lazy(() => import("./panels/Sweep"));
 const SweepGrid = lazy(() => import("./panels/SweepGrid"));
 const Tour = lazy(() => import("./panels/Tour"));
 const Versions = lazy(() => import("./panels/Versions"));
+const Look = lazy(() => import("./panels/Look"));
 const MaskDialog = lazy(() => import("./paint/MaskDialog"));
 const BoxesDialog = lazy(() => import("./paint/BoxesDialog"));
 const CameraDialog = lazy(() => import("./paint/CameraDialog"));
@@ -70,14 +70,12 @@ function Opened() {
       return <CameraDialog put={dialog.put} />;
     case "lead":
       return <Lead node={dialog.node} />;
+    case "look":
+      return <Look {...dialog} />;
     case "picture":
       return (
         <Dialog label={dialog.alt} className="picture" headed onClose={closeDialog}>
-          <img
-            src={dialog.url}
-            alt={dialog.alt}
-            onError={() => void inWords(dialog.url).then((why) => why && complain(why))}
-          />
+          <img src={dialog.url} alt={dialog.alt} />
         </Dialog>
       );
   }

@@ -3,7 +3,7 @@ import * as api from "./api/client";
 import { Canvas } from "./canvas/Canvas";
 import { graphPoint } from "./canvas/state";
 import { listenToKeys } from "./commands/keymap";
-import { runOnChange } from "./commands/registry";
+import { runOnChange } from "./commands/running";
 import { Dialogs } from "./Dialogs";
 import { Panel } from "./panels/Panel";
 import { keepTabs } from "./state/autosave";
@@ -134,16 +134,16 @@ function Messages() {
         {messages.map((message) => (
           <div key={message.id} className={`message ${message.tone}`}>
             <p>{message.text}</p>
-            {message.undo && (
+            {message.act && (
               <button
                 type="button"
                 className="button"
                 onClick={() => {
-                  message.undo?.();
+                  message.act?.run();
                   dismiss(message.id);
                 }}
               >
-                {t.actions.undo}
+                {message.act.title}
               </button>
             )}
             <IconButton icon="close" size={14} label={t.message.dismiss} onClick={() => dismiss(message.id)} />

@@ -1,7 +1,8 @@
 import { useRef } from "react";
 import { shown } from "./commands/keymap";
 import { useKeys } from "./commands/keys";
-import { COMMANDS, start } from "./commands/registry";
+import { COMMANDS } from "./commands/registry";
+import { start, toggleOnChange } from "./commands/running";
 import { keysOf } from "./core/keys";
 import { ended, progress } from "./core/runs";
 import { useCheck } from "./state/check";
@@ -12,6 +13,7 @@ import { inform, openDialog, setTheme, show, type Theme, togglePanel, useView, t
 import { LANGUAGES, type Language, language, setLanguage, t } from "./text";
 import { Icon, type IconName } from "./ui/Icon";
 import { IconButton } from "./ui/IconButton";
+import "./top.css";
 
 const VIEWS: readonly (readonly [View, IconName])[] = [
   ["graph", "graph"],
@@ -139,7 +141,9 @@ function Tabs() {
               label={t.tabs.close(name)}
               onClick={() => {
                 closeTab(tab.id);
-                if (isChanged(tab)) inform(t.tabs.closed(name), () => openTab(tab));
+                if (isChanged(tab)) {
+                  inform(t.tabs.closed(name), { title: t.actions.undo, run: () => openTab(tab) });
+                }
               }}
             />
           </div>
@@ -212,9 +216,18 @@ function RunButton() {
   const expected = useCheck(
     (s) => Object.values(s.plan).filter((p) => p.state !== "unneeded" && p.state !== "still").length,
   );
+  const onChange = useView((s) => s.onChange);
   const part = running ? progress(running, Math.max(expected, Object.keys(running.nodes).length)) : 0;
   return (
     <div className="run">
+      <IconButton
+        icon="loop"
+        size={15}
+        label={t.run.onChange}
+        aria-pressed={onChange}
+        className="on-change"
+        onClick={toggleOnChange}
+      />
       {running && (
         <IconButton icon="stop" label={t.run.stop} className="stop" onClick={() => void cancel(running.id)} />
       )}

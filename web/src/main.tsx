@@ -2,6 +2,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import "./app.css";
 import "./canvas/canvas.css";
+import "./canvas/nodes.css";
 import "./widgets/widgets.css";
 import { Shell } from "./Shell";
 

@@ -1,9 +1,11 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { evaluate, snapped } from "../src/core/arithmetic";
 import { widget } from "../src/core/catalogue";
-import { freeName } from "../src/core/document";
+import { freeName, keptName } from "../src/core/document";
 import { weighted } from "../src/core/emphasis";
 import { search } from "../src/core/search";
+import { problems } from "../src/text/de.problems";
 import { known, schemas } from "./toy";
 
 const find = (query: string) =>
@@ -46,11 +48,27 @@ it("weights the word at the caret, further, and back", () => {
   expect(weighted(weighted(twice, false), false).text).toBe("a cat sat");
 });
 
+it("makes names under which a server keeps workflows", () => {
+  expect(keptName("My Café, 2nd")).toBe("my_cafe_2nd");
+  expect(keptName("9")).toBe("9");
+  expect(keptName("猫")).toMatch(/^workflow_[a-z0-9]+$/);
+  expect(keptName("猫")).not.toBe(keptName("犬"));
+});
+
 it("makes names that the format takes", () => {
   expect(freeName("LoadModel", [])).toBe("load_model");
   expect(freeName("sample", ["sample", "sample_2"])).toBe("sample_3");
   expect(freeName("12 Äpfel!", [])).toBe("pfel");
   expect(freeName("???", [])).toBe("node");
+});
+
+it("has German words for the code of every problem", () => {
+  const folder = new URL("../../nodegraph/", import.meta.url).pathname;
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".py"));
+  const texts = sources.map((name) => readFileSync(`${folder}${name}`, "utf8"));
+  const codes = texts.flatMap((text) => [...text.matchAll(/(?:Problem|self\.note)\(\s*"([a-z_]+)"/g)].map((m) => m[1]));
+  expect(new Set(codes).size).toBeGreaterThan(30);
+  expect(codes.filter((code) => !(String(code) in problems))).toEqual([]);
 });
 
 describe("a widget from a schema alone", () => {

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from typing import Any
 
 from aiohttp import web
@@ -26,10 +27,13 @@ FOLDERS = ("checkpoints", "loras", "vae", "text_encoders", "diffusion_models", "
            "upscale_models", "embeddings", "style_models", "gligen", "hypernetworks")  # fmt: skip
 LISTED = {"checkpoints": "models", "diffusion_models": "models", "vae": "models", "text_encoders": "models",
           "loras": "loras", "controlnet": "controls", "embeddings": "words", "gligen": "gligens",
-          "clip_vision": "clip_visions", "style_models": "style_models"}  # fmt: skip
+          "clip_vision": "clip_visions", "style_models": "style_models",
+          "upscale_models": "upscalers"}  # fmt: skip
 """The choices that are in each folder; models are not sorted by their parts here."""
 EXPECTED = ("ImageOnlyCheckpointLoader",)
 """Classes without which ComfyUI's front end does not show what files other loaders have. It has none to load."""
+CHANNELS = {"LoadImageMask": ("alpha", "red", "green", "blue")}
+"""Choices of a class that is several nodes here."""
 SOCKET = "SaveImageWebsocket"
 SAVING = ("SaveImage", "SaveAnimatedWEBP", "SaveAnimatedPNG", SOCKET)
 
@@ -109,7 +113,8 @@ def _spec(site: Site, class_type: str, port: Port) -> list[Any]:
     if port.type == "COMBO":
         there = how.there if isinstance(how, Take) else str
         values = [there(value) for value in schema.get("enum", [port.default]) if value not in (*HERE_ALONE, "auto")]
-        return [list(dict.fromkeys([*values, *ON_GPU.get(port.name, ()), port.default])), options]
+        more = (*ON_GPU.get(port.name, ()), *CHANNELS.get(class_type, ()))
+        return [list(dict.fromkeys([*values, *more, port.default])), options]
     for name, theirs in (("minimum", "min"), ("maximum", "max")):
         if isinstance(schema.get(name), int | float) and not isinstance(how, Take):
             options[theirs] = schema[name]
@@ -181,11 +186,18 @@ async def system_stats(site: Site, request: web.Request) -> web.Response:
     total, free = _memory()
     system = {
         "os": os.name, "ram_total": total, "ram_free": free, "comfyui_version": VERSION,
-        "required_frontend_version": "", "python_version": sys.version, "pytorch_version": "",
+        "required_frontend_version": "", "python_version": sys.version, "pytorch_version": _torch(),
         "embedded_python": False, "argv": [],
     }  # fmt: skip
     devices = [_device(index, name, total, free) for index, name in enumerate(_devices(site))]
     return web.json_response({"system": system, "devices": devices})
+
+
+def _torch() -> str:
+    try:
+        return metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _devices(site: Site) -> Iterable[str]:

@@ -6,11 +6,15 @@ import asyncio
 import io
 import json
 import re
+import struct
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from aiohttp import BodyPartReader, web
 
+from ...carrier import read_document
 from ...pictures import open_picture
 from ..errors import Refused
 from ..files import picture_response
@@ -22,6 +26,8 @@ from .wire import wire
 
 KINDS = ("input", "output", "temp")
 ANNOTATED = re.compile(r"(.*?)(?: \[(input|output|temp)\])?")
+HEAD = 33
+"""Bytes of a PNG's signature and first chunk."""
 FORMATS = {"webp": "image/webp", "jpeg": "image/jpeg"}
 
 
@@ -84,7 +90,36 @@ async def view(site: Site, request: web.Request) -> web.StreamResponse:
         except (ValueError, OSError) as error:
             raise Refused(400, "not_a_picture", f"{name[:80]!r} cannot be shown: {error}") from None
         return web.Response(body=data, content_type=media)
-    return picture_response(path, path.name, cache="no-cache")
+    answer = picture_response(path, path.name, cache="no-cache")
+    texts = _texts(site, name)
+    if path.suffix != ".png" or not texts:
+        return answer
+    data = await asyncio.to_thread(lambda: _telling(path.read_bytes(), texts))
+    return web.Response(body=data, headers={**answer.headers})
+
+
+def _texts(site: Site, name: str) -> dict[str, str]:
+    """What ComfyUI writes into the picture of that name: the prompt, and what came with it to be written there."""
+    result = by_name(site, name)
+    record = None if result is None else records.of_job(site, result.job)
+    if record is None:
+        return {}
+    info = record.extra.get("extra_pnginfo")
+    more = info if isinstance(info, dict) else {}
+    return {key: json.dumps(value) for key, value in {"prompt": record.prompt, **more}.items() if key.isascii()}
+
+
+def _telling(picture: bytes, texts: Mapping[str, str]) -> bytes:
+    """A PNG with texts behind its head, unless it was saved without its document."""
+    try:
+        read_document(picture)
+    except ValueError:
+        return picture
+    made = b""
+    for key, text in texts.items():
+        body = b"tEXt" + key.encode()[:79] + b"\0" + text.encode()
+        made += struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return picture[:HEAD] + made + picture[HEAD:]
 
 
 def _drawn(path: Path, format: str, quality: int, channel: str) -> tuple[bytes, str]:

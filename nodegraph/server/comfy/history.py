@@ -21,14 +21,14 @@ MOST = 1000
 
 @wire("GET", "/history")
 async def listed(site: Site, request: web.Request) -> web.Response:
-    """The prompts that have ended, oldest first: the newest `max_items`, after `offset` of them."""
-    limit, offset = (_count(request.query.get(name), usual) for name, usual in (("max_items", MOST), ("offset", 0)))
+    """The prompts that have ended, oldest first: the newest `max_items`, or so many behind the oldest `offset`."""
+    limit, offset = (_count(request.query.get(name), usual) for name, usual in (("max_items", MOST), ("offset", -1)))
     found = records.in_states(site, "done", "failed", "cancelled", limit=limit, offset=offset)
     return web.json_response({record.id: entry for record in found if (entry := _entry(site, record)) is not None})
 
 
 def _count(text: str | None, usual: int) -> int:
-    return min(int(text), MOST) if text is not None and re.fullmatch(r"[0-9]{1,9}", text) else usual
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,9}", text) else usual
 
 
 @wire("GET", "/history/{id}")

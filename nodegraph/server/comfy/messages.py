@@ -64,6 +64,18 @@ class Teller:
         """Whether the client wants to know which node a preview is of."""
         self._tellings: dict[str, Telling] = {}
 
+    def joining(self) -> Iterator[Frame]:
+        """What a client is sent that comes back while its prompt runs: where that is. The rest follows as usual."""
+        for record in records.in_states(self.site, "running"):
+            if record.client != self.client:
+                continue
+            telling = self._tellings[record.job] = Telling(record, begun=True, heard_cached=True)
+            job = self.site.store.queue.get(record.job)
+            running = (node for node, state in job.nodes.items() if state["state"] == "running") if job else ()
+            for node in running:
+                if node in record.theirs:
+                    yield self._executing(telling, record.theirs[node])
+
     def say(self, said: Said) -> Iterator[Frame]:
         """The messages that follow from an event."""
         data = json.loads(said.data)

@@ -54,14 +54,16 @@ def of_job(site: Site, job: str) -> Record | None:
     return None if row is None else _record(row)
 
 
-def in_states(site: Site, *states: str, limit: int = 1000, offset: int = 0) -> list[Record]:
-    """Prompts whose jobs are in these states, oldest first; of more than `limit` the newest."""
-    marks = ", ".join("?" * len(states))
+def in_states(site: Site, *states: str, limit: int = 1000, offset: int = -1) -> list[Record]:
+    """Prompts whose jobs are in these states, oldest first: of more than `limit` the newest, or with an `offset` of 0
+    or more those behind so many."""
+    marks, order = ", ".join("?" * len(states)), "DESC" if offset < 0 else "ASC"
     sql = (
         f"SELECT prompts.* FROM prompts JOIN jobs ON jobs.id = prompts.job WHERE jobs.state IN ({marks}) "  # noqa: S608
-        "ORDER BY jobs.number DESC LIMIT ? OFFSET ?"
+        f"ORDER BY jobs.number {order} LIMIT ? OFFSET ?"
     )
-    return [_record(row) for row in reversed(site.store.database.rows(sql, (*states, limit, offset)))]
+    found = [_record(row) for row in site.store.database.rows(sql, (*states, limit, max(offset, 0)))]
+    return found if offset >= 0 else found[::-1]
 
 
 def forget(site: Site, id: str) -> None:

@@ -11,7 +11,7 @@ from aiohttp import WSMsgType, web
 from ...jobs.hub import Gone, Reader
 from ..site import Site
 from .catalogue import supported
-from .messages import Teller, frame, status
+from .messages import Frame, Teller, frame, status
 from .wire import wire
 
 PULSE = 20.0
@@ -29,6 +29,8 @@ async def connect(site: Site, request: web.Request) -> web.WebSocketResponse:
     try:
         await socket.prepare(request)
         await socket.send_str(frame("status", status(site) | {"sid": client}))
+        for each in teller.joining():
+            await _send(socket, each)
         telling = asyncio.create_task(_tell(socket, reader, teller))
         try:
             async for message in socket:
@@ -48,9 +50,13 @@ async def _tell(socket: web.WebSocketResponse, reader: Reader, teller: Teller) -
         while True:
             for said in await reader.next():
                 for each in teller.say(said):
-                    await (socket.send_bytes(each) if isinstance(each, bytes) else socket.send_str(each))
+                    await _send(socket, each)
     except (Gone, ConnectionError):
         await socket.close()
+
+
+async def _send(socket: web.WebSocketResponse, said: Frame) -> None:
+    await (socket.send_bytes(said) if isinstance(said, bytes) else socket.send_str(said))
 
 
 async def _heard(site: Site, socket: web.WebSocketResponse, teller: Teller, text: str) -> None:

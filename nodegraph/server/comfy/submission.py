@@ -67,7 +67,8 @@ async def submit(site: Site, request: web.Request) -> web.Response:
     extra = dict(extra) if isinstance(extra, dict) else {}
     if client:
         extra["client_id"] = client
-    priority = 1 if asked.get("front") is True else 0
+    number = asked.get("number")  # the lower, the sooner; the queue counts up from 0
+    first = asked.get("front") is True or (isinstance(number, int | float) and number < 0)
     outputs = {theirs: SAVES.get(raw[theirs]["class_type"], "output") for theirs in targets}
     with site.store.database.transaction():
         job, _ = site.dispatcher.submit(
@@ -75,7 +76,7 @@ async def submit(site: Site, request: web.Request) -> web.Response:
                 queued.document,
                 name,
                 targets=tuple(targets.values()),
-                priority=priority,
+                priority=int(first),
                 client=client,
                 models=queued.models,
             )

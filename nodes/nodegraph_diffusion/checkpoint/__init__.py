@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from . import lone
-from .folder import read_folder
+from .folder import read_folder, read_json
 from .header import CONVERT, PICKLES, ModelError, digest, read_header
 from .original import recognise
 from .value import ASSETS, Checkpoint, Component, Prediction
@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 DEMO = "demo"
+LISTED = (".safetensors", ".gguf", ".ckpt")
+"""Files that are listed as models; the last are listed so that it is said why they cannot be used."""
 CHANNELS = {
     5: "a depth-to-image model",
     7: "an x4 upscaler that is not whole",
@@ -84,6 +86,7 @@ def with_vae(found: Checkpoint, source: str, folders: Sequence[Path] = ()) -> Ch
     part = lone.vae(path, FAMILIES[found.family]) if path.is_file() else None
     if part is None:
         return open_model(source, folders)
+    part.check(Path())
     return replace(found, vae=part, revision=f"{found.revision} {digest([path], [], mtime=True)}")
 
 
@@ -106,11 +109,16 @@ def with_text_encoders(found: Checkpoint, source: str, folders: Sequence[Path] =
                 f"{source}: needed files with one text encoder each, but not all of them are. Name one model"
             )
         return open_model(source, folders)
+    for part in parts:
+        part.check(Path())
+    _check_width(source, found, parts, FAMILIES[found.family])
     return replace(found, text_encoders=parts, revision=f"{found.revision} {digest(files, [], mtime=True)}")
 
 
 def _check(root: Path, found: Checkpoint, family: Family) -> None:
     """Refuse what is of a family and yet something else, or put together of different models."""
+    for part in found.parts:
+        part.check(found.root)
     inpaints = family.inpaints(found.denoiser.config)
     if family.denoiser[0] == "unet" and not (family.enlarges or inpaints or found.in_channels == found.out_channels):
         what = CHANNELS.get(found.in_channels, "of another kind")
@@ -123,13 +131,21 @@ def _check(root: Path, found: Checkpoint, family: Family) -> None:
         what = "inpaints, which the plain one does too" if gates == "gated" else "reads pictures"
         raise ModelError(f"{root}: is a GLIGEN that {what}, and is not supported. Get the one that makes pictures of "
                          "text boxes")  # fmt: skip
-    if len(found.text_encoders) == 1 and found.text_encoders[0].cls == "CLIPTextModel":
-        width, wanted = int(found.text_encoders[0].config["hidden_size"]), family.width(found.denoiser.config)
-        if width != wanted:
-            raise ModelError(
-                f"{root}: its denoiser reads prompts of width {wanted}, its text encoder writes {width}. They are of "
-                "different models; get the whole model again"
-            )
+    _check_width(root, found, found.text_encoders, family)
+
+
+def _check_width(where: Path | str, found: Checkpoint, encoders: Sequence[Component], family: Family) -> None:
+    """Refuse text encoders that write prompts of another width than the denoiser reads."""
+    if len(encoders) != 1 or len(family.encoders) != 1:
+        return
+    config = encoders[0].config
+    own = config.get("hidden_size") or config.get("d_model") or config.get("text_config", {}).get("hidden_size")
+    wanted = family.width(found.denoiser.config)
+    if own is not None and (width := int(own) * family.encoders[0].layers) != wanted:
+        raise ModelError(
+            f"{where}: the denoiser reads prompts of width {wanted}, its text encoder writes {width}. They are of "
+            f"different models; get the one that {family.title} was trained with"
+        )
 
 
 def list_models(folders: Sequence[Path]) -> list[str]:
@@ -203,7 +219,7 @@ def _below(base: Path) -> Iterator[str]:
         seen.add(real)
         inner[:] = [name for name in inner if not name.startswith(".")]
         for file in files:
-            if file.endswith((".safetensors", ".gguf")) and not file.startswith("."):
+            if file.endswith(LISTED) and not file.startswith("."):
                 yield (where / file).relative_to(base).as_posix()
 
 
@@ -226,6 +242,10 @@ def _find(source: str, folders: Sequence[Path], known: Callable[[Sequence[Path]]
         raise ModelError(f"no model {source!r}: looked in {where}. {hint}")
     path = Path(os.path.abspath(path))
     if path.is_dir() and not (path / "model_index.json").is_file():
+        if (path / "config.json").is_file():
+            cls = read_json(path / "config.json", "Get it again").get("_class_name", "one part of a model")
+            raise ModelError(f"{path}: a folder without 'model_index.json', which holds {cls} alone. Give it to the "
+                             "node that takes such a part, or name the folder of a whole model")  # fmt: skip
         inside = sorted(
             p.name for p in path.iterdir() if p.suffix == ".safetensors" or (p / "model_index.json").is_file()
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .header import Header, ModelError, digest, read_header
+from .header import FLOATS, Header, ModelError, digest, read_header
 
 PIECE = re.compile(
     r"(?P<module>.+?)(?:"
@@ -69,6 +69,9 @@ def open_adapter(path: Path) -> Adapter:
             f"{path}: is no LoRA: none of its {len(names)} tensors is named ...lora_down.weight or ...lora_A.weight. "
             "Open a whole model with LoadModel"
         )
+    pieces = [name for name in names if (piece := piece_of(name)) and piece[1] != "alpha"]
+    if odd := next((name for name in pieces if header.tensors[name].dtype not in FLOATS), None):
+        raise ModelError(f"{path}: {odd!r} is {header.tensors[odd].dtype}, needed floating point numbers. Get it again")
     return Adapter(
         path=str(path),
         families=tuple(family.name for family in FAMILIES.values() if family.adapts(header)),

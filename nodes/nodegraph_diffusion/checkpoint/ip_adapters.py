@@ -82,8 +82,10 @@ def _kind(path: Path, header: Header) -> tuple[Kind, int]:
     for mark, kind, name, dimension in MARKS:
         if mark in header.tensors:
             return kind, header.shape(name)[dimension]
-    raise ModelError(f"{path}: is an IP-Adapter of a kind that is not supported, such as FaceID, which reads the "
-                     "vectors of a face recogniser. Get a plain, a plus or a full-face one")  # fmt: skip
+    if "image_proj.proj.0.weight" in header.tensors or header.under("image_proj.perceiver_resampler."):
+        raise ModelError(f"{path}: is a FaceID, which reads what InsightFace recognises, whose weights are free for "
+                         "research alone: none comes along. Get a plain, a plus or a full-face one")  # fmt: skip
+    raise ModelError(f"{path}: is an IP-Adapter of a kind that is not known. Get a plain, a plus or a full-face one")
 
 
 def open_image_encoder(path: Path, family: str) -> Checkpoint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,18 @@ PLAIN = "AutoencoderKL"
 TEXTS: tuple[tuple[str, str], ...] = (
     ("clip", r"(.*?)(text_model\.)?embeddings\.token_embedding\.weight"),
     ("t5", r"(.*?)encoder\.block\.0\.layer\.0\.SelfAttention\.q\.weight"),
-    ("qwen", r"(.*?)layers\.0\.self_attn\.q_proj\.weight"),
+    ("qwen3", r"(.*?)layers\.0\.self_attn\.q_norm\.weight"),
+    ("qwen2.5", r"(.*?)layers\.0\.self_attn\.q_proj\.bias"),
+    ("another", r"(.*?)layers\.0\.self_attn\.q_proj\.weight"),
 )
-"""The kinds of text encoders, each with the name of a tensor that tells it, and what stands before its names."""
+"""The kinds of text encoders, each with the name of a tensor that tells it, and what stands before its names. Asked in
+this order."""
+KINDS = {
+    "CLIPTextModel": "clip", "CLIPTextModelWithProjection": "clip", "T5EncoderModel": "t5", "Qwen3Model": "qwen3",
+    "Qwen3ForCausalLM": "qwen3", "Qwen2_5_VLForConditionalGeneration": "qwen2.5",
+}  # fmt: skip
+HEADLESS = {"qwen3": "Qwen3Model", "qwen2.5": "Qwen2_5_VLModel"}
+"""Language models without the layer that tells the next word, which nothing here reads."""
 
 
 def vae(path: Path, family: Family) -> Component | None:
@@ -117,12 +126,14 @@ def text_encoders(paths: Sequence[Path], family: Family) -> tuple[Component, ...
     left = [file for file in files if file is not None]
     if len(left) < len(files):
         return None
-    if unread := next((header for header, kind, _ in left if kind == "qwen" or not family.shipped), None):
+    known = family.shipped or all(_kind(encoder) in HEADLESS for encoder in family.encoders)
+    if unread := next((header for header, kind, _ in left if kind == "another" or not known), None):
         what = "a text encoder alone, whose tokenizer does not come along"
         raise ModelError(f"{unread.path}: is {what}. Name a diffusers folder of {family.title}")
     made, lacking = [], []
     for encoder in family.encoders:
-        kind, config = _kind(encoder), original.shipped(family.shipped, encoder.name)
+        kind = _kind(encoder)
+        config = {} if kind in HEADLESS else original.shipped(family.shipped, encoder.name)
         alike = [file for file in left if file[1] == kind]
         # Of two that are alike in kind, the one whose width is the family's; otherwise in the order that was given.
         exact = [file for file in alike if _width(file) == config.get("hidden_size", config.get("d_model"))]
@@ -131,10 +142,11 @@ def text_encoders(paths: Sequence[Path], family: Family) -> tuple[Component, ...
             continue
         header, _, prefix = chosen = (exact or alike)[0]
         left.remove(chosen)
-        fitted = (original.t5 if kind == "t5" else original.clip)(header, config, prefix)
-        tensors = header.under(prefix)
-        cls, file = encoder.classes[0], (str(header.path),)
-        made.append(Component.of(encoder.name, cls, file, fitted, tensors, (prefix,), original=True))
+        fitted = FITTED[kind](header, config, prefix)
+        own = "" if kind == "qwen2.5" else prefix  # what sees pictures stands beside its layers
+        cls = HEADLESS.get(kind, encoder.classes[0])
+        tensors = header.under(own)
+        made.append(Component.of(encoder.name, cls, (str(header.path),), fitted, tensors, (own,), original=True))
     names = ", ".join(path.name for path in paths)
     if lacking or left:
         needed = ", ".join(
@@ -146,6 +158,10 @@ def text_encoders(paths: Sequence[Path], family: Family) -> tuple[Component, ...
     return tuple(made)
 
 
+FITTED: Mapping[str, Callable[[Header, dict[str, Any], str], dict[str, Any]]] = {
+    "clip": original.clip, "t5": original.t5, "qwen3": original.qwen3, "qwen2.5": original.qwen2_5,
+}  # fmt: skip
+"""How the configuration of each kind is found."""
 Lone = tuple[Header, str, str]
 """A header, the kind of its text encoder, and what its names begin with."""
 
@@ -161,14 +177,14 @@ def _text(header: Header) -> Lone | None:
 
 
 def _kind(encoder: Encoder) -> str:
-    return {"CLIPTextModel": "clip", "CLIPTextModelWithProjection": "clip", "T5EncoderModel": "t5"}.get(
-        encoder.classes[0], "other"
-    )
+    return KINDS.get(encoder.classes[0], "another")
 
 
 def _width(file: Lone) -> int:
     header, kind, prefix = file
     if kind == "t5":
         return header.shape(f"{prefix}encoder.block.0.layer.0.SelfAttention.q.weight")[1]
+    if kind in HEADLESS:
+        return header.shape(f"{prefix}embed_tokens.weight")[1]
     name = next(name for name in header.tensors if name.endswith("embeddings.token_embedding.weight"))
     return header.shape(name)[1]

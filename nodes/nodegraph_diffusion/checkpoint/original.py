@@ -21,17 +21,17 @@ DENOISER = "model.diffusion_model."
 VAE = "first_stage_model."
 
 OTHERS: tuple[tuple[str, str], ...] = (
-    ("a LoRA", r"lora_(unet|te\w*)_|.*[._]lora[._]?(down|up|A|B)\b|.*\.(hada_w1_a|lokr_w1)"),
-    ("a GLIGEN (see ApplyGligen)", r"position_net\."),
-    ("a ControlNet", r"control_model\.|controlnet_cond_embedding\."),
-    ("a textual inversion embedding", r"(emb_params|clip_[lg]|string_to_param.*)$"),
+    ("a LoRA, which ApplyLora takes", r"lora_(unet|te\w*)_|.*[._]lora[._]?(down|up|A|B)\b|.*\.(hada_w1_a|lokr_w1)"),
+    ("a GLIGEN, which ApplyGligen takes", r"position_net\."),
+    ("a ControlNet, which ApplyControlNet takes", r"control_model\.|controlnet_cond_embedding\."),
+    ("a textual inversion, which TeachWord takes", r"(emb_params|clip_[lg]|string_to_param.*)$"),
     ("a denoiser alone, of a diffusers folder", r"down_blocks\.0\.resnets\.0\.conv1\."),
     ("a VAE alone", r"(first_stage_model\.)?(encoder\.conv_in|decoder\.conv_in|decoder\.middle\.0)\."),
     (
         "a text encoder alone",
         r"(cond_stage_model|text_encoder|text_model|encoder\.block\.0|embeddings\.token_embedding|(model\.)?layers\.0\.self_attn)\.",
     ),
-    ("an upscaling model", r"(conv_first|model\.1\.sub\.0|body\.0)\."),
+    ("an upscaling network, which Upscale takes", r"(conv_first|model\.1\.sub\.0|body\.0)\."),
 )
 """Told apart in this order by the first name that matches, for files that are of no family."""
 
@@ -65,7 +65,7 @@ def _unknown(header: Header, families: Sequence[Family]) -> str:
                 break
             if what in ALONE:
                 return f"{header.path}: looks like {what}; name it in {ALONE[what]}, beside its model. {supported}"
-            return f"{header.path}: looks like {what}, which is not supported here: {supported}"
+            return f"{header.path}: looks like {what}. {supported}"
     if label in names:
         return f"{header.path}: looks like an unCLIP model (it has {label!r}), which is not supported: {supported}"
     if unet in names:
@@ -135,6 +135,13 @@ def unet(header: Header, config: dict[str, Any], prefix: str = DENOISER, *, name
     return config
 
 
+def autoencoder(header: Header, name: str, prefix: str = VAE, **changes: Any) -> Component | None:
+    """The VAE of a file, configured as that which comes with the pack but for its widths; None where there is none."""
+    if not header.under(prefix):
+        return None
+    return part(header, "vae", "AutoencoderKL", vae(header, shipped(name, "vae"), prefix) | changes, prefix)
+
+
 def vae(header: Header, config: dict[str, Any], prefix: str = VAE) -> dict[str, Any]:
     """`config` with the widths of the autoencoder that `header` holds."""
     blocks = range(count(header, rf"{re.escape(prefix)}encoder\.down\.(\d+)\."))
@@ -179,6 +186,43 @@ def t5(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:
     return config | {
         "vocab_size": vocabulary, "d_model": width, "d_ff": inner, "d_kv": query // heads,
         "num_heads": heads, "num_layers": layers,
+    }  # fmt: skip
+
+
+def qwen3(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """`config` with the widths of a Qwen3 by the names of transformers, and the numbers that all of them share."""
+    head = header.shape(f"{prefix}layers.0.self_attn.q_norm.weight")[0]
+    rope = {"rope_type": "default", "rope_theta": 1e6}
+    return config | _language(header, prefix, head) | {"head_dim": head, "rope_parameters": rope}
+
+
+def qwen2_5(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """`config` with the widths of a Qwen2.5-VL by the names of its code, and the numbers that all of them share."""
+    text = _language(header, prefix, 128)
+    sees = header.shape("visual.patch_embed.proj.weight")
+    return config | {
+        "text_config": text | {
+            "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6},
+        },
+        "vision_config": {
+            "depth": count(header, r"visual\.blocks\.(\d+)\."), "hidden_size": sees[0], "num_heads": sees[0] // 80,
+            "intermediate_size": header.shape("visual.blocks.0.mlp.gate_proj.weight")[0], "patch_size": sees[-1],
+            "out_hidden_size": text["hidden_size"], "tokens_per_second": 2, "fullatt_block_indexes": [7, 15, 23, 31],
+        },
+        "vision_start_token_id": 151652, "vision_end_token_id": 151653, "image_token_id": 151655,
+        "video_token_id": 151656,
+    }  # fmt: skip
+
+
+def _language(header: Header, prefix: str, head: int) -> dict[str, Any]:
+    at = f"{prefix}layers.0"
+    vocabulary, width = header.shape(f"{prefix}embed_tokens.weight")
+    return {
+        "vocab_size": vocabulary, "hidden_size": width, "rms_norm_eps": 1e-6, "max_position_embeddings": 40960,
+        "intermediate_size": header.shape(f"{at}.mlp.gate_proj.weight")[0],
+        "num_hidden_layers": count(header, rf"{re.escape(prefix)}layers\.(\d+)\."),
+        "num_attention_heads": header.shape(f"{at}.self_attn.q_proj.weight")[0] // head,
+        "num_key_value_heads": header.shape(f"{at}.self_attn.k_proj.weight")[0] // head,
     }  # fmt: skip
 
 

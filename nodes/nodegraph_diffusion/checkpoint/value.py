@@ -54,11 +54,19 @@ class Component:
     ) -> Component:
         stored: dict[str, int] = {}
         for tensor in tensors.values():
-            if tensor.dtype in FLOATS:
-                stored[tensor.dtype] = stored.get(tensor.dtype, 0) + tensor.bytes
-        elements = sum(tensor.elements for tensor in tensors.values() if tensor.dtype in FLOATS)
+            stored[tensor.dtype] = stored.get(tensor.dtype, 0) + tensor.bytes
+        floats = [tensor for tensor in tensors.values() if tensor.dtype in FLOATS]
         dtype = max(stored, key=lambda d: stored[d], default="F32")
-        return cls(name, kind, files, config, elements, sum(stored.values()), dtype, prefixes, original)
+        elements, size = sum(tensor.elements for tensor in floats), sum(tensor.bytes for tensor in floats)
+        return cls(name, kind, files, config, elements, size, dtype, prefixes, original)
+
+    def check(self, root: Path) -> None:
+        """Raises `ModelError` if most of it is no floating point numbers, below the folder that its files are in."""
+        if self.dtype not in FLOATS:
+            raise ModelError(
+                f"{root / self.files[0]}: the weights of its {self.name} are {self.dtype}, needed floating point "
+                "numbers. Get a version in float16, bfloat16 or float8, or a GGUF file"
+            )
 
 
 @dataclass(frozen=True, slots=True)

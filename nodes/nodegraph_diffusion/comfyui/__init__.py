@@ -8,9 +8,12 @@ from nodegraph import Pack
 
 from . import (
     arithmetic,
+    batches,
     compositing,
     control,
     editing,
+    encoding,
+    filters,
     gligen,
     latents,
     levels,
@@ -19,18 +22,22 @@ from . import (
     models,
     pictures,
     prompts,
+    resizing,
     samplers,
-    shapes,
     texts,
+    upscaling,
     vision,
 )
 
 pack = Pack.of(
     "comfyui",
     arithmetic,
+    batches,
     compositing,
     control,
     editing,
+    encoding,
+    filters,
     gligen,
     latents,
     levels,
@@ -39,8 +46,9 @@ pack = Pack.of(
     models,
     pictures,
     prompts,
+    resizing,
     samplers,
-    shapes,
     texts,
+    upscaling,
     vision,
 )

@@ -8,20 +8,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
+from ..late import np
 from ..params import Unit
 from ..sizes import common_batch
 from ..values import Floats, Latent, Mask
-from .latents import Amount, Side, scale_of, values_of, with_values
+from .latents import Side, scale_of, values_of, with_values
 from .scaling import scaled
 
 CATEGORY = "ComfyUI"
 Times = Annotated[float, Field(ge=-10, le=10), Widget("number", step=0.01)]
-Index = Annotated[int, Field(ge=0, le=63), Widget("number", step=1)]
 
 
 @node(version=1, title="LatentAdd", category=CATEGORY)
@@ -73,40 +72,6 @@ def LatentInterpolate(samples1: Latent, samples2: Latent, ratio: Unit = 1.0) -> 
     mixed = _unit(one, lengths[0]) * share + _unit(other, lengths[1]) * rest
     made = _unit(mixed, np.linalg.norm(mixed, axis=1, keepdims=True)) * (lengths[0] * share + lengths[1] * rest)
     return with_values(samples1, made)
-
-
-@node(version=1, title="LatentBatch", category=CATEGORY)
-def LatentBatch(samples1: Latent, samples2: Latent) -> Latent:
-    """Put the latents of two batches into one.
-
-    Args:
-        samples1: The result has its size.
-        samples2: What comes behind it.
-    """
-    one, other = values_of(samples1, "samples1"), values_of(samples2, "samples2")
-    if one.shape[2:] != other.shape[2:]:
-        other = scaled(other, one.shape[3], one.shape[2], "bilinear", "center")
-    return replace(with_values(samples1, np.concatenate([one, other])), mask=None)
-
-
-@node(version=1, title="LatentFromBatch", category=CATEGORY)
-def LatentFromBatch(samples: Latent, batch_index: Index = 0, length: Amount = 1) -> Latent:
-    """Take latents out of a batch. They are sampled with the noise that they would have in it.
-
-    Args:
-        batch_index: The first, counted from 0; beyond the last it is that one.
-        length: How many.
-    """
-    first = min(batch_index, samples.batch - 1)
-    chosen = slice(first, min(first + length, samples.batch))
-
-    def part(values: Floats | None) -> Floats | None:
-        return values if values is None or len(values) == 1 < samples.batch else values[chosen]
-
-    return replace(
-        samples, batch=chosen.stop - first, samples=part(samples.samples), mask=part(samples.mask),
-        masked=part(samples.masked), first=(samples.first or 0) + first,
-    )  # fmt: skip
 
 
 @node(version=1, title="LatentCrop", category=CATEGORY)

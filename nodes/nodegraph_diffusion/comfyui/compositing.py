@@ -1,25 +1,32 @@
-"""Pictures with transparency as ComfyUI composes them: a picture and a mask of what is transparent of it."""
+"""Pictures laid over each other and blended, as ComfyUI does; with transparency as a mask of what is transparent."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from nodegraph import Widget, node
 
+from ..late import np
+from ..params import Unit
 from ..sizes import common_batch
 from ..values import Floats, Image, Mask
 from .scaling import scaled
-from .shapes import Split
 
 CATEGORY = "ComfyUI"
 Mode = Literal[
     "ADD", "CLEAR", "DARKEN", "DST", "DST_ATOP", "DST_IN", "DST_OUT", "DST_OVER", "LIGHTEN", "MULTIPLY", "OVERLAY",
     "SCREEN", "SRC", "SRC_ATOP", "SRC_IN", "SRC_OUT", "SRC_OVER", "XOR",
 ]  # fmt: skip
+
+
+Side = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
+
+
+class Split(NamedTuple):
+    image: Image
+    mask: Mask
 
 
 @node(version=1, title="PorterDuffImageComposite", category=CATEGORY)
@@ -74,41 +81,76 @@ def PorterDuffImageComposite(
     return Split(Image(plain.clip(0, 1)), Mask(1 - opaque[:, 0]))
 
 
-@node(version=1, title="ImageQuantize", category=CATEGORY)
-def ImageQuantize(
-    image: Image, colors: Annotated[int, Field(ge=1, le=256), Widget("number", step=1)] = 256,
-    dither: Literal["none", "floyd-steinberg", "bayer-2", "bayer-4", "bayer-8", "bayer-16"] = "none",
+@node(version=1, title="ImageBlend", category=CATEGORY)
+def ImageBlend(
+    image1: Image, image2: Image, blend_factor: Unit = 0.5,
+    blend_mode: Literal["normal", "multiply", "screen", "overlay", "soft_light", "difference"] = "normal",
 ) -> Image:  # fmt: skip
-    """Paint a picture with few colours, which are chosen for it.
+    """Blend a picture into another.
 
     Args:
-        colors: How many.
-        dither: How colours between are made of them: not, by passing on what is missing (Floyd and Steinberg 1976), or
-            by a pattern of so many pixels (Bayer 1973).
+        image1: The picture below; the result has its size.
+        image2: The picture on top.
+        blend_factor: How much the blended picture counts.
+        blend_mode: How both are blended.
     """
-    return Image.from_bytes(np.stack([_quantised(picture, colors, dither) for picture in image.to_bytes()]))
+    common_batch(("image1", image1.batch), ("image2", image2.batch))
+    below, above = image1.pixels, image2.pixels
+    if below.shape[2:] != above.shape[2:]:
+        above = scaled(above, image1.width, image1.height, "bicubic", "center")
+    match blend_mode:
+        case "normal":
+            made = above
+        case "multiply":
+            made = below * above
+        case "screen":
+            made = 1 - (1 - below) * (1 - above)
+        case "overlay":
+            made = np.where(below <= 0.5, 2 * below * above, 1 - 2 * (1 - below) * (1 - above))
+        case "soft_light":
+            lifted = np.where(below <= 0.25, ((16 * below - 12) * below + 4) * below, np.sqrt(below))
+            darker = below - (1 - 2 * above) * below * (1 - below)
+            made = np.where(above <= 0.5, darker, below + (2 * above - 1) * (lifted - below))
+        case "difference":
+            made = below - above
+    return Image((below * (1 - blend_factor) + made * blend_factor).clip(0, 1))
 
 
-def _quantised(picture: NDArray[np.uint8], colors: int, dither: str) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) with the colours that a median cut chooses."""
-    from PIL import Image as Pillow
+@node(version=1, title="ImageCompositeMasked", category=CATEGORY)
+def ImageCompositeMasked(
+    destination: Image, source: Image, x: Side = 0, y: Side = 0, resize_source: bool = False, mask: Mask | None = None
+) -> Image:
+    """Lay a picture over another.
 
-    original = Pillow.fromarray(picture)
-    palette = original.quantize(colors)
-    if dither.startswith("bayer-"):
-        side = int(dither.removeprefix("bayer-"))
-        spread = 256 / colors ** (1 / 3)
-        rows, columns = (-(-length // side) for length in picture.shape[:2])
-        pattern = np.tile(_bayer(side), (rows, columns))[: picture.shape[0], : picture.shape[1], None]
-        original = Pillow.fromarray((picture + spread * pattern).round().clip(0, 255).astype(np.uint8))
-    passed = dither == "floyd-steinberg"
-    how = Pillow.Dither.FLOYDSTEINBERG if passed else Pillow.Dither.NONE
-    return np.asarray(original.quantize(colors, palette=palette, dither=how).convert("RGB"))
+    Args:
+        destination: Below; the result has its size.
+        source: On top.
+        x: Where its left edge lies, in pixels.
+        y: Where its upper edge lies, in pixels.
+        resize_source: Bring it to the size of the picture below first.
+        mask: What is seen of it. It is brought to its size.
+    """
+    above, batch = source.pixels, common_batch(("destination", destination.batch), ("source", source.batch))
+    if resize_source:
+        above = scaled(above, destination.width, destination.height, "bilinear")
+    seen = np.ones((1, 1, *above.shape[2:]), np.float32)
+    if mask is not None:
+        batch = common_batch(("source", batch), ("mask", mask.batch))
+        seen = scaled(mask.values[:, None], above.shape[3], above.shape[2], "bilinear")
+    made = destination.pixels.repeat(batch // destination.batch, axis=0)
+    place = np.s_[:, :, y : y + above.shape[2], x : x + above.shape[3]]
+    below = made[place]
+    above, seen = (each[:, :, : below.shape[2], : below.shape[3]] for each in (above, seen))
+    made[place] = seen * above + (1 - seen) * below
+    return Image(made)
 
 
-def _bayer(side: int) -> Floats:
-    """The thresholds of ordered dithering (side, side), -0.5 to 0.5, whose mean is 0."""
-    made = np.zeros((1, 1))
-    while len(made) < side:
-        made = np.block([[4 * made, 4 * made + 2], [4 * made + 3, 4 * made + 1]])
-    return np.asarray((made + 0.5) / made.size - 0.5, np.float32)
+@node(version=1, title="SplitImageWithAlpha", category=CATEGORY)
+def SplitImageWithAlpha(image: Image) -> Split:
+    """A picture and its transparency. Pictures on edges have none, so the mask selects nothing.
+
+    Returns:
+        image: As it came.
+        mask: Nothing.
+    """
+    return Split(image, Mask(np.zeros((image.batch, image.height, image.width), np.float32)))

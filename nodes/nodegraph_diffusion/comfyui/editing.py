@@ -12,7 +12,7 @@ from ..encode_prompt import looked
 from ..handles import TextEncoder, Vae
 from ..params import Text
 from ..values import Conditioning, Image
-from .latents import encoded_picture
+from .encoding import encoded_picture
 from .scaling import scaled
 
 if TYPE_CHECKING:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
-from nodegraph import Context, NodeError, Widget, node
+from nodegraph import NodeError, Widget, node
 
-from ..handles import Vae
+from ..late import np
 from ..params import Unit
 from ..sizes import check_size, common_batch
-from ..values import Conditioning, Image, Latent, Mask
+from ..values import Latent, Mask
 from .scaling import Crop, LatentMethod, scaled
 
 if TYPE_CHECKING:
     from ..values import Floats
 
 CATEGORY = "ComfyUI"
-MULTIPLE = 8
-"""Pictures that are encoded there have sides that are multiples of this."""
+CELL = 8
+"""How many pixels wide a cell of an empty latent is taken to be."""
 Side = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
-Amount = Annotated[int, Field(ge=1, le=64), Widget("number", step=1)]
 Factor = Annotated[float, Field(ge=0.01, le=8), Widget("number", step=0.01)]
-
-
-class Hole(NamedTuple):
-    positive: Conditioning
-    negative: Conditioning
-    latent: Latent
 
 
 @node(version=1, title="SetLatentNoiseMask", category=CATEGORY)
@@ -42,69 +33,7 @@ def SetLatentNoiseMask(samples: Latent, mask: Mask) -> Latent:
         samples: An encoded picture, or a sampled one.
         mask: 1 where to sample. Of any size.
     """
-    return replace(samples, mask=_fitted(mask, samples.width, samples.height), keeps=True)
-
-
-@node(version=1, title="VAEEncodeForInpaint", lane="gpu", category=CATEGORY)
-def VAEEncodeForInpaint(
-    ctx: Context, pixels: Image, vae: Vae, mask: Mask,
-    grow_mask_by: Annotated[int, Field(ge=0, le=64), Widget("number", step=1)] = 6,
-) -> Latent:  # fmt: skip
-    """Encode a picture with its hole greyed, to be sampled at full strength.
-
-    Args:
-        pixels: The picture. What is beyond a multiple of 8 pixels is cut off on both sides.
-        mask: The hole. Hard at one half.
-        grow_mask_by: How many pixels wide the hole is grown for sampling, which hides its seam.
-    """
-    picture, hole = _cropped(pixels, _fitted(mask, pixels.width, pixels.height))
-    samples = _encode(ctx, vae, _greyed(picture, hole))
-    return _latent(picture, samples, _grown(hole, grow_mask_by), samples if _inpaints(vae) else None)
-
-
-@node(version=1, title="InpaintModelConditioning", lane="gpu", category=CATEGORY)
-def InpaintModelConditioning(
-    ctx: Context, positive: Conditioning, negative: Conditioning, vae: Vae, pixels: Image, mask: Mask,
-    noise_mask: bool = True,
-) -> Hole:  # fmt: skip
-    """Prepare a picture with a hole for models that were trained to fill one.
-
-    Args:
-        positive: Passed on.
-        negative: Passed on.
-        pixels: The picture. What is beyond a multiple of 8 pixels is cut off on both sides.
-        mask: The hole.
-        noise_mask: Also keep what is around the hole. Without it only the model sees the hole, which has to read one.
-    Returns:
-        positive: As it came.
-        negative: As it came.
-        latent: The picture and its hole.
-    """
-    picture, hole = _cropped(pixels, _fitted(mask, pixels.width, pixels.height))
-    samples = _encode(ctx, vae, picture)
-    hidden = _encode(ctx, vae, _greyed(picture, hole)) if _inpaints(vae) else None
-    return Hole(positive, negative, replace(_latent(picture, samples, hole, hidden), keeps=noise_mask))
-
-
-@node(version=1, title="InstructPixToPixConditioning", lane="gpu", category=CATEGORY)
-def InstructPixToPixConditioning(
-    ctx: Context, positive: Conditioning, negative: Conditioning, vae: Vae, pixels: Image
-) -> Hole:
-    """Prepare a picture for models that were trained to make another of it: InstructPix2Pix, Flux.1 Canny and Depth.
-
-    Args:
-        positive: Passed on.
-        negative: Passed on.
-        pixels: The picture. What is beyond a multiple of 8 pixels is cut off on both sides.
-    Returns:
-        positive: As it came.
-        negative: As it came.
-        latent: An empty latent of its size, with the picture beside it.
-    """
-    seen = encoded_picture(ctx, vae, pixels)
-    width, height = (side // MULTIPLE * MULTIPLE for side in (pixels.width, pixels.height))
-    latent = Latent(width, height, len(seen), np.zeros_like(seen), None, seen, keeps=False)
-    return Hole(positive, negative, latent)
+    return replace(samples, mask=fitted(mask, samples.width, samples.height), keeps=True)
 
 
 @node(version=1, title="LatentUpscale", category=CATEGORY)
@@ -220,22 +149,6 @@ def LatentRotate(
     return replace(turned, width=samples.height, height=samples.width) if turns % 2 else turned
 
 
-@node(version=1, title="RepeatLatentBatch", category=CATEGORY)
-def RepeatLatentBatch(samples: Latent, amount: Amount = 1) -> Latent:
-    """Repeat a batch of latents, to make several pictures of it.
-
-    Args:
-        amount: How often it is there in the end.
-    """
-    check_size(samples.width, samples.height, samples.batch * amount, "amount")
-    mask = samples.mask
-    return replace(
-        samples, batch=samples.batch * amount, samples=_repeated(samples.samples, amount),
-        mask=mask if mask is None or len(mask) == 1 else _repeated(mask, amount),
-        masked=_repeated(samples.masked, amount),
-    )  # fmt: skip
-
-
 def values_of(latent: Latent, port: str) -> Floats:
     """What is in a latent. Raises `NodeError` at `port` where there is nothing."""
     if latent.samples is None:
@@ -248,13 +161,13 @@ def with_values(latent: Latent, samples: Floats) -> Latent:
     return replace(latent, samples=samples, batch=len(samples), masked=None)
 
 
-def _repeated(values: Floats | None, amount: int) -> Floats | None:
+def repeated(values: Floats | None, amount: int) -> Floats | None:
     return None if values is None else np.concatenate([values] * amount)
 
 
 def scale_of(latent: Latent) -> int:
     """How many pixels wide a cell is; 8 for an empty one, which has none yet."""
-    return MULTIPLE if latent.samples is None else -(-latent.width // latent.samples.shape[3])
+    return CELL if latent.samples is None else -(-latent.width // latent.samples.shape[3])
 
 
 def _resized(latent: Latent, across: int, down: int, method: LatentMethod, crop: Crop) -> Latent:
@@ -268,53 +181,7 @@ def _resized(latent: Latent, across: int, down: int, method: LatentMethod, crop:
     return replace(latent, width=width, height=height, samples=samples, mask=mask, masked=masked)
 
 
-def _fitted(mask: Mask, width: int, height: int) -> Floats:
+def fitted(mask: Mask, width: int, height: int) -> Floats:
     if (mask.width, mask.height) == (width, height):
         return mask.values
     return scaled(mask.values[:, None], width, height, "bilinear")[:, 0]
-
-
-def _cropped(image: Image, mask: Floats) -> tuple[Image, Floats]:
-    """A picture and its mask without what is beyond a multiple of 8 pixels."""
-    height, width = image.height // MULTIPLE * MULTIPLE, image.width // MULTIPLE * MULTIPLE
-    check_size(width, height, image.batch, "pixels")
-    y, x = (image.height - height) // 2, (image.width - width) // 2
-    return Image(image.pixels[:, :, y : y + height, x : x + width]), mask[:, y : y + height, x : x + width]
-
-
-def _greyed(image: Image, hole: Floats) -> Image:
-    return Image((image.pixels - np.float32(0.5)) * (1 - np.rint(hole[:, None])) + np.float32(0.5))
-
-
-def _grown(hole: Floats, width: int) -> Floats:
-    """The hard hole, grown by a square of this many pixels."""
-    if width == 0:
-        return np.rint(hole)
-    from scipy.ndimage import maximum_filter
-
-    return np.asarray(maximum_filter(np.rint(hole), size=(1, width, width), mode="constant"), np.float32)
-
-
-def _inpaints(vae: Vae) -> bool:
-    return vae.hides
-
-
-def _encode(ctx: Context, vae: Vae, image: Image) -> Floats:
-    import torch
-
-    from ..diffusion.pictures import encode
-
-    with ctx.lease(vae.autoencoder) as autoencoder:
-        return encode(autoencoder, torch.from_numpy(image.pixels.copy()), report=ctx.progress).numpy()
-
-
-def encoded_picture(ctx: Context, vae: Vae, image: Image) -> Floats:
-    """The latent (B, C, h, w) of a picture, without what is beyond a multiple of 8 pixels."""
-    return _encode(ctx, vae, _cropped(image, np.zeros((1, image.height, image.width), np.float32))[0])
-
-
-def _latent(image: Image, samples: Floats, mask: Floats, masked: Floats | None) -> Latent:
-    batch = math.lcm(len(samples), len(mask))
-    whole = _repeated(samples, batch // len(samples))
-    hidden = None if masked is None else _repeated(masked, batch // len(masked))
-    return Latent(image.width, image.height, batch, whole, mask, hidden)

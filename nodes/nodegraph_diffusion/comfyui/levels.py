@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import NodeError, Widget, node
 
 from ..handles import Model
+from ..late import np
 from ..params import Steps, Unit
 from ..values import NoiseLevels
 
@@ -28,6 +28,8 @@ Shape = Annotated[float, Field(ge=0, le=50), Widget("number", step=0.01)]
 Place = Annotated[int, Field(ge=0, le=10_000), Widget("number", step=1)]
 Few = Annotated[int, Field(ge=1, le=10), Widget("number", step=1)]
 TOP, BOTTOM = 14.614642, 0.0291675
+LEAST = 0.0001
+"""What stands for 0 where noise levels begin with it."""
 FITTED = {
     "SD1": ("StableDiffusionSigmas", 0.029),
     "SDXL": ("StableDiffusionXLSigmas", 0.029),
@@ -196,6 +198,13 @@ def SetFirstSigma(sigmas: NoiseLevels, sigma: Annotated[float, Field(ge=0, le=20
         sigma: What it is to be.
     """
     return NoiseLevels((sigma, *sigmas.values[1:]))
+
+
+@node(version=1, title="FlipSigmas", category=CATEGORY)
+def FlipSigmas(sigmas: NoiseLevels) -> NoiseLevels:
+    """Turn noise levels around, to find the noise that a picture would be made of."""
+    first, *others = sigmas.values[::-1] or (0.0,)
+    return NoiseLevels((first or LEAST, *others)) if sigmas.values else sigmas
 
 
 def _polynomial(steps: int, top: float, bottom: float, rho: float) -> NoiseLevels:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Widget, node
 
+from ..late import np
 from ..params import Pixels, Unit
 from ..sizes import check_size, common_batch
 from ..values import Image, Mask
@@ -47,8 +47,9 @@ def FeatherMask(mask: Mask, left: Edge = 0, top: Edge = 0, right: Edge = 0, bott
         right: How many pixels wide it fades on the right.
         bottom: How many pixels high it fades below.
     """
-    across = _ramp(mask.width, left) * _ramp(mask.width, right)[::-1]
-    down = _ramp(mask.height, top) * _ramp(mask.height, bottom)[::-1]
+    # There the ramps on the right and below begin one pixel further, which is the first on the other side.
+    across = _ramp(mask.width, left) * np.roll(_ramp(mask.width, right)[::-1], 1)
+    down = _ramp(mask.height, top) * np.roll(_ramp(mask.height, bottom)[::-1], 1)
     return Mask(mask.values * across * down[:, None])
 
 

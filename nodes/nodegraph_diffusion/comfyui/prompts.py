@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Context, Facts, Known, NodeError, Widget, node
 
 from ..encode_prompt import encoded
+from ..families import UNTOLD
 from ..handles import TextEncoder
+from ..late import np
 from ..params import Guidance, Text, Unit
 from ..values import Conditioning, Latent, Mask, Window
 
@@ -19,6 +20,7 @@ CATEGORY = "ComfyUI"
 Strength = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.01)]
 Length = Annotated[int, Field(ge=64, le=16384), Widget("number", step=8)]
 Side = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
+Tokens = Annotated[int, Field(ge=0, le=10_000), Widget("number", step=1)]
 Score = Annotated[float, Field(ge=0, le=1000), Widget("number", step=0.01)]
 
 
@@ -196,7 +198,24 @@ def CLIPTextEncodeSDXLRefiner(
 def _each(ctx: Context, clip: TextEncoder, family: str, *texts: str) -> Conditioning:
     if clip.family.name != family:
         raise NodeError(f"its text encoders are those of {clip.family.title}; use CLIPTextEncode", "clip")
-    return encoded(ctx, clip, texts, 0)
+    return encoded(ctx, clip.as_comfyui(), texts, 0)
+
+
+@node(version=1, title="T5TokenizerOptions", category=CATEGORY)
+def T5TokenizerOptions(clip: TextEncoder, min_padding: Tokens = 0, min_length: Tokens = 0) -> TextEncoder:
+    """Say how far prompts are filled up for T5.
+
+    Args:
+        min_padding: With so many tokens at least.
+        min_length: To so many tokens at least.
+    """
+    return replace(clip, filled=(min_padding, min_length))
+
+
+@node(version=1, title="FluxDisableGuidance", category=CATEGORY)
+def FluxDisableGuidance(conditioning: Conditioning) -> Conditioning:
+    """Tell a model that was distilled from guidance, such as Flux.1 dev, nothing of it."""
+    return conditioning.each(lambda part: replace(part, guidance=UNTOLD))
 
 
 @ConditioningSetArea.facts
@@ -204,10 +223,16 @@ def _each(ctx: Context, clip: TextEncoder, family: str, *texts: str) -> Conditio
 @ConditioningSetAreaStrength.facts
 @ConditioningSetMask.facts
 @ConditioningSetTimestepRange.facts
+@FluxDisableGuidance.facts
 @FluxGuidance.facts
 @ReferenceLatent.facts
 def _kept(known: Known) -> dict[str, Facts]:
     return {"conditioning": known["conditioning"]}
+
+
+@T5TokenizerOptions.facts
+def _filled(known: Known) -> dict[str, Facts]:
+    return {"text_encoder": known["clip"]}
 
 
 @CLIPTextEncodeFlux.facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+from ..late import np
 
 if TYPE_CHECKING:
     from ..values import Floats

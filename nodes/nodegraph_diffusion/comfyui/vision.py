@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
@@ -15,6 +14,7 @@ from ..adapter_files import AdapterFiles
 from ..checkpoint import Checkpoint
 from ..checkpoint.vision import FAMILY, StyleModel, Vision, open_style_model, open_vision
 from ..families import FAMILIES
+from ..late import np
 from ..leases import Weights
 from ..sizes import common_batch
 from ..values import Conditioning, Floats, Image, frozen

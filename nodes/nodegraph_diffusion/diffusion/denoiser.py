@@ -9,12 +9,13 @@ from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .schedules import Point
 from .weakening import Weakened
 
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow", "lcm"]
-Together = Literal["repeat", "equal", "never"]
+Together = Literal["repeat", "equal", "any", "never"]
 
 
 class Denoise(Protocol):
@@ -99,6 +100,10 @@ class Prompt:
             self, tokens=self.tokens[at], pooled=pooled, sizes=None if self.sizes is None else self.sizes[at]
         )
 
+    def each(self) -> list[Tensor]:
+        """The tokens (T, D) for each picture."""
+        return list(self.tokens.unbind(0))
+
     def to(self, device: torch.device, dtype: torch.dtype) -> Prompt:
         pooled = None if self.pooled is None else self.pooled.to(device, dtype)
         sizes = None if self.sizes is None else self.sizes.to(device)
@@ -135,11 +140,13 @@ class GuidedDenoiser:
         rescale: 0 to 1, how far the guided prediction is brought back to the spread of the positive one (Lin et al.
             2023, arXiv:2305.08891, section 3.4: 0.7 suits models with zero terminal SNR).
         together: Whether both prompts go through the network in one batch. With "repeat" prompts of different length
-            are repeated up to their least common multiple, which leaves cross-attention over each as it was.
+            are repeated up to their least common multiple, which leaves cross-attention over each as it was; with "any"
+            the network asks `Prompt.each`.
         combine: Another way to combine both outputs.
         middle: A third prompt between both, how far the answer to it is moved away from the negative's, and whether
             what the positive adds to it is moved too (Brooks et al. 2022, arXiv:2211.09800, section 3.2.1).
         apart: Whether points will ask for the answer to the negative too; without one that is the positive's.
+        rescaled: The same as `rescale`, but of what "v" would be, whatever the network gives.
         held: Holds the guided estimate in each cell to the length that it has without guidance, times this; None does
             not.
         dtype: Of the network.
@@ -163,6 +170,7 @@ class GuidedDenoiser:
         combine: Callable[[Tensor, Tensor, float], Tensor] | None = None,
         middle: Middle | None = None,
         apart: bool = False,
+        rescaled: float = 0.0,
         held: float | None = None,
         dtype: torch.dtype | None = None,
         weakened: Weakened | None = None,
@@ -176,6 +184,7 @@ class GuidedDenoiser:
         self.rescale = rescale
         self.combine = combine or _guided
         self.middle = middle
+        self.rescaled = rescaled
         self.held = held
         self.dtype = dtype
         self.weakened = weakened
@@ -191,7 +200,8 @@ class GuidedDenoiser:
         self.prompts = [side[0] for side in self.sides]
         if self.guided and together == "repeat" and self.plain:
             self.prompts = _of_one_length(*self.prompts)
-        alike = len({(prompt.tokens.shape[1:], prompt.guidance, prompt.controls) for prompt in self.prompts}) == 1
+        length = 2 if together == "any" else 1
+        alike = len({(prompt.tokens.shape[length:], prompt.guidance, prompt.controls) for prompt in self.prompts}) == 1
         self.together = together != "never" and alike and not (self.guided and self.prompts[0].grounds)
         self._ready: dict[int, list[Prompt]] = {}
         self._parts: dict[int, list[list[Prompt]]] = {}
@@ -201,6 +211,11 @@ class GuidedDenoiser:
         scale = 1 / (1 + sigma) if self.prediction == "flow" else 1 / math.hypot(1, sigma)
         output, positive, negative = self._predict(x * scale, torch.tensor(point.timestep, device=x.device))
         x0 = self._clean(x, point, scale, output)
+        if self.rescaled and self.guided:
+            shown, level = (x * scale, sigma * scale) if self.prediction == "flow" else (x, sigma)
+            alone = self._clean(x, point, scale, positive)
+            guided, plain = (_velocity(shown, each, level) for each in (x0, alone))
+            x0 = _estimate(shown, _rescaled(guided, plain, self.rescaled), level)
         if self.held is not None:
             x0 = self._held(x0, self._clean(x, point, scale, positive) if self.guided else None) * self.held
         return torch.stack([x0, self._clean(x, point, scale, negative)]) if point.apart else x0
@@ -300,7 +315,8 @@ class GuidedDenoiser:
 
 
 EDGE = 8
-"""Cells over which a prompt's window fades towards its sides, but for those that lie at the picture's own."""
+"""Cells over which a prompt's window fades towards its sides, but for those that lie at the picture's own. It is never
+more than a quarter of the window."""
 
 
 def _where(prompt: Prompt, x: Tensor) -> Tensor:
@@ -315,7 +331,8 @@ def _where(prompt: Prompt, x: Tensor) -> Tensor:
         for axis, (span, whole) in enumerate(zip(prompt.window, x.shape[-2:], strict=True), -2):
             inside = made[part]
             length = inside.shape[axis]
-            fade = (torch.arange(1, length + 1, device=x.device) / EDGE).clamp(max=1)
+            edge = max(min(EDGE, length // 4), 1)
+            fade = (torch.arange(1, length + 1, device=x.device) / edge).clamp(max=1)
             shape = (-1, 1) if axis == -2 else (1, -1)
             if span.start > 0:
                 inside *= fade.view(shape)
@@ -335,8 +352,12 @@ def _joined(negative: Prompt, positive: Prompt) -> Prompt:
     def joined(one: Tensor | None, other: Tensor | None) -> Tensor | None:
         return None if one is None or other is None else torch.cat([one, other])
 
+    lengths = negative.tokens.shape[1], positive.tokens.shape[1]
+    padded = [
+        functional.pad(each.tokens, (0, 0, 0, max(lengths) - each.tokens.shape[1])) for each in (negative, positive)
+    ]
     return Pair(
-        torch.cat([negative.tokens, positive.tokens]),
+        torch.cat(padded),
         joined(negative.pooled, positive.pooled),
         joined(negative.sizes, positive.sizes),
         positive.score,
@@ -344,14 +365,20 @@ def _joined(negative: Prompt, positive: Prompt) -> Prompt:
         controls=positive.controls,
         grounds=positive.grounds,
         negative_score=negative.score,
+        lengths=lengths,
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair(Prompt):
-    """Negative and positive prompts in one batch, in halves."""
+    """Negative and positive prompts in one batch, in halves, padded to one length."""
 
     negative_score: float = 2.5
+    lengths: tuple[int, int] = (0, 0)
+
+    def each(self) -> list[Tensor]:
+        halves = zip(self.tokens.chunk(2), self.lengths, strict=True)
+        return [tokens[:length] for half, length in halves for tokens in half.unbind(0)]
 
 
 def _of_one_length(*prompts: Prompt) -> list[Prompt]:
@@ -372,6 +399,16 @@ def _consistent(x: Tensor, x0: Tensor, timestep: float) -> Tensor:
 
 def _guided(negative: Tensor, positive: Tensor, cfg: float) -> Tensor:
     return negative + cfg * (positive - negative)
+
+
+def _velocity(x: Tensor, x0: Tensor, sigma: float) -> Tensor:
+    """What a network that gives "v" would say where the estimate without noise is `x0`."""
+    return (x / (sigma**2 + 1) - x0) * (math.hypot(1, sigma) / sigma)
+
+
+def _estimate(x: Tensor, velocity: Tensor, sigma: float) -> Tensor:
+    """The reverse of `_velocity`."""
+    return x / (sigma**2 + 1) - velocity * (sigma / math.hypot(1, sigma))
 
 
 def _rescaled(guided: Tensor, positive: Tensor, amount: float) -> Tensor:

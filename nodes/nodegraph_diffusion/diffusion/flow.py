@@ -40,12 +40,14 @@ class FlowTable:
     Attributes:
         config: Of a diffusers `FlowMatchEulerDiscreteScheduler`.
         mu: How far times are shifted, where the configuration leaves it to the size of the picture.
+        usual: How far times are shifted then by the schedules of ComfyUI's users, whatever the size.
         even: Whether the family's pipeline spaces times evenly from 1 to 1 / steps before they are shifted; otherwise
             the scheduler spaces them from the first to the last time of training.
     """
 
     config: Mapping[str, Any]
     mu: float | None = None
+    usual: float = 1.15
     even: bool = True
 
     every = 1
@@ -63,8 +65,8 @@ class FlowTable:
 
     @property
     def _factor(self) -> float:
-        if self._dynamic:  # ComfyUI takes the largest shift whatever the size
-            return math.exp(float(self.config.get("max_shift", 1.15)))
+        if self._dynamic:
+            return math.exp(float(self.config.get("usual_shift", self.usual)))
         return float(self.config.get("shift", 1.0))
 
     @property

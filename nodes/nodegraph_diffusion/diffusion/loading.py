@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import diffusers
@@ -20,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers import CLIPTokenizer, PreTrainedTokenizerBase
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from ..checkpoint import ASSETS, Checkpoint, Component, ModelError
 from ..checkpoint.header import read_header
@@ -74,7 +76,7 @@ def load(
 
 
 def load_tokenizer(checkpoint: Checkpoint, part: Component) -> PreTrainedTokenizerBase:
-    """The tokenizer that stands in the model's folder; for a single file the shipped one of CLIP or T5."""
+    """The tokenizer that stands in the model's folder; for a single file the shipped one of CLIP, T5 or Qwen."""
     if not part.original:
         family = FAMILIES[checkpoint.family]
         folder = next(encoder.tokenizer for encoder in family.encoders if encoder.name == part.name)
@@ -84,9 +86,32 @@ def load_tokenizer(checkpoint: Checkpoint, part: Component) -> PreTrainedTokeniz
         return transformers.AutoTokenizer.from_pretrained(where, local_files_only=True)
     if part.cls == "T5EncoderModel":
         return transformers.T5TokenizerFast.from_pretrained(str(ASSETS / "tokenizers" / "t5"), local_files_only=True)
+    if part.cls.startswith("Qwen"):
+        return qwen_tokenizer(ASSETS / "tokenizers" / "qwen")
     # OpenCLIP's models were trained with zeros after the prompt, and "!" is token 0.
     padding = {"pad_token": "!"} if part.config.get("hidden_act") == "gelu" else {}
     return CLIPTokenizer.from_pretrained(str(ASSETS / "tokenizers" / "clip"), local_files_only=True, **padding)
+
+
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
+)
+"""What Qwen's models are shown of a conversation of texts alone."""
+
+
+def qwen_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """That of Qwen's models: its words are the bytes, what merges make of two of them, and marks, in this order."""
+    merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    marks = (folder / "marks.txt").read_text(encoding="utf-8").splitlines()
+    words = [*bytes_to_unicode().values(), *(merge.replace(" ", "") for merge in merges)]
+    made = transformers.Qwen2Tokenizer(
+        vocab={word: number for number, word in enumerate(words)}, merges=[tuple(merge.split(" ")) for merge in merges],
+        extra_special_tokens=marks,
+    )  # fmt: skip
+    made.chat_template = CHAT
+    return made
 
 
 def _build(part: Component) -> nn.Module:
@@ -120,7 +145,7 @@ def _read(checkpoint: Checkpoint, part: Component) -> dict[str, Tensor]:
     return found
 
 
-OUTER = re.compile(r"^(model\.)?(text_model|language_model)\.|^model\.")
+OUTER = re.compile(r"^(model\.)?(text_model|language_model)\.(model\.)?|^model\.")
 """Levels of names that versions of transformers have or have not."""
 OLDER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
@@ -136,9 +161,7 @@ def _by_todays_names(module: nn.Module, weights: dict[str, Tensor]) -> dict[str,
     wanted = module.state_dict().keys()
     if all(name in weights for name in wanted):
         return weights
-    bare = {
-        re.sub(r"^(model\.)?(text_model|language_model)\.|^model\.(?!visual)", "", n): v for n, v in weights.items()
-    }
+    bare = {OUTER.sub("", name): value for name, value in weights.items()}
     tied = getattr(module, "_tied_weights_keys", None)
     partners: dict[str, str] = dict(tied) if isinstance(tied, dict) else {}
     found: dict[str, Tensor] = {}
@@ -192,15 +215,20 @@ def _fill(
 ) -> M:
     """Give `module` its weights, in the order they have in the file, which is in the system's cache if it is `warm`."""
     where = checkpoint.path or checkpoint.root
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    own = module.state_dict()
+    wanted = {name: tuple(value.shape) for name, value in own.items()}
     if missing := [name for name in wanted if weights.get(name) is None]:
         raise ModelError(
             f"{where}: {len(missing)} of the {len(wanted)} tensors of {type(module).__name__} are missing, such as "
             f"{missing[0]!r}. Get the full model"
         )
     for name, shape in wanted.items():
-        if (given := quantised.shape_of(weights[name])) != shape:
-            raise ModelError(f"{where}: {name!r} needs shape {shape}, found {given}. Weights and configuration differ")
+        given = weights[name]
+        if (found := quantised.shape_of(given)) != shape:
+            raise ModelError(f"{where}: {name!r} needs shape {shape}, found {found}. Weights and configuration differ")
+        if own[name].is_floating_point() and not (given.is_floating_point() or quantised.is_blocks(given)):
+            kind = str(given.dtype).removeprefix("torch.")
+            raise ModelError(f"{where}: {name!r} needs floating point numbers, found {kind}. Get a version in float16")
     total, done = sum(weights[name].nbytes for name in wanted), 0
     placed: dict[str, Tensor] = {}
     for name in sorted(wanted, key=lambda n: weights[n].data_ptr()):
@@ -230,6 +258,6 @@ def unload(loaded: Any) -> None:
     """Give back the memory of what was loaded, though something may still refer to it."""
     module = loaded.model if isinstance(loaded, PromptEncoder) else loaded
     on_cuda = next(module.parameters()).is_cuda
-    module.to("meta")
+    nn.Module.to(module, "meta")  # the method of diffusers moves nothing where layers are offloaded
     if on_cuda:
         torch.cuda.empty_cache()

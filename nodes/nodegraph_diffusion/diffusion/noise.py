@@ -29,27 +29,27 @@ class Draw:
         shape: Of the latent (B, C, h, w).
         whole_batch: Draw the batch as one tensor from one generator, as ComfyUI does: picture `i` then hangs on the
             size of the batch.
-        first: Which of a larger batch the first is, if it was taken out of one.
+        places: Where in a larger batch each picture is, whose noise it has; None counts from 0.
     """
 
     seed: int
     shape: tuple[int, ...]
     whole_batch: bool = False
-    first: int | None = None
+    places: tuple[int, ...] | None = None
 
     def pieces(self) -> list[tuple[int, tuple[int, ...]]]:
         """The seed and shape of each tensor that is drawn on its own."""
         if self.whole_batch:
             return [(self.seed % SEEDS, self.shape)]
-        seed = self.seed + (self.first or 0)
-        return [((seed + index) % SEEDS, (1, *self.shape[1:])) for index in range(self.shape[0])]
+        places = self.places or range(self.shape[0])
+        return [((self.seed + place) % SEEDS, (1, *self.shape[1:])) for place in places]
 
     def start(self) -> Tensor:
         """Unit noise to start from, on the CPU."""
-        if self.whole_batch and self.first is not None:  # as ComfyUI draws for a part of a batch
+        if self.whole_batch and self.places is not None:  # as ComfyUI draws for a part of a batch
             stream, one = _generator(self.seed % SEEDS), (1, *self.shape[1:])
-            drawn = [torch.randn(one, generator=stream) for _ in range(self.first + self.shape[0])]
-            return torch.cat(drawn[self.first :])
+            drawn = [torch.randn(one, generator=stream) for _ in range(max(self.places) + 1)]
+            return torch.cat([drawn[place] for place in self.places])
         return torch.cat([torch.randn(shape, generator=_generator(seed)) for seed, shape in self.pieces()])
 
     def beside(self, channels: int) -> Tensor:

@@ -18,10 +18,15 @@ from torch.nn import functional
 
 from ..checkpoint.memory import ROOM, TILE, decoding
 from . import spaces
+from .allocator import release_memory
 from .progress import Report, share, silent
 
 OVERLAP = 16
 """Of tiles, in latent pixels."""
+
+SPARE = 2**28
+"""Bytes. What takes more than this is begun with the memory that a denoiser has left behind given back: its pieces do
+not fit, and would come on top."""
 
 
 def factor(vae: Any) -> int:
@@ -132,6 +137,8 @@ def decode(
     rows, columns = latents.shape[-2:]
     tiles = _tiles(rows, columns, is_large(vae, width, height) if tiled is None else tiled)
     pictures = latents.new_empty(len(latents), 3, height, width, dtype=torch.float32)
+    if decoding(vae.config) * 4 * width * height > SPARE:
+        release_memory()
 
     def picture(part: Tensor) -> Tensor:
         return _finite(vae, spaces.unscaled(vae, part), spaces.pixels)

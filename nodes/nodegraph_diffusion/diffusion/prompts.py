@@ -46,6 +46,9 @@ class PromptEncoder:
     model: CLIPTextModel | PreTrainedModel
     words: Mapping[str, Tensor] = field(default_factory=dict)
     """Words that it was taught, with the vectors (n, D) that stand for each: CLIP reads them."""
+    filled: tuple[int, int] | None = None
+    """How many tokens of padding T5 reads at least behind a prompt, and how many tokens in all; no prompt is cut off
+    then. None leaves both to the family."""
 
     @property
     def capacity(self) -> int:
@@ -260,8 +263,13 @@ def _weighted(states: Tensor, empty: Tensor, weights: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def t5(encoder: PromptEncoder, text: str, length: int) -> Encoded:
-    """The encoding of a prompt by a T5 encoder, padded or cut off to `length` tokens. Weights count as in CLIP."""
+def t5(encoder: PromptEncoder, text: str, length: int, *, masked: bool = False) -> Encoded:
+    """The encoding of a prompt by a T5 encoder, padded or cut off to `length` tokens, unless the encoder says
+    otherwise. Weights count as in CLIP.
+
+    Args:
+        masked: Whether the prompt does not see its padding, of which then one token is given and not all.
+    """
     marks = encoder.tokenizer
     pieces = [piece for section in parse(text) for piece in section]
     ids: list[int] = []
@@ -271,12 +279,19 @@ def t5(encoder: PromptEncoder, text: str, length: int) -> Encoded:
         found = marks(readable, add_special_tokens=False, verbose=False)["input_ids"]
         ids += found
         weights += [piece.weight] * len(found)
+    if encoder.filled is not None:
+        padding, least = encoder.filled
+        length = max(len(ids) + 1 + padding, least)
     ids, weights = ids[: length - 1], weights[: length - 1]
-    rows = [_t5_closed(marks, ids, length)]
+    length = min(length, len(ids) + 2) if masked else length
+    rows = [ids]
     factors = torch.tensor([weights + [1.0] * (length - len(weights))])
     if weighted := bool((factors != 1).any()):
-        rows.append(_t5_closed(marks, [], length))
-    states = encoder.model(torch.tensor(rows).to(encoder.model.device))[0].float().cpu()
+        rows.append([])
+    tokens = torch.tensor([_t5_closed(marks, row, length) for row in rows])
+    seen = torch.tensor([[at <= len(row) for at in range(length)] for row in rows]) if masked else None
+    where = encoder.model.device
+    states = encoder.model(tokens.to(where), attention_mask=None if seen is None else seen.to(where))[0].float().cpu()
     return Encoded(_weighted(states[:1], states[1:], factors) if weighted else states)
 
 
@@ -318,16 +333,19 @@ def language_model(
     if pictures:
         text, seen = _seeing(encoder, text, pictures)
         length += text.count(PAD) - len(pictures)
-    padding = "max_length" if padded else False
+    start = encoder.tokenizer.bos_token
     given = encoder.tokenizer(
         text.encode("utf-8", "replace").decode(),
-        padding=padding,
+        padding="max_length" if padded else False,
         max_length=length,
         truncation=True,
         return_tensors="pt",
+        add_special_tokens=start is None or not text.startswith(start),
     ).to(encoder.model.device)
     if seen:  # tells its positions in a picture from those in the text
         seen["mm_token_type_ids"] = (given.input_ids == encoder.model.config.image_token_id).int()
+    if hasattr(encoder.model, "lm_head"):  # what it would say next is not asked
+        seen["logits_to_keep"] = 1
     out = encoder.model(
         input_ids=given.input_ids, attention_mask=given.attention_mask, output_hidden_states=True, use_cache=False,
         **seen,

@@ -32,9 +32,10 @@ def enable_step_cache(module: Any, threshold: float) -> None:
     """
     from diffusers.hooks import FirstBlockCacheConfig
 
-    if not hasattr(module, "enable_cache"):
-        raise UnsupportedOption(f"{type(module).__name__} has no step cache in diffusers; set it to 0")
-    module.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+    try:
+        module.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+    except (AttributeError, ValueError) as error:  # it has no blocks, or some that diffusers does not know
+        raise UnsupportedOption(f"{type(module).__name__} has no step cache in diffusers; set it to 0") from error
 
 
 def forget_steps(module: Any) -> None:

@@ -92,6 +92,8 @@ def sample(
             f"a masked latent must be clean, but it still holds noise of sigma {sigma:.4g}, so what its mask keeps is "
             "not known; run its first pass to the end, or without the mask"
         )
+    if schedule.rises and not solver.rises:
+        raise ValueError(f"{solver.title} does not walk noise levels that rise; use euler, heun or ddim")
     if first >= last:
         return Sampled(latent, sigma)
     if onward:

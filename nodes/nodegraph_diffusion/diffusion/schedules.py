@@ -162,8 +162,8 @@ class Schedule:
     """The noise levels of a run of n steps.
 
     Attributes:
-        sigmas: n + 1 levels, strictly descending, the last 0 unless the run stops early. Step i goes from `sigmas[i]`
-            to `sigmas[i + 1]`.
+        sigmas: n + 1 levels, strictly descending, the last 0 unless the run stops early; or strictly ascending. Step i
+            goes from `sigmas[i]` to `sigmas[i + 1]`.
         timesteps: What the network is told at each level above 0.
         noise_scale: What unit noise is multiplied by to start at `sigmas[0]` with nothing but noise.
         table: The network's noise levels, for the points between.
@@ -181,6 +181,11 @@ class Schedule:
     def __len__(self) -> int:
         return len(self.sigmas) - 1
 
+    @property
+    def rises(self) -> bool:
+        """Whether it goes from the picture to noise."""
+        return self.sigmas[0] < self.sigmas[-1]
+
     def point(self, step: int) -> Point:
         """Where step `step` starts."""
         return Point(self.sigmas[step], self.timesteps[step])
@@ -188,7 +193,7 @@ class Schedule:
     def walked(self, timestep: float) -> tuple[float, float]:
         """Which part of the steps is done where the network is told `timestep`, and which part of them one step is."""
         told = self.timesteps[: len(self)]
-        done = sum(each > timestep + 1e-3 for each in told)
+        done = sum((each < timestep - 1e-3) if self.rises else (each > timestep + 1e-3) for each in told)
         return done / len(self), 1 / len(self)
 
     def within(self, start: float, end: float) -> tuple[float, float]:
@@ -294,18 +299,20 @@ def visiting(levels: Sequence[float], table: Table) -> Schedule:
     """The schedule that visits these levels, given as the table has them: sigmas, or times of a flow model 0 to 1.
 
     Args:
-        levels: At least one, strictly descending; a last one above 0 leaves its noise in the latent.
+        levels: At least one, strictly descending; a last one above 0 leaves its noise in the latent. Or strictly
+            ascending from above 0, which goes from a picture to the noise that it would be made of.
 
     Raises:
-        ValueError: they do not descend, or lie outside of the table's scale.
+        ValueError: they do neither, or lie outside of the table's scale.
     """
-    if not levels or any(a <= b for a, b in pairwise(levels)) or levels[-1] < 0:
+    rises = len(levels) > 1 and levels[0] > 0 and all(a < b for a, b in pairwise(levels))
+    if not levels or (any(a <= b for a, b in pairwise(levels)) and not rises) or levels[-1] < 0:
         raise ValueError(f"noise levels must fall from step to step, down to 0 or above it, got {list(levels)}")
     top = levels[0]
     above = [level for level in levels if level > 0]
     if isinstance(table, FlowTable):
-        if top > 1:
-            raise ValueError(f"a flow model's noise levels are times from 1 down to 0, got {top:.4g}")
+        if max(levels) > 1:
+            raise ValueError(f"a flow model's noise levels are times from 1 down to 0, got {max(levels):.4g}")
         sigmas = tuple(map(sigma_of, levels))
         return Schedule(sigmas, tuple(1000 * time for time in above), sigmas[0], table)
     at_top = top >= table.sigma_max * (1 - 1e-5)

@@ -11,9 +11,9 @@ import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .family import Control, Encoded, Encoder, Family, Job, Parts, Residuals
+from .family import UNTOLD, Control, Encoded, Encoder, Family, Job, Parts, Residuals
 
-__all__ = ["FAMILIES", "Control", "Encoded", "Encoder", "Family", "Job", "Parts", "Residuals"]
+__all__ = ["FAMILIES", "UNTOLD", "Control", "Encoded", "Encoder", "Family", "Job", "Parts", "Residuals"]
 
 
 def _found() -> Mapping[str, Family]:

@@ -57,6 +57,7 @@ class Encoder:
         encode: `encode(encoder, text, layer)`: what it makes of a prompt; layer 0 is the one the family reads.
         optional: Whether the model does without it too.
         vocabulary: The folder of its tokenizer, where it is not named like its own.
+        layers: How many of its layers the family reads side by side.
     """
 
     name: str
@@ -64,11 +65,16 @@ class Encoder:
     encode: Callable[[PromptEncoder, str, int], Encoded]
     optional: bool = False
     vocabulary: str = ""
+    layers: int = 1
 
     @property
     def tokenizer(self) -> str:
         """The folder of its tokenizer."""
         return self.vocabulary or self.name.replace("text_encoder", "tokenizer")
+
+
+UNTOLD = -1.0
+"""The guidance of a run that tells a model which was distilled from it nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,11 +83,12 @@ class Job:
 
     Args:
         width, height: Of the picture in pixels.
-        guidance: What a model distilled from guidance is told instead of it.
+        guidance: What a model distilled from guidance is told instead of it; it may be `UNTOLD`.
         hole: For inpainting networks, what the family's `hole` made.
         low_res: For networks that enlarge, the small picture (B, 3, h, w), -1..1, at the size of the latent.
         noise_level: How much noise that picture has, as a timestep of its own scheduler.
         residuals: Further arguments of the network, such as those that ControlNets add.
+        kinds: Of which kinds the picture of a ControlNet is, for one that knows several.
     """
 
     width: int
@@ -91,6 +98,7 @@ class Job:
     low_res: Tensor | None = None
     noise_level: int = 0
     residuals: Mapping[str, Any] = field(default_factory=dict)
+    kinds: tuple[int, ...] = ()
 
 
 Residuals = Mapping[str, Any]
@@ -108,6 +116,9 @@ class Control:
         owns: Whether a configuration of that class is of this family.
         latent: `latent(config)`: whether such a ControlNet reads the picture's latent.
         shifted: Whether that latent is centred as the denoiser's are.
+        hides: `hides(config)`: whether such a ControlNet fills a hole: it reads the latent of the picture with its hole
+            in black, and behind that what is kept.
+        union: The class of those that were trained on pictures of several kinds and want to know which one is theirs.
     """
 
     cls: str
@@ -115,6 +126,14 @@ class Control:
     owns: Callable[[Mapping[str, Any]], bool] = lambda config: True
     latent: Callable[[Mapping[str, Any]], bool] = lambda config: False
     shifted: Callable[[Mapping[str, Any]], bool] = lambda config: True
+    hides: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    union: str = ""
+
+
+def first(encoded: Sequence[Encoded | None], width: int) -> Encoded:
+    """The encoding of a family with one text encoder."""
+    assert encoded[0] is not None
+    return encoded[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +151,11 @@ class Family:
             the denoiser's class and the text encoders fit.
         scaling: What the family's own VAE multiplies latents by, which tells its space from that of a VAE of its own.
         predict: `predict(network, x, time, prompt, job)`: the network's raw output for latents (B, C, h, w).
-        joined: `joined(encoded, width)`: what the encodings of all text encoders are together, for a denoiser that
+        joined: `joined(encoded, width)`: what the encodings of several text encoders are together, for a denoiser that
             reads prompts of that width; None stands for an encoder that is absent.
         together: Whether positive and negative prompt go through the network in one batch: where prompts of different
-            length are `repeated` up to a common one, where they are of `equal` length, or `never`.
+            length are `repeat`ed up to a common one, where they are of `equal` length, of `any` length, of which
+            `Prompt.each` tells the network, or `never`.
         combine: `combine(negative, positive, cfg)`, where it is not the usual guidance.
         multiple: What width and height of a picture are multiples of, in pixels.
         prediction: What the network gives, where no configuration says it.
@@ -160,8 +180,10 @@ class Family:
         activations: How much a call of a denoiser holds beside its weights, where that was measured.
         enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
         vae_config: What its autoencoder is configured as, whatever its file says.
+        caches: Whether diffusers can leave out blocks of it on steps that change little.
         references: Whether it looks at further pictures beside what it makes.
         refines: Whether it only goes on from another model's latents.
+        least: How many tokens ComfyUI has its T5 give at least.
         rank: Families of a lower rank are asked first whether a model is theirs.
     """
 
@@ -171,13 +193,13 @@ class Family:
     encoders: tuple[Encoder, ...]
     space: str
     predict: Callable[[Any, Tensor, Tensor, Prompt, Job], Tensor]
-    joined: Callable[[Sequence[Encoded | None], int], Encoded]
     table: Callable[[Mapping[str, Any], int, int], Table]
     width: Callable[[Mapping[str, Any]], int]
+    joined: Callable[[Sequence[Encoded | None], int], Encoded] = first
     scaling: float | None = None
     vae: tuple[str, str] = ("vae", "AutoencoderKL")
     owns: Callable[[Mapping[str, Mapping[str, Any]]], bool] = lambda configs: True
-    together: Literal["repeat", "equal", "never"] = "equal"
+    together: Literal["repeat", "equal", "any", "never"] = "equal"
     combine: Callable[[Tensor, Tensor, float], Tensor] | None = None
     multiple: int = 8
     prediction: Prediction = "flow"
@@ -201,4 +223,6 @@ class Family:
     vae_config: Mapping[str, Any] = field(default_factory=dict)
     refines: bool = False
     references: bool = False
+    caches: bool = False
+    least: int = 0
     rank: int = 1

@@ -58,19 +58,13 @@ def width(config: Mapping[str, Any]) -> int:
     return int(config["joint_attention_dim"])
 
 
-def first(encoded: Sequence[Encoded | None], width: int) -> Encoded:
-    """The encoding of a family with one text encoder."""
-    assert encoded[0] is not None
-    return encoded[0]
-
-
-def t5(length: int) -> Callable[[PromptEncoder, str, int], Encoded]:
-    """Encode by T5 into so many tokens."""
+def t5(length: int, *, masked: bool = False) -> Callable[[PromptEncoder, str, int], Encoded]:
+    """Encode by T5 into so many tokens; `masked`, into at most so many, of which one is padding."""
 
     def encode(encoder: PromptEncoder, text: str, layer: int) -> Encoded:
         from ..diffusion.prompts import t5
 
-        return t5(encoder, text, length)
+        return t5(encoder, text, length, masked=masked)
 
     return encode
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoint import memory, original
+from ..checkpoint.adapters import piece_of
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows, unets
-from .family import Control, Encoded, Encoder, Family, Job, Parts, Residuals
+from .family import UNTOLD, Control, Encoded, Encoder, Family, Job, Parts, Residuals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +27,8 @@ LENGTH = 512
 MASK = 256
 """Channels of a packed mask: the pixels of two by two cells of eight by eight."""
 MARK = "double_blocks.0.img_attn.norm.key_norm.scale"
+OTHERS = ("double_stream_modulation_img.lin.weight", "distilled_guidance_layer.in_proj.weight")
+"""Tensors of Flux.2 and of Chroma, whose blocks are named alike."""
 
 
 def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) -> Tensor:
@@ -34,25 +39,49 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
     if job.hole is not None:
         hole = job.hole.to(x)
         tokens = torch.cat([tokens, hole.repeat(batch // len(hole), 1, 1)], dim=2)
-    guidance = torch.full((batch,), job.guidance, device=x.device) if network.config["guidance_embeds"] else None
-    places = _places(height // 2, width // 2)
+    where = places(height // 2, width // 2)
     own = tokens.shape[1]
     if prompt.references:
         seen = [flows.packed(each.to(x)).expand(batch, -1, -1) for each in prompt.references]
         tokens = torch.cat([tokens, *seen], dim=1)
-        places = torch.cat([places, *_beside(prompt.references)])
-    out = network(
-        hidden_states=tokens,
-        timestep=(time.expand(batch).to(x.dtype) / 1000),
-        guidance=guidance,
-        pooled_projections=prompt.pooled,
-        encoder_hidden_states=prompt.tokens,
-        txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
-        img_ids=places.to(x),
-        return_dict=False,
-        **job.residuals,
-    )[0]
+        where = torch.cat([where, *_beside(prompt.references)])
+    with _told(network, job.guidance, x) as guidance:
+        out = network(
+            hidden_states=tokens,
+            timestep=(time.expand(batch).to(x.dtype) / 1000),
+            guidance=guidance,
+            pooled_projections=prompt.pooled,
+            encoder_hidden_states=prompt.tokens,
+            txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
+            img_ids=where.to(x),
+            return_dict=False,
+            **job.residuals,
+        )[0]
     return flows.unpacked(out[:, :own], height, width)
+
+
+@contextmanager
+def _told(network: Any, guidance: float, x: Tensor) -> Iterator[Tensor | None]:
+    """What a network is told of guidance; for the length of the block nothing comes of that if it is `UNTOLD`."""
+    import torch
+
+    if not network.config["guidance_embeds"]:
+        yield None
+        return
+    told = torch.full((len(x),), guidance, device=x.device)
+    if guidance != UNTOLD:
+        yield told
+        return
+    me = threading.get_ident()
+
+    def silenced(module: Any, args: Any, output: Tensor) -> Tensor | None:
+        return torch.zeros_like(output) if threading.get_ident() == me else None
+
+    hook = network.time_text_embed.guidance_embedder.register_forward_hook(silenced)
+    try:
+        yield told
+    finally:
+        hook.remove()
 
 
 def _beside(references: Sequence[Tensor]) -> list[Tensor]:
@@ -65,7 +94,7 @@ def _beside(references: Sequence[Tensor]) -> list[Tensor]:
         rows, columns = each.shape[-2] // 2, each.shape[-1] // 2
         below = rows + down <= columns + across
         start = (down, 0) if below else (0, across)
-        made.append(_places(rows, columns) + torch.tensor([1.0, *start]))
+        made.append(places(rows, columns) + torch.tensor([1.0, *start]))
         down, across = max(down, start[0] + rows), max(across, start[1] + columns)
     return made
 
@@ -77,23 +106,24 @@ def _control(
 
     batch, _, height, width = x.shape
     pixels = network.input_hint_block is not None
-    blocks, single = network(
-        hidden_states=flows.packed(x),
-        controlnet_cond=hint * 2 - 1 if pixels else flows.packed(hint),
-        conditioning_scale=strength,
-        timestep=time.expand(batch).to(x.dtype) / 1000,
-        guidance=torch.full((batch,), job.guidance, device=x.device) if network.config["guidance_embeds"] else None,
-        pooled_projections=prompt.pooled,
-        encoder_hidden_states=prompt.tokens,
-        txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
-        img_ids=_places(height // 2, width // 2).to(x),
-        return_dict=False,
-    )
+    with _told(network, job.guidance, x) as guidance:
+        blocks, single = network(
+            hidden_states=flows.packed(x),
+            controlnet_cond=hint * 2 - 1 if pixels else flows.packed(hint),
+            conditioning_scale=strength,
+            timestep=time.expand(batch).to(x.dtype) / 1000,
+            guidance=guidance,
+            pooled_projections=prompt.pooled,
+            encoder_hidden_states=prompt.tokens,
+            txt_ids=torch.zeros(prompt.tokens.shape[1], 3, device=x.device, dtype=x.dtype),
+            img_ids=places(height // 2, width // 2).to(x),
+            return_dict=False,
+        )
     made = {"controlnet_block_samples": blocks, "controlnet_single_block_samples": single}
     return {name: tuple(each) for name, each in made.items() if each} | {"controlnet_blocks_repeat": pixels}
 
 
-def _places(rows: int, columns: int) -> Tensor:
+def places(rows: int, columns: int) -> Tensor:
     """Where each token is: (0, row, column)."""
     import torch
 
@@ -130,17 +160,13 @@ def _edits(config: Mapping[str, Any]) -> bool:
     return int(config["in_channels"]) == 2 * int(config.get("out_channels") or config["in_channels"])
 
 
-def _prefix(header: Header) -> str | None:
-    return next((p for p in flows.PREFIXES if p + MARK in header.tensors), None)
-
-
 def _recognise(header: Header) -> bool:
-    prefix = _prefix(header)
-    return prefix is not None and f"{prefix}double_stream_modulation_img.lin.weight" not in header.tensors  # Flux.2
+    prefix = flows.prefix(header, MARK)
+    return prefix is not None and header.tensors.keys().isdisjoint(prefix + mark for mark in OTHERS)
 
 
 def _read(header: Header) -> Parts:
-    prefix = _prefix(header)
+    prefix = flows.prefix(header, MARK)
     assert prefix is not None
     config = _transformer(header, prefix)
     name = "flux-dev" if config["guidance_embeds"] else "flux-schnell"
@@ -152,15 +178,11 @@ def _read(header: Header) -> Parts:
         if header.under(at):
             fit = original.clip if part == "text_encoder" else original.t5
             encoders.append(original.part(header, part, cls, fit(header, original.shipped(name, part), at), at))
-    vae = None
-    if header.under("vae."):
-        vae_config = original.vae(header, original.shipped(name, "vae"), "vae.")
-        vae = original.part(header, "vae", "AutoencoderKL", vae_config, "vae.")
     own = (prefix,) if prefix else tuple({f"{name.partition('.')[0]}." for name in header.tensors})
     return Parts(
         original.part(header, *TRANSFORMER, config, *own),
         tuple(encoders) if len(encoders) == 2 else (),
-        vae,
+        original.autoencoder(header, name, "vae."),
         original.shipped(name, "scheduler"),
         "flow",
     )
@@ -224,7 +246,8 @@ QKV = {
 }
 
 
-def _converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of one component by diffusers' names."""
     if part.name != "transformer":
         return unets.converted(part, weights)
     width = int(part.config["num_attention_heads"]) * int(part.config["attention_head_dim"])
@@ -254,23 +277,54 @@ def _converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]
 STACK = re.compile(r"(double|single)_blocks[._](\d+)[._](.+)")
 
 
-def _adapted(name: str, config: Mapping[str, Any]) -> Sequence[str]:
+def modules(
+    name: str,
+    whole: Mapping[str, str],
+    double: Mapping[str, str],
+    single: Mapping[str, str],
+    fused: Mapping[str, tuple[str, ...]],
+) -> tuple[str, ...]:
+    """The modules by diffusers' names that `name`, of the original code, is or is fused of."""
     match = STACK.fullmatch(name)
     if match is None:
-        whole = {old.replace(".", "_"): new for old, new in WHOLE.items()}
-        found = whole.get(name.replace(".", "_"))
+        found = {old.replace(".", "_"): new for old, new in whole.items()}.get(name.replace(".", "_"))
         return (found,) if found else ()
-    single = match[1] == "single"
-    at = f"{'single_transformer_blocks' if single else 'transformer_blocks'}.{match[2]}"
-    names = {old: (new,) for old, new in (SINGLE if single else DOUBLE).items()} | QKV
+    at = f"{'single_transformer_blocks' if match[1] == 'single' else 'transformer_blocks'}.{match[2]}"
+    names = {old: (new,) for old, new in (single if match[1] == "single" else double).items()} | dict(fused)
     inside = {old.replace(".", "_"): new for old, new in names.items()}.get(match[3].replace(".", "_"), ())
     return tuple(f"{at}.{module}" for module in inside)
 
 
-def _adapts(header: Header) -> bool:
-    names = "\n".join(header.tensors)
-    own = "double_blocks" in names or "single_blocks" in names or "single_transformer_blocks" in names
-    return own and "double_stream_modulation" not in names and "to_qkv_mlp_proj" not in names
+def adapted(name: str, config: Mapping[str, Any]) -> Sequence[str]:
+    """The modules of the denoiser that one of the original code is, or is fused of."""
+    return modules(name, WHOLE, DOUBLE, SINGLE, QKV)
+
+
+def in_blocks(header: Header) -> bool:
+    """Whether a LoRA changes blocks by the names of the original code."""
+    return any("double_blocks" in name or "single_blocks" in name for name in header.tensors)
+
+
+WIDENED = re.compile(r"(single_blocks[._]\d+[._]linear1|double_blocks[._]\d+[._](img|txt)_mlp[._]0)$")
+
+
+def widened(header: Header) -> float | None:
+    """How many times as wide the output of a block's first layer is as its input, where a LoRA changes one: 7 or 4 of
+    Flux.1, 9 or 6 of Flux.2."""
+    rows: dict[str, int] = {}
+    columns: dict[str, int] = {}
+    for name, tensor in header.tensors.items():
+        module, piece = piece_of(name) or ("", "")
+        if WIDENED.search(module) and piece in ("up", "down"):
+            (rows if piece == "up" else columns)[module] = tensor.shape[0 if piece == "up" else 1]
+    return next((rows[module] / wide for module, wide in columns.items() if module in rows), None)
+
+
+def adapts(header: Header) -> bool:
+    """Whether a LoRA may be for Flux.1, or what is made like it."""
+    single = any("single_transformer_blocks" in name for name in header.tensors)
+    own = (single or in_blocks(header)) and widened(header) in (None, 4, 7)
+    return own and not any("stream_modulation" in name or "to_qkv_mlp_proj" in name for name in header.tensors)
 
 
 FAMILY = Family(
@@ -287,18 +341,20 @@ FAMILY = Family(
     joined=_joined,
     table=flows.shifted(),
     activations=memory.transformer(17.2, 1 / 4, LENGTH),
+    least=256,
     width=flows.width,
     multiple=16,
     inpaints=_inpaints,
     hole=_hole,
     edits=_edits,
     references=True,
+    caches=True,
     recognise=_recognise,
     shipped="flux-dev",
     read=_read,
-    convert=_converted,
-    adapts=_adapts,
-    adapted=_adapted,
+    convert=converted,
+    adapts=adapts,
+    adapted=adapted,
     control=Control(
         "FluxControlNetModel", _control, latent=lambda config: not config.get("conditioning_embedding_channels")
     ),

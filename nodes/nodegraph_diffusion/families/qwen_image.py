@@ -11,7 +11,7 @@ from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows
-from .family import Encoded, Encoder, Family, Job, Parts
+from .family import Control, Encoded, Encoder, Family, Job, Parts, Residuals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,6 +74,23 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
     return flows.unpacked(out[:, : own.shape[1]], height, width)
 
 
+def _control(
+    network: Any, hint: Tensor, x: Tensor, time: Tensor, prompt: Prompt, job: Job, strength: float
+) -> Residuals:
+    batch, _, height, width = x.shape
+    blocks = network(
+        hidden_states=flows.packed(x),
+        controlnet_cond=flows.packed(hint),
+        conditioning_scale=strength,
+        timestep=time.expand(batch).to(x.dtype) / 1000,
+        encoder_hidden_states=prompt.tokens,
+        encoder_hidden_states_mask=None,
+        img_shapes=[[(1, height // 2, width // 2)]] * batch,
+        return_dict=False,
+    )
+    return {"controlnet_block_samples": tuple(blocks)}
+
+
 def _combine(negative: Tensor, positive: Tensor, cfg: float) -> Tensor:
     """Guidance that leaves each token as long as the positive prompt made it."""
     height, width = positive.shape[-2:]
@@ -130,16 +147,22 @@ FAMILY = Family(
     space="qwen",
     vae=("vae", "AutoencoderKLQwenImage"),
     predict=_predict,
-    joined=flows.first,
     table=flows.shifted(),
     activations=memory.transformer(15.1, 1 / 4, 100),
     width=flows.width,
     combine=_combine,
     look=_look,
     references=True,
+    caches=True,
     multiple=16,
     recognise=_recognise,
     read=_read,
     convert=_converted,
+    control=Control(
+        "QwenImageControlNetModel",
+        _control,
+        latent=lambda config: True,
+        hides=lambda config: bool(config.get("extra_condition_channels")),
+    ),
     adapts=lambda header: flows.changes(header, r"transformer_blocks[._]\d+[._](attn|img_m|txt_m)", without="single_"),
 )

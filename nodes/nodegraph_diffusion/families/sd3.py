@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TRANSFORMER = ("transformer", "SD3Transformer2DModel")
 CLIP = "CLIPTextModelWithProjection"
+MARK = "joint_blocks.0.x_block.attn.qkv.weight"
 LENGTH = 256
 """Tokens that T5 gives; zeros stand for them without it."""
 ENCODERS = {
@@ -78,12 +79,8 @@ def _table(scheduler: Mapping[str, Any], cells: int, steps: int) -> Table:
     return FlowTable(scheduler, by_size(scheduler, cells // 4), even=False)
 
 
-def _prefix(header: Header) -> str | None:
-    return next((p for p in flows.PREFIXES if f"{p}joint_blocks.0.x_block.attn.qkv.weight" in header.tensors), None)
-
-
 def _read(header: Header) -> Parts:
-    prefix = _prefix(header)
+    prefix = flows.prefix(header, MARK)
     assert prefix is not None
     shipped = original.shipped
     encoders = []
@@ -92,14 +89,10 @@ def _read(header: Header) -> Parts:
             fit = original.t5 if name == "text_encoder_3" else original.clip
             cls = "T5EncoderModel" if name == "text_encoder_3" else CLIP
             encoders.append(original.part(header, name, cls, fit(header, shipped("sd3-medium", name), at), at))
-    vae = None
-    if header.under(original.VAE):
-        config = original.vae(header, shipped("sd3-medium", "vae"))
-        vae = original.part(header, "vae", "AutoencoderKL", config, original.VAE)
     return Parts(
         original.part(header, *TRANSFORMER, _transformer(header, prefix), *_own(header, prefix)),
         tuple(encoders),
-        vae,
+        original.autoencoder(header, "sd3-medium"),
         shipped("sd3-medium", "scheduler"),
         "flow",
     )
@@ -166,9 +159,10 @@ FAMILY = Family(
     joined=_joined,
     table=_table,
     activations=memory.transformer(12.25, 1 / 4, 77 + LENGTH),
+    least=77,
     width=flows.width,
     multiple=16,
-    recognise=lambda header: _prefix(header) is not None,
+    recognise=lambda header: flows.prefix(header, MARK) is not None,
     shipped="sd3-medium",
     read=_read,
     convert=_converted,

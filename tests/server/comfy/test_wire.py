@@ -138,7 +138,10 @@ def test_a_prompt_is_told_in_their_order_and_its_picture_is_there(service: Servi
     query = "&".join(f"{k}={v}" for k, v in image.items())
     for route in ("/view", "/api/view"):
         answer = service.get(f"{route}?{query}&rand=0.5")
-        assert Image.open(io.BytesIO(answer.body)).size == (64, 64)
+        shown = Image.open(io.BytesIO(answer.body))
+        assert (shown.size, json.loads(shown.info["prompt"])) == ((64, 64), seeded(1))
+    head = service.ask("HEAD", f"/view?{query}")
+    assert (head.status, head.headers["Content-Type"], head.body) == (200, "image/png", b"")
     webp = service.get(f"/view?{query}&preview=webp;50")
     assert webp.headers["Content-Type"] == "image/webp"
 
@@ -159,6 +162,28 @@ def test_previews_are_jpeg_and_final_pictures_of_the_socket_are_png(service: Ser
     about = json.loads(data[:length])
     assert (event, about["node_id"], about["image_type"]) == (4, "3", "image/jpeg")
     assert data[length:].startswith(b"\xff\xd8")
+
+
+async def _left_and_back(service: Service) -> list[tuple[str, Any]]:
+    """What a client hears that goes while its prompt runs and comes back with the same id."""
+    address = f"http://{service.host}:{service.port}"
+    heard: list[tuple[str, Any]] = []
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(f"{address}/ws?clientId=back") as socket:
+            await session.post(f"{address}/prompt", json={"prompt": seeded(31, 300), "client_id": "back"})
+            while json.loads((await socket.receive()).data)["type"] != "progress":
+                pass
+        async with session.ws_connect(f"{address}/ws?clientId=back") as socket:
+            while not heard or heard[-1] != ("executing", None):
+                said = json.loads((await socket.receive()).data)
+                heard.append((said["type"], said["data"].get("node")))
+    return heard
+
+
+def test_a_client_that_comes_back_hears_where_its_prompt_is(service: Service) -> None:
+    heard = asyncio.run(asyncio.wait_for(_left_and_back(service), 60))
+    assert heard[:2] == [("status", None), ("executing", "3")]
+    assert [type for type, _ in heard if type.startswith("execution")] == ["execution_success"]
 
 
 def test_interrupt_ends_what_runs(service: Service) -> None:
@@ -304,6 +329,7 @@ def test_queue_and_history_survive_a_kill(start: Callable[..., Service]) -> None
     service.post("/interrupt")
     service.until(lambda: service.get("/prompt").json["exec_info"]["queue_remaining"] == 0 or None)
     assert service.get("/history?max_items=1").json.keys() == {waiting}
+    assert service.get("/history?max_items=1&offset=0").json.keys() == {done}
     assert service.get("/history?max_items=1&offset=1").json.keys() == {long}
     service.post("/history", {"delete": [done]})
     assert done not in service.get("/history").json
@@ -339,7 +365,7 @@ def test_the_native_routes_take_their_files_too(service: Service) -> None:
     opened = service.ask("POST", "/api/open", json.dumps(unknown).encode(), {"Content-Type": "application/json"})
     assert opened.status == 200
     assert opened.json["document"]["nodes"]["k_sampler_3"]["type"] == "Sample@1"
-    assert [note.partition(":")[0] for note in opened.json["notes"]] == ["made_up_loader_30"]
+    assert [note["node"] for note in opened.json["notes"]] == ["made_up_loader_30"]
     job = service.post("/api/jobs?wait=true", {"document": seeded(12)}).json
     assert (job["state"], job["nodes"]["save_image_9"]["state"]) == ("done", "done")
     assert service.get("/api/queue").json["paused"] is False

@@ -34,10 +34,16 @@ export class Refused extends Error {
 export class Unreachable extends Error {}
 
 async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
+  const response = await answered(path, init);
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+/** The answer to a request that was not refused. */
+async function answered(path: string, init: RequestInit): Promise<Response> {
   const response = await fetch(path, init).catch((error: unknown) => {
     throw error instanceof TypeError ? new Unreachable(t.app.offline) : error;
   });
-  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
+  if (response.ok) return response;
   let said: { error?: Partial<made.Error["error"]> } = {};
   try {
     said = await response.json();
@@ -59,10 +65,11 @@ export const nodes = () => ask<{ nodes: Record<string, NodeSchema> }>("/api/node
 export const types = () => ask<made.TypesView>("/api/types");
 export const choices = (name: string) => ask<made.ChoicesView>(`/api/choices/${part(name)}`);
 
-export const check = (document: Workflow, signal: AbortSignal) =>
+/** Check a document, given as its JSON. */
+export const check = (document: string, signal: AbortSignal) =>
   ask<made.Checked>("/api/check", {
     method: "POST",
-    body: JSON.stringify({ document: tidy(document), plan: true }),
+    body: `{"document": ${document}, "plan": true}`,
     headers: { "Content-Type": "application/json" },
     signal,
   });
@@ -93,12 +100,24 @@ export const pause = (paused: boolean) =>
 export const outputUrl = (id: string, node: string, port: string) =>
   `/api/jobs/${part(id)}/outputs/${part(node)}/${part(port)}`;
 
-/** What is at an address that is no picture; or why there is nothing, in the server's words. */
-export const inWords = (url: string) =>
-  ask<Json>(url).then(
-    (value) => (typeof value === "string" ? value : JSON.stringify(value)),
-    (error: unknown) => (error instanceof Refused ? error.message : ""),
-  );
+/** An output as it can be shown: the address of a picture in this page's memory, or words. */
+export type Looked =
+  | { readonly picture: string; readonly words?: never }
+  | { readonly picture?: never; readonly words: string };
+
+export async function output(id: string, node: string, port: string, signal?: AbortSignal): Promise<Looked> {
+  const response = await answered(outputUrl(id, node, port), signal ? { signal } : {});
+  if (response.headers.get("Content-Type") === "image/png") {
+    return { picture: URL.createObjectURL(await response.blob()) };
+  }
+  const value: Json = await response.json();
+  return { words: typeof value === "string" ? value : JSON.stringify(value, null, 1) };
+}
+
+/** Free the memory of what was shown. */
+export function letGo(looked: Looked | null): void {
+  if (looked?.picture) URL.revokeObjectURL(looked.picture);
+}
 
 export const upload = (file: Blob) =>
   ask<made.UploadView>("/api/uploads", {

@@ -140,7 +140,7 @@ export type NodeView = {
 
 export type Opened = {
   readonly document: Json;
-  readonly notes: readonly string[];
+  readonly notes: readonly ProblemView[];
 };
 
 /** An output of a finished job: where it is, and the value itself where it is plain. */

@@ -2,14 +2,12 @@ import "@xyflow/react/dist/base.css";
 import {
   Background,
   BackgroundVariant,
-  type Connection,
   type Edge,
   type EdgeChange,
-  type FinalConnectionState,
-  type HandleType,
   type Node,
   type NodeChange,
   ReactFlow,
+  type ReactFlowInstance,
   ReactFlowProvider,
   SelectionMode,
   useStore,
@@ -17,15 +15,14 @@ import {
 } from "@xyflow/react";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { copy } from "../core/clipboard";
-import { type End, graphAt, type Point, wireOf } from "../core/document";
+import { graphAt, type Point, wireOf } from "../core/document";
 import { splice } from "../core/edits";
-import { canConnect, given } from "../core/fit";
-import { fits, known, typeOfStep, useCatalogue } from "../state/catalogue";
+import { fits, known, useCatalogue } from "../state/catalogue";
 import { differenceOf, useAgainst } from "../state/compare";
 import { put } from "../state/pasting";
 import { useRuns } from "../state/runs";
 import { current, currentDocument, currentGraph, edit, graphOf, leave, select, useTab } from "../state/session";
-import { announce, inform, openDialog, useView } from "../state/view";
+import { announce, openDialog, useView } from "../state/view";
 import { t } from "../text";
 import { later } from "../ui/later";
 import { Controls } from "./Controls";
@@ -37,13 +34,14 @@ import { linkDrawer, nodeDrawer, pointId, removedNodes } from "./flow";
 import { Guides } from "./Guides";
 import { LinkView } from "./LinkView";
 import { leadOver } from "./leading";
-import { cutFrom, linked } from "./linking";
 import { isLive } from "./live";
-import { copied, dropped, held, withGrouped } from "./moving";
+import { copied, dropped, held as snapped, withGrouped } from "./moving";
 import { NodeView } from "./NodeView";
 import { GroupView, NoteView } from "./NoteView";
+import { nearby, useArea } from "./nearby";
 import { GhostView, PointView } from "./PointView";
-import { Pulled, Refusal } from "./Pulled";
+import { PortsThatFit, Pulled, Refusal } from "./Pulled";
+import { endPull, endRejoining, fitting, join, rejoin, startPull, startRejoining } from "./pulling";
 import { linkUnder } from "./splicing";
 import { areMany, farZoom, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
 
@@ -54,8 +52,18 @@ const NODES = { step: NodeView, note: NoteView, group: GroupView, point: PointVi
 const LINKS = { link: LinkView };
 const NO_NODES: Node[] = [];
 const NO_LINKS: Edge[] = [];
+const NONE: ReadonlySet<string> = new Set();
 /** Links snap to a port this near to the pointer. */
 const SNAP = 26;
+
+// React Flow takes what is another object for another setting, and tells everything on the canvas of it
+const MORE = ["Shift", "Control", "Meta"];
+const PANNING = [0, 1];
+const NO_DESCRIPTIONS = { "node.a11yDescription.default": "", "edge.a11yDescription.default": "" };
+
+function leadHere({ clientX: x, clientY: y }: React.MouseEvent, { id }: Edge): void {
+  leadOver(id, graphPoint({ x, y }));
+}
 
 export function Canvas() {
   return (
@@ -119,15 +127,30 @@ function Flow() {
   const zooming = useZooming();
   const far = useFar(begun, start.zoom) || zooming;
   const scene = useRef<Scene | null>(null);
-  const rejoining = useRef(false);
   const pane = useRef<HTMLDivElement>(null);
   const drawNodes = useMemo(nodeDrawer, []);
   const drawLinks = useMemo(linkDrawer, []);
   const chosen = useMemo(() => new Set(selection), [selection]);
+  const area = useArea();
+  const pulled = useCanvas((s) => s.pull?.from.node ?? "");
+  const held = [...selection, ...Object.keys(drag ?? {}), pulled].join(" ");
+  // biome-ignore lint/correctness/useExhaustiveDependencies: sizes also depend on the catalogue and on who shows a picture
+  const near = useMemo(
+    () =>
+      far
+        ? NONE
+        : nearby(
+            graph,
+            document,
+            area,
+            held.split(" ").filter((id) => id in graph.nodes),
+          ),
+    [far, graph, document, area, held, types, live],
+  );
   // biome-ignore lint/correctness/useExhaustiveDependencies: sizes also depend on the catalogue and on who shows a picture
   const nodes = useMemo(
-    () => drawNodes({ graph, document, selection: chosen, drag, copying, live: isLive }),
-    [drawNodes, graph, document, chosen, drag, copying, types, live],
+    () => (far ? NO_NODES : drawNodes({ graph, document, near, selection: chosen, drag, copying, live: isLive })),
+    [far, drawNodes, graph, document, near, chosen, drag, copying, types, live],
   );
   const against = useAgainst((s) => s.against);
   const gone = useTab((now) => differenceOf(now, against)?.removed);
@@ -138,12 +161,34 @@ function Flow() {
   );
   const shownNodes = useMemo(() => (removed.length > 0 ? [...nodes, ...removed] : nodes), [nodes, removed]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: colours also depend on the catalogue
-  const links = useMemo(() => drawLinks(graph, document, chosen), [drawLinks, graph, document, chosen, types]);
+  const links = useMemo(
+    () => (far ? NO_LINKS : drawLinks(graph, document, near, chosen)),
+    [far, drawLinks, graph, document, near, chosen, types],
+  );
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another graph is shown whole
   useEffect(() => {
     showAll(0);
   }, [tab, path.join("/"), types]);
+
+  const onScene = useCallback((made: Scene) => {
+    scene.current = made;
+  }, []);
+
+  const onInit = useCallback((flow: ReactFlowInstance) => {
+    useCanvas.setState({ flow });
+    showAll(0);
+    setBegun(true);
+  }, []);
+
+  const onPaneClick = useCallback(
+    (event: React.MouseEvent) => {
+      const at = far ? graphPoint({ x: event.clientX, y: event.clientY }) : undefined;
+      const over = at && scene.current ? hit(scene.current, at[0], at[1]) : undefined;
+      select(over === undefined ? [] : [over]);
+    },
+    [far],
+  );
 
   const onNodesChange = useCallback((changes: NodeChange[]) => {
     const moved: Record<string, Point> = {};
@@ -158,7 +203,7 @@ function Flow() {
       }
     }
     if (Object.keys(moved).length > 0) {
-      const at = withGrouped(held(moved));
+      const at = withGrouped(snapped(moved));
       useCanvas.setState((s) => ({ drag: { ...s.drag, ...at } }));
     }
     if (reselected) select([...selected]);
@@ -200,32 +245,6 @@ function Flow() {
     if (into) announce(t.edits.splice);
   }, []);
 
-  const startPull = (from: End, side: HandleType) => {
-    const now = currentGraph();
-    const step = now.nodes[from.node];
-    if (!step) return;
-    const type =
-      side === "source"
-        ? given(now, from, currentDocument(), known())
-        : (typeOfStep(step, currentDocument()).inputs.find((i) => i.name === from.port)?.type ?? "?");
-    useCanvas.setState({ pull: { from, side, type } });
-  };
-
-  const endPull = (event: MouseEvent | TouchEvent, state: FinalConnectionState) => {
-    const { pull, refusal } = useCanvas.getState();
-    useCanvas.setState({ pull: null, refusal: null });
-    if (!pull || state.isValid || rejoining.current) return;
-    if (refusal) {
-      inform(refusal);
-      return;
-    }
-    if (state.toHandle || !(event.target instanceof Element) || !event.target.closest(".react-flow__pane")) return;
-    const at = "changedTouches" in event ? event.changedTouches[0] : event;
-    if (!at) return;
-    const screen = { x: at.clientX, y: at.clientY };
-    openDialog({ kind: "palette", at: graphPoint(screen), screen: [screen.x, screen.y], pull });
-  };
-
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the keys for what the pointer does here are those of the commands
     <div
@@ -258,39 +277,23 @@ function Flow() {
     >
       <ReactFlow
         nodes={far ? NO_NODES : shownNodes}
-        edges={far ? NO_LINKS : links}
+        edges={links}
         nodeTypes={NODES}
         edgeTypes={LINKS}
-        onInit={(flow) => {
-          useCanvas.setState({ flow });
-          showAll(0);
-          setBegun(true);
-        }}
+        onInit={onInit}
         onNodesChange={onNodesChange}
         onEdgesChange={onEdgesChange}
         onNodeDrag={onDrag}
         onNodeDragStop={onDragStop}
         onSelectionDragStop={onDragStop}
-        onPaneClick={(event) => {
-          const at = far ? graphPoint({ x: event.clientX, y: event.clientY }) : undefined;
-          const over = at && scene.current ? hit(scene.current, at[0], at[1]) : undefined;
-          select(over === undefined ? [] : [over]);
-        }}
-        onConnectStart={(_, { nodeId, handleId, handleType }) => {
-          if (nodeId && handleId && handleType) startPull({ node: nodeId, port: handleId }, handleType);
-        }}
+        onPaneClick={onPaneClick}
+        onConnectStart={startPull}
         onConnect={join}
         onConnectEnd={endPull}
-        onEdgeDoubleClick={(event, edge) => leadOver(edge.id, graphPoint({ x: event.clientX, y: event.clientY }))}
-        onReconnectStart={() => {
-          rejoining.current = true;
-        }}
-        onReconnect={(edge, next) => rejoin(edge.id, next)}
-        onReconnectEnd={(_, edge, _side, state) => {
-          rejoining.current = false;
-          useCanvas.setState({ pull: null, refusal: null });
-          if (!state.isValid && !state.toHandle) cut(edge.id);
-        }}
+        onEdgeDoubleClick={leadHere}
+        onReconnectStart={startRejoining}
+        onReconnect={rejoin}
+        onReconnectEnd={endRejoining}
         isValidConnection={fitting}
         connectionLineComponent={Pulled}
         connectionRadius={SNAP}
@@ -302,9 +305,9 @@ function Flow() {
         deleteKeyCode={null}
         panActivationKeyCode={null}
         selectionKeyCode="Shift"
-        multiSelectionKeyCode={["Shift", "Control", "Meta"]}
+        multiSelectionKeyCode={MORE}
         selectionMode={SelectionMode.Partial}
-        panOnDrag={[0, 1]}
+        panOnDrag={PANNING}
         zoomOnDoubleClick={false}
         defaultViewport={start}
         minZoom={0.04}
@@ -312,18 +315,12 @@ function Flow() {
         nodeDragThreshold={2}
         attributionPosition="bottom-left"
         aria-label={t.canvas.label}
-        ariaLabelConfig={{ "node.a11yDescription.default": "", "edge.a11yDescription.default": "" }}
+        ariaLabelConfig={NO_DESCRIPTIONS}
       >
         <Background variant={BackgroundVariant.Dots} gap={24} size={1.5} className="dots" />
         <Guides />
       </ReactFlow>
-      {far && (
-        <Far
-          onScene={(made) => {
-            scene.current = made;
-          }}
-        />
-      )}
+      {far && <Far onScene={onScene} />}
       <Suspense>
         <Knife over={pane} />
         {minimap && <Minimap />}
@@ -336,6 +333,7 @@ function Flow() {
       )}
       <Empty />
       <Controls />
+      <PortsThatFit />
       <Refusal />
     </div>
   );
@@ -349,32 +347,6 @@ function liveKey(jobs: ReturnType<typeof useRuns.getState>["jobs"], tab: string)
     run.preview === undefined ? [] : [name],
   );
   return names.join();
-}
-
-function ends({ source, sourceHandle, target, targetHandle }: Connection | Edge): [End, End] {
-  return [
-    { node: source, port: sourceHandle ?? "" },
-    { node: target, port: targetHandle ?? "" },
-  ];
-}
-
-function fitting(connection: Connection | Edge): boolean {
-  const [source, target] = ends(connection);
-  return canConnect(currentGraph(), source, target, currentDocument(), known(), fits()).ok;
-}
-
-function join(connection: Connection): void {
-  const [source, target] = ends(connection);
-  edit(t.edits.connect, (graph) => linked(graph, { source, target }));
-}
-
-function rejoin(id: string, next: Connection): void {
-  const [source, target] = ends(next);
-  edit(t.edits.connect, (graph) => linked(cutFrom(graph, id), { source, target }));
-}
-
-function cut(id: string): void {
-  edit(t.edits.disconnect, (graph) => cutFrom(graph, id));
 }
 
 /** Put copies of what was dragged where it was dropped; it itself stays. */

@@ -1,4 +1,4 @@
-import { goTo } from "../commands/registry";
+import { goTo } from "../commands/going";
 import { shortly } from "../core/compare";
 import { useAgainst, useDifference } from "../state/compare";
 import { current } from "../state/session";

@@ -11,6 +11,7 @@ import { isLive } from "./live";
 import { useCanvas } from "./state";
 
 const MARGIN = 10;
+const REST = 300;
 
 /** The whole graph in a corner, and what of it is seen. A press goes there. */
 export default function Minimap() {
@@ -28,7 +29,9 @@ export default function Minimap() {
     const sheet = document.createElement("canvas").getContext("2d");
     let kept = "";
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let rest: ReturnType<typeof setTimeout> | undefined;
     const draw = () => {
+      clearTimeout(timer);
       timer = undefined;
       const context = fitCanvas(on);
       if (!context || !sheet) return;
@@ -79,21 +82,24 @@ export default function Minimap() {
     const ask = () => {
       timer ??= setTimeout(draw, 100);
     };
+    // to draw another graph takes long, and who edits does not look here
     const askAnew = () => {
-      kept = "";
-      ask();
+      rest ??= setTimeout(() => {
+        rest = undefined;
+        kept = "";
+        drawn = null;
+        draw();
+      }, REST);
     };
     const stops = [
       store.subscribe((now, before) => (now.transform !== before.transform || now.width !== before.width) && ask()),
       useRuns.subscribe(askAnew),
-      useSession.subscribe(() => {
-        drawn = null;
-        askAnew();
-      }),
+      useSession.subscribe(askAnew),
     ];
     ask();
     return () => {
       clearTimeout(timer);
+      clearTimeout(rest);
       for (const stop of stops) stop();
     };
   }, [store, theme]);

@@ -7,7 +7,7 @@ import { saidOnTheWay } from "../core/runs";
 import { lookAt, shownOutput } from "../state/geometry";
 import { useRuns } from "../state/runs";
 import { currentDocument, useTab } from "../state/session";
-import { openDialog } from "../state/view";
+import { openDialog, useView } from "../state/view";
 import { t } from "../text";
 import { Icon } from "../ui/Icon";
 
@@ -32,23 +32,39 @@ interface Props {
 export function NodePicture({ runKey, type, title, top }: Props) {
   const job = useTab((tab) => tab.job);
   const run = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes[runKey]));
+  const over = useRuns((s) => {
+    const shown = job === null ? undefined : s.jobs[job];
+    // a run tells nothing of nodes that it did not need: they may be kept all the same
+    return run ? run.state === "done" || run.state === "cached" : shown?.state === "done";
+  });
+  const looking = useView((s) => s.dialog?.kind === "look");
   const [missing, setMissing] = useState("");
   const [words, setWords] = useState("");
+  const [missed, setMissed] = useState("");
   const output = shownOutput(type);
   const kind = output && lookAt(output.type);
   const saved = run?.results?.at(-1);
-  const over = run?.state === "done" || run?.state === "cached";
   const made = job !== null && output !== undefined && over ? api.outputUrl(job, runKey, output.name) : undefined;
   const live = run?.preview;
   useEffect(() => {
     setWords("");
-    if (made && (kind === "words" || missing === made)) void api.inWords(made).then(setWords);
-  }, [missing, made, kind]);
+    setMissed("");
+    if (job === null || !output || !made || looking || (kind !== "words" && missing !== made)) return;
+    api.output(job, runKey, output.name).then(
+      (found) => {
+        setWords(found.words ?? "");
+        if (found.picture) setMissing(""); // since a look there is one
+        api.letGo(found);
+      },
+      (error: unknown) => error instanceof api.Refused && error.status !== 404 && setMissed(error.message),
+    );
+  }, [missing, made, kind, looking, job, output, runKey]);
   const said = useRuns(useShallow((s) => (saved && job !== null ? saidOnTheWay(s.jobs[job], isKnown) : NOTHING)));
   const rough = kind === "latent" && live !== undefined; // what sampling showed is nearer to the picture
   const kept = made && missing !== made && kind !== "words" && !rough ? made : live;
   const url = saved ? api.thumbnailUrl(saved) : kept;
   const large = saved ? api.resultUrl(saved) : url;
+  const offered = output && kind && !url && !words && !missed && (!run || over || run.state === "skipped");
   const alt = url === live && run?.state === "running" ? t.node.live(title) : t.node.picture(title);
   return (
     <div className="node-picture" style={{ top }}>
@@ -66,7 +82,18 @@ export function NodePicture({ runKey, type, title, top }: Props) {
       ) : (
         <span className="picture-none">
           {kind !== "words" && <Icon name="image" size={22} />}
-          {words && <span>{words}</span>}
+          {(words || missed) && <span>{words || missed}</span>}
+          {offered && (
+            <button
+              type="button"
+              className="button nodrag"
+              onClick={() =>
+                openDialog({ kind: "look", node: runKey, port: output.name, alt: `${title}: ${output.title}` })
+              }
+            >
+              {t.panel.make}
+            </button>
+          )}
         </span>
       )}
     </div>

@@ -147,7 +147,6 @@ function RowView({ id, problemKey, step, row, type }: RowProps) {
     <>
       {input && (
         <Port
-          node={id}
           name={input.name}
           type={input.type}
           side="target"
@@ -159,7 +158,6 @@ function RowView({ id, problemKey, step, row, type }: RowProps) {
       )}
       {output && (
         <Port
-          node={id}
           name={output.name}
           type={output.type}
           side="source"

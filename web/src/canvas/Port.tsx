@@ -1,13 +1,9 @@
 import { Handle, Position } from "@xyflow/react";
 import { memo } from "react";
-import { fitOf } from "../core/fit";
-import { fits } from "../state/catalogue";
 import { hueOf } from "../ui/colours";
 import { PORT } from "./flow";
-import { useCanvas } from "./state";
 
 interface Props {
-  readonly node: string;
   readonly name: string;
   readonly type: string;
   readonly side: "source" | "target";
@@ -17,15 +13,11 @@ interface Props {
   readonly required: boolean;
 }
 
-/** The round end of a port. A list is square, an optional input that nothing feeds is hollow. */
-export const Port = memo(function Port({ node, name, type, side, label, top, linked, required }: Props) {
-  // while a link is drawn, ports that do not take it fade
-  const answer = useCanvas((s) => {
-    if (s.pull === null) return "";
-    if (s.pull.side === side || s.pull.from.node === node) return "unfit";
-    const fit = side === "target" ? fitOf(fits(), s.pull.type, type) : fitOf(fits(), type, s.pull.type);
-    return fit ? "fit" : "unfit";
-  });
+/** The round end of a port. A list is square, an optional input that nothing feeds is hollow.
+ *
+ * Which ports a link can go to is the style sheet's matter here, and said by `fitting`: left to itself, React Flow
+ * gives every port another class when a link begins and when it ends. */
+export const Port = memo(function Port({ name, type, side, label, top, linked, required }: Props) {
   const shape = type.startsWith("list[") ? "list" : "";
   const hollow = side === "target" && !required && !linked ? "hollow" : "";
   return (
@@ -35,8 +27,10 @@ export const Port = memo(function Port({ node, name, type, side, label, top, lin
       position={side === "target" ? Position.Left : Position.Right}
       role="img"
       aria-label={label}
-      title={`${label}`}
-      className={`port ${shape} ${hollow} ${answer}`}
+      title={label}
+      data-type={type}
+      isConnectable={false}
+      className={`port connectable ${shape} ${hollow}`}
       style={{ top, width: PORT, height: PORT, "--hue": hueOf(type) } as React.CSSProperties}
     />
   );

@@ -1,7 +1,7 @@
 import type { ConnectionLineComponentProps } from "@xyflow/react";
 import { useEffect } from "react";
 import { curve } from "../core/curve";
-import { canConnect } from "../core/fit";
+import { canConnect, fitOf } from "../core/fit";
 import { fits, known } from "../state/catalogue";
 import { currentDocument, currentGraph } from "../state/session";
 import { announce } from "../state/view";
@@ -50,6 +50,27 @@ export function Pulled({
 function refused(source: { node: string; port: string }, target: { node: string; port: string }) {
   const verdict = canConnect(currentGraph(), source, target, currentDocument(), known(), fits());
   return verdict.ok ? null : verdict.reason;
+}
+
+const GLOW = "oklch(var(--link-light) var(--link-chroma) var(--hue))";
+
+/** While a link is drawn, ports that take it glow and the others lose their colour: by one rule for all of them, since so
+ * many ports would each take their time; and not by opacity, of which each would be a layer. */
+export function PortsThatFit() {
+  const pull = useCanvas((s) => s.pull);
+  if (!pull) return null;
+  const source = pull.side === "source";
+  const types = new Set(["?"]);
+  for (const type of known().values()) for (const port of source ? type.inputs : type.outputs) types.add(port.type);
+  const fit = [...types].filter((t) => (source ? fitOf(fits(), pull.type, t) : fitOf(fits(), t, pull.type)));
+  const node = `.react-flow__node:not([data-id="${CSS.escape(pull.from.node)}"])`;
+  const ports = `${node} .port.${source ? "target" : "source"}:is(${fit.map((t) => `[data-type=${JSON.stringify(t)}]`)})`;
+  return (
+    <style>{`
+      .port.react-flow__handle:not(${ports}) { --link-chroma: 0; --link-light: var(--faded); }
+      ${ports} { box-shadow: 0 0 0 2px var(--node), 0 0 0 4px ${GLOW}, 0 0 12px 4px ${GLOW}; }
+    `}</style>
+  );
 }
 
 /** The reason, beside the pointer. */

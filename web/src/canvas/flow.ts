@@ -56,6 +56,8 @@ interface Drawn {
 interface Input {
   readonly graph: Graph;
   readonly document: Workflow;
+  /** The nodes that are drawn. */
+  readonly near: ReadonlySet<string>;
   readonly selection: ReadonlySet<string>;
   readonly drag: Readonly<Record<string, Point>> | null;
   /** Whether what is dragged becomes a copy. */
@@ -65,6 +67,10 @@ interface Input {
 
 const ORIGIN: Point = [0, 0];
 
+/** What screen readers call nodes and links. */
+const NODE_ROLE = { "aria-roledescription": t.node.role };
+const LINK_ROLE = { "aria-roledescription": t.canvas.linkRole };
+
 /** A drawer of nodes that remembers what it drew. */
 export function nodeDrawer(): (input: Input) => Node[] {
   let last: Node[] = [];
@@ -72,7 +78,7 @@ export function nodeDrawer(): (input: Input) => Node[] {
   const decorations = new WeakMap<Note | Group, Drawn["node"]>();
   let points = new Map<string, DrawnPoint>();
   let ghosts = new Map<string, Node>();
-  return ({ graph, document, selection, drag, copying, live }) => {
+  return ({ graph, document, near, selection, drag, copying, live }) => {
     const next = new Map<string, Drawn>();
     const made: Node[] = [];
     for (const group of graph.layout?.groups ?? []) {
@@ -82,6 +88,7 @@ export function nodeDrawer(): (input: Input) => Node[] {
       made.push(decoration(decorations, noteNode(note.id), "note", note, selection, drag, 0));
     }
     for (const [id, step] of Object.entries(graph.nodes)) {
+      if (!near.has(id)) continue;
       const look = graph.layout?.looks?.[id];
       const point = drag?.[id] ?? graph.layout?.nodes?.[id] ?? ORIGIN;
       const item = drawStep(drawn.get(id), id, step, look, point, selection.has(id), document, live(id));
@@ -229,6 +236,7 @@ function drawStep(
     width,
     height,
     measured: { width, height },
+    domAttributes: NODE_ROLE,
     handles: same ? (old.node.handles ?? handles(shape)) : handles(shape),
     zIndex: selected ? 10 : 1,
   };
@@ -284,6 +292,8 @@ function decoration(
     type,
     position: { x, y },
     data: { item },
+    ariaLabel: "title" in item ? `${t.canvas.group}: ${item.title}` : t.canvas.note,
+    domAttributes: NODE_ROLE,
     selected,
     width,
     height,
@@ -301,14 +311,20 @@ interface DrawnLinks {
   readonly edges: readonly Edge[];
 }
 
-/** A drawer of links that remembers what it drew. */
-export function linkDrawer(): (graph: Graph, document: Workflow, selection: ReadonlySet<string>) => Edge[] {
+/** A drawer of the links between near nodes that remembers what it drew. */
+export function linkDrawer(): (
+  graph: Graph,
+  document: Workflow,
+  near: ReadonlySet<string>,
+  selection: ReadonlySet<string>,
+) => Edge[] {
   let drawn = new Map<string, DrawnLinks>();
   let last: Edge[] = [];
-  return (graph, document, selection) => {
+  return (graph, document, near, selection) => {
     const next = new Map<string, DrawnLinks>();
     const made: Edge[] = [];
     for (const [id, step] of Object.entries(graph.nodes)) {
+      if (!near.has(id)) continue;
       const old = drawn.get(id);
       const fresh =
         old &&
@@ -323,7 +339,7 @@ export function linkDrawer(): (graph: Graph, document: Workflow, selection: Read
         item = { ...item, edges };
       }
       next.set(id, item);
-      made.push(...item.edges);
+      for (const edge of item.edges) if (near.has(edge.source)) made.push(edge);
     }
     drawn = next;
     if (made.length === last.length && made.every((edge, i) => edge === last[i])) return last;
@@ -363,6 +379,7 @@ function linksInto(
               targetHandle: port,
               data: { type, points },
               ariaLabel: t.canvas.link($from, `${target}.${port}`),
+              domAttributes: LINK_ROLE,
               selected: false,
               focusable: false,
             },

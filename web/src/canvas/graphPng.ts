@@ -1,7 +1,7 @@
 /** The shown graph as a PNG that carries its document. */
 
-import { documentText } from "../commands/registry";
 import { carrying } from "../core/png";
+import { documentText } from "../state/files";
 import { graphSvg } from "./svg";
 
 /** Pixels to a unit of the graph, and the longest side that browsers draw for certain. */

@@ -6,7 +6,7 @@ import { current, currentDocument, currentGraph } from "../state/session";
 import { closeDialog } from "../state/view";
 import { t } from "../text";
 import { Picker } from "../ui/Picker";
-import { goTo } from "./registry";
+import { goTo } from "./going";
 
 interface Found {
   readonly id: string;

@@ -7,6 +7,7 @@ import { IconButton } from "../ui/IconButton";
 import { pressed, shown } from "./keymap";
 import { bind, restore, restoreAll, useKeys, useKeysOf } from "./keys";
 import { COMMANDS, type Command } from "./registry";
+import "./help.css";
 
 /** The sheet of shortcuts, from the list of commands. A press on keys gives the command others. */
 export default function Help() {

@@ -3,8 +3,9 @@
 import { byKey, type Custom } from "../core/keys";
 import { useView } from "../state/view";
 import { t } from "../text";
+import { walk } from "./going";
 import { useKeys } from "./keys";
-import { COMMANDS, type Command, walk } from "./registry";
+import { COMMANDS, type Command } from "./registry";
 
 const MAC = /Mac|iP(hone|ad)/.test(globalThis.navigator?.platform ?? "");
 

@@ -200,8 +200,14 @@ export function typeOf(step: Step, document: Workflow, known: Catalogue): NodeTy
     const definition = document.definitions?.[step.type.slice(1)];
     return definition ? definitionType(step.type, definition, document, known) : unknownType(step);
   }
-  return known.get(step.type.slice(0, step.type.indexOf("@"))) ?? unknownType(step);
+  // asked for every node whenever anything changes, so nothing is cut from its name each time
+  const found = named.get(known) ?? new Map<string, NodeType | undefined>();
+  named.set(known, found);
+  if (!found.has(step.type)) found.set(step.type, known.get(step.type.slice(0, step.type.indexOf("@"))));
+  return found.get(step.type) ?? unknownType(step);
 }
+
+const named = new WeakMap<Catalogue, Map<string, NodeType | undefined>>();
 
 const made = new WeakMap<Graph, { document: Workflow["definitions"]; known: Catalogue; type: NodeType }>();
 

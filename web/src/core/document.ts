@@ -102,6 +102,31 @@ export function linksOf(value: Value | undefined): readonly Link[] {
 }
 
 /** Every link of a graph, in the order of its nodes and inputs. */
+/** The name under which the server keeps a workflow that people call `name`. */
+export function keptName(name: string): string {
+  const plain = name
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "_")
+    .replace(/^_|_$/g, "");
+  if (plain !== "") return plain.slice(0, 100);
+  let sum = 0; // no letter of it can stay, so it goes by a number of its own
+  for (const letter of name) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 36 ** 6;
+  return `workflow_${sum.toString(36)}`;
+}
+
+const fed = new WeakMap<Step, ReadonlySet<string>>();
+
+/** The ids of the nodes that feed a node. */
+export function feeders(step: Step): ReadonlySet<string> {
+  let found = fed.get(step);
+  if (!found) {
+    found = new Set(Object.values(step.inputs ?? {}).flatMap((value) => linksOf(value).map((l) => end(l.$from).node)));
+    fed.set(step, found);
+  }
+  return found;
+}
+
 export function wires(graph: Graph): Wire[] {
   const found: Wire[] = [];
   for (const [node, step] of Object.entries(graph.nodes)) {

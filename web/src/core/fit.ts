@@ -1,7 +1,7 @@
 /** Whether a link may be. The types' own rule is the server's: its table is looked up, never re-made here. */
 
 import { type Catalogue, type NodeType, typeOf } from "./catalogue";
-import { type End, end, type Graph, linksOf, type Workflow } from "./document";
+import { type End, feeders, type Graph, linksOf, type Workflow } from "./document";
 
 export interface Fit {
   readonly how: string;
@@ -88,12 +88,8 @@ export function pathBetween(graph: Graph, from: string, to: string): string[] | 
       for (let at: string | null = id; at !== null; at = goes.get(at) ?? null) path.push(at);
       return path;
     }
-    for (const value of Object.values(graph.nodes[id]?.inputs ?? {})) {
-      for (const { $from } of linksOf(value)) {
-        const { node } = end($from);
-        if (!goes.has(node)) goes.set(node, id);
-      }
-    }
+    const step = graph.nodes[id];
+    for (const source of step ? feeders(step) : []) if (!goes.has(source)) goes.set(source, id);
   }
   return null;
 }

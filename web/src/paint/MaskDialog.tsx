@@ -6,6 +6,7 @@ import { feathered, grown, inverted } from "./alpha";
 import { blank, context, type Painter } from "./painter";
 import { Studio } from "./Studio";
 import { hand, usePainter, usePicture } from "./usePainter";
+import "../ui/swatches.css";
 
 interface Props {
   readonly put: Put;

@@ -49,6 +49,7 @@ export class Painter {
   private path: Spot[] = [];
   private drawing: Tool | null = null;
   private left = 0;
+  private pressure = 1;
   private dirty: Rect | null = null;
   private readonly changed: () => void;
 
@@ -79,6 +80,7 @@ export class Painter {
     this.drawing = erase && tool === "brush" ? "eraser" : tool;
     this.path = [at];
     this.left = 0;
+    this.pressure = pressure;
     if (this.drawing === "fill") {
       this.drawing = null;
       this.flood(at);
@@ -94,6 +96,7 @@ export class Painter {
     this.path.push(at);
     if (this.drawing === "brush" || this.drawing === "eraser") this.line(from, at, pressure);
     else this.shape();
+    this.pressure = pressure;
     this.changed();
   }
 
@@ -248,13 +251,15 @@ export class Painter {
     this.touch(x, y, radius);
   }
 
+  /** Dabs from one place to the next, pressed as a pen was on the way. */
   private line(from: Spot, to: Spot, pressure: number): void {
     const gap = Math.max(1, this.brush.size * SPACING);
     const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
     let way = gap - this.left;
     for (; way <= length; way += gap) {
       const part = way / length;
-      this.dab([from[0] + (to[0] - from[0]) * part, from[1] + (to[1] - from[1]) * part], pressure);
+      const at = [from[0] + (to[0] - from[0]) * part, from[1] + (to[1] - from[1]) * part] as const;
+      this.dab(at, this.pressure + (pressure - this.pressure) * part);
     }
     this.left = length - (way - gap);
   }

@@ -7,8 +7,8 @@ import { fits, known, typeOfStep } from "../state/catalogue";
 import { currentDocument, currentGraph, edit } from "../state/session";
 import { announce, closeDialog } from "../state/view";
 import { t } from "../text";
+import { Dot } from "../ui/Dot";
 import { Picker } from "../ui/Picker";
-import { Dot } from "./Palette";
 
 interface Offer {
   readonly source: End;

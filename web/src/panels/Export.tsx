@@ -1,11 +1,12 @@
 import { useEffect, useState } from "react";
 import { graphPng } from "../canvas/graphPng";
 import { graphSvg } from "../canvas/svg";
-import { documentText } from "../commands/registry";
+import { documentText } from "../state/files";
 import { currentDocument } from "../state/session";
 import { closeDialog, complain, inform } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
+import "./export.css";
 
 const KINDS = ["json", "curl", "python", "svg", "png"] as const;
 type Kind = (typeof KINDS)[number];

@@ -1,16 +1,16 @@
-import { outputUrl } from "../api/client";
 import type { NodeType } from "../core/catalogue";
 import { link } from "../core/document";
 import { expose, exposedName, hide, removeOutput, renameNode, setOutput, withLook, withMode } from "../core/edits";
 import { typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { lookAt, shownOutput } from "../state/geometry";
-import { useRuns } from "../state/runs";
 import { edit, graphOf, select, useTab } from "../state/session";
 import { openDialog } from "../state/view";
 import { t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
-import { Dot } from "./Palette";
+import { Dot } from "../ui/Dot";
+import "../ui/swatches.css";
+import "./node.css";
 
 const MODES = [undefined, "bypass", "mute"] as const;
 
@@ -30,9 +30,6 @@ function About({ id, type }: { id: string; type: NodeType }) {
   const inRoot = useTab((tab) => tab.path.length === 0);
   const look = graph.layout?.looks?.[id];
   const output = shownOutput(type);
-  const job = useTab((tab) => tab.job);
-  const state = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes[key]?.state));
-  const ran = state === "done" || state === "cached" ? job : null;
   return (
     <div className="about">
       <h2>{type.title}</h2>
@@ -168,15 +165,16 @@ function About({ id, type }: { id: string; type: NodeType }) {
                 <Dot type={o.type} />
                 <strong>{o.title}</strong>
                 <span className="quiet">{o.type}</span>
-                {ran && lookAt(o.type) && lookAt(o.type) !== "words" && (
+                {lookAt(o.type) && (
                   <button
                     type="button"
                     className="button tiny"
                     aria-label={`${t.panel.look}: ${o.title}`}
                     onClick={() =>
                       openDialog({
-                        kind: "picture",
-                        url: outputUrl(ran, key, o.name),
+                        kind: "look",
+                        node: key,
+                        port: o.name,
                         alt: `${look?.title || type.title}: ${o.title}`,
                       })
                     }

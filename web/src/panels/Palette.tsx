@@ -10,7 +10,7 @@ import { fits, known } from "../state/catalogue";
 import { currentDocument, edit, select } from "../state/session";
 import { announce, closeDialog, type Pull } from "../state/view";
 import { t } from "../text";
-import { hueOf } from "../ui/colours";
+import { Dot } from "../ui/Dot";
 import { Picker } from "../ui/Picker";
 import { countUse, usedMost } from "./usage";
 
@@ -24,7 +24,7 @@ const WIDTH = 520;
 const HEIGHT = 360;
 
 /** Adding a node: every type, or those that a waiting link fits, which then arrive linked. */
-export function Palette({ at, screen, pull }: Props) {
+export default function Palette({ at, screen, pull }: Props) {
   const find = useCallback(
     (query: string) => {
       const types = [...known().values(), ...definitions()]
@@ -160,9 +160,4 @@ function Detail({ type }: { type: NodeType }) {
       </ul>
     </>
   );
-}
-
-export function Dot({ type }: { type: string }) {
-  const shape = type.startsWith("list[") ? "type-dot list" : "type-dot";
-  return <span className={shape} style={{ "--hue": hueOf(type) } as React.CSSProperties} />;
 }

@@ -5,6 +5,7 @@ import { Icon, type IconName } from "../ui/Icon";
 import { IconButton } from "../ui/IconButton";
 import { later } from "../ui/later";
 import { ResultsPanel } from "./ResultsPanel";
+import "./panel.css";
 
 const NodePanel = later(() => import("./NodePanel"));
 const QueuePanel = later(() => import("./QueuePanel"));

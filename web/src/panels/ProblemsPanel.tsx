@@ -1,10 +1,11 @@
-import { goTo } from "../commands/registry";
+import { goTo } from "../commands/going";
 import { useCheck } from "../state/check";
 import { useRuns } from "../state/runs";
-import { useTab } from "../state/session";
-import { t } from "../text";
+import { change, current, useTab } from "../state/session";
+import { problems as meanings, t } from "../text";
 import { Icon } from "../ui/Icon";
 import { type Fix, fixOf } from "./fixes";
+import "./problems.css";
 
 /** Everything that is wrong, each leading to where it is; below it what failed in the shown run. */
 export default function ProblemsPanel() {
@@ -15,28 +16,53 @@ export default function ProblemsPanel() {
   const warned = Object.entries(nodes ?? {}).flatMap(([id, run]) =>
     (run.warnings ?? []).map((text) => [id, text] as const),
   );
-  if (problems.length === 0 && failed.length === 0 && warned.length === 0) {
+  const notes = useTab((tab) => tab.notes);
+  if (problems.length + failed.length + warned.length + notes.length === 0) {
     return <p className="quiet hint">{t.panel.noProblems}</p>;
   }
   return (
     <>
       <ul className="problems">
         {problems.map((p) => (
-          <Line key={`${p.node}${p.port}${p.message}`} node={p.node} port={p.port} text={p.message} fix={fixOf(p)} />
+          <Line
+            key={`${p.node}${p.port}${p.message}`}
+            node={p.node}
+            port={p.port}
+            code={p.code}
+            text={p.message}
+            fix={fixOf(p)}
+          />
         ))}
         {failed.map(([id, run]) => (
           <Line key={id} node={id} port={run.port ?? null} text={run.error ?? ""} />
         ))}
       </ul>
       {warned.length > 0 && (
-        <>
+        <section className="mild">
           <h2>{t.panel.warnings}</h2>
-          <ul className="problems mild">
+          <ul className="problems">
             {warned.map(([id, text]) => (
               <Line key={`${id}${text}`} node={id} port={null} text={text} />
             ))}
           </ul>
-        </>
+        </section>
+      )}
+      {notes.length > 0 && (
+        <section className="mild">
+          <h2>{t.panel.notes}</h2>
+          <ul className="problems">
+            {notes.map((n) => (
+              <Line key={`${n.node}${n.port}${n.message}`} node={n.node} port={n.port} code={n.code} text={n.message} />
+            ))}
+          </ul>
+          <button
+            type="button"
+            className="button"
+            onClick={() => change(current().id, (tab) => ({ ...tab, notes: [] }))}
+          >
+            {t.panel.forget}
+          </button>
+        </section>
       )}
     </>
   );
@@ -45,18 +71,20 @@ export default function ProblemsPanel() {
 interface LineProps {
   readonly node: string;
   readonly port: string | null;
+  readonly code?: string;
+  /** In the server's words, which are English. */
   readonly text: string;
   readonly fix?: Fix | null;
 }
 
-function Line({ node, port, text, fix }: LineProps) {
+function Line({ node, port, code = "", text, fix }: LineProps) {
   const where = node === "" ? t.panel.document : port ? `${node}.${port}` : node;
   return (
     <li>
       <button type="button" disabled={node === ""} onClick={() => goTo(node)}>
         <Icon name="warning" size={14} />
         <span>
-          <strong>{where}</strong> {text}
+          <strong>{where}</strong> {meanings[code]} <span lang="en">{text}</span>
         </span>
       </button>
       {fix && (

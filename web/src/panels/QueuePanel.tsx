@@ -6,6 +6,7 @@ import { cancel, pause, prioritise, retry, useRuns } from "../state/runs";
 import { change, current, useTab } from "../state/session";
 import { t } from "../text";
 import { IconButton } from "../ui/IconButton";
+import "./queue.css";
 
 const MOST = 40;
 

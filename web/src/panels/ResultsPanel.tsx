@@ -6,6 +6,7 @@ import { useTab } from "../state/session";
 import { useSweeps } from "../state/sweeps";
 import { openDialog } from "../state/view";
 import { t } from "../text";
+import "./results.css";
 
 const MOST = 60;
 

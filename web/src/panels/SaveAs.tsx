@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { freeName } from "../core/document";
+import { keptName } from "../core/document";
 import { saveAs } from "../state/files";
 import { current, currentDocument, editDocument } from "../state/session";
 import { closeDialog } from "../state/view";
@@ -16,7 +16,7 @@ export default function SaveAs() {
           event.preventDefault();
           closeDialog();
           if (name !== proposed) editDocument(t.edits.rename, (document) => ({ ...document, name }));
-          void saveAs(freeName(name, []));
+          void saveAs(keptName(name));
         }}
       >
         <label className="stacked">

@@ -5,7 +5,7 @@ import { known } from "../state/catalogue";
 import { currentDocument } from "../state/session";
 import { startSweep } from "../state/sweeps";
 import { closeDialog, complain, openDialog } from "../state/view";
-import { t } from "../text";
+import { moment, t } from "../text";
 import { Dialog } from "../ui/Dialog";
 import "./sweep.css";
 
@@ -162,7 +162,7 @@ function Earlier() {
             <span>
               {s.name || t.app.untitled}: {s.axes.map((a) => a.name).join(" × ")}
             </span>
-            <span className="quiet">{new Date(s.created * 1000).toLocaleString()}</span>
+            <span className="quiet">{moment(s.created)}</span>
             <button type="button" className="button" onClick={() => openDialog({ kind: "grid", id: s.id })}>
               {t.sweep.show}
             </button>

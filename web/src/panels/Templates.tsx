@@ -5,6 +5,7 @@ import { forget, openStored } from "../state/files";
 import { closeDialog, complain } from "../state/view";
 import { t } from "../text";
 import { Picker } from "../ui/Picker";
+import "./templates.css";
 
 /** What the server keeps: what was saved, and templates. */
 export default function Templates() {

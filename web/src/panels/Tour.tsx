@@ -1,13 +1,21 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { closeDialog } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
+import "./tour.css";
 
 /** Four steps on a first visit. */
 export default function Tour() {
   const [at, setAt] = useState(0);
   const { steps } = t.tour;
   const last = at === steps.length - 1;
+  // what a step tells of is marked on the page
+  useEffect(() => {
+    document.documentElement.dataset.tour = String(at);
+    return () => {
+      delete document.documentElement.dataset.tour;
+    };
+  }, [at]);
   const close = () => {
     localStorage.setItem("nodegraph.toured", "yes");
     closeDialog();

@@ -4,7 +4,7 @@ import { useAgainst } from "../state/compare";
 import { openStored } from "../state/files";
 import { current, useTab } from "../state/session";
 import { closeDialog, complain, show } from "../state/view";
-import { t } from "../text";
+import { moment, t } from "../text";
 import { Dialog } from "../ui/Dialog";
 
 export default function Versions() {
@@ -22,7 +22,7 @@ export default function Versions() {
           {versions.map((v) => (
             <li key={v.version}>
               <span>{t.files.version(v.version)}</span>
-              <span className="quiet">{new Date(v.created * 1000).toLocaleString()}</span>
+              <span className="quiet">{moment(v.created)}</span>
               <button
                 type="button"
                 className="button"

@@ -2,7 +2,7 @@
 
 import type { Problem } from "../api/client";
 import { graphPoint } from "../canvas/state";
-import { goTo } from "../commands/registry";
+import { goTo } from "../commands/going";
 import type { NodeType } from "../core/catalogue";
 import { type Graph, type Wire, wires, withGraph } from "../core/document";
 import { addNode, removeInput, setValue, splice } from "../core/edits";

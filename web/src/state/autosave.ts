@@ -1,11 +1,15 @@
 /** Open documents outlive the page: each window writes its tabs to the browser's storage, and takes them up again. */
 
-import { isWorkflow } from "../core/document";
+import { isWorkflow, type Workflow } from "../core/document";
 import { keep, kept } from "./durable";
 import { current, newTab, type Tab, useSession } from "./session";
 
 interface Kept {
-  readonly tabs: readonly (Pick<Tab, "id" | "stored" | "job" | "path" | "saved"> & { readonly document: unknown })[];
+  readonly tabs: readonly (Pick<Tab, "id" | "stored" | "job" | "path" | "notes"> & {
+    readonly document: unknown;
+    /** As it was saved, where the document is another. */
+    readonly saved?: Workflow | undefined;
+  })[];
   readonly active: string;
   /** When it was written, in milliseconds. */
   readonly time?: number;
@@ -48,13 +52,14 @@ export async function keepTabs(): Promise<boolean> {
     const { tabs, active } = useSession.getState();
     const open: Kept = {
       time: Date.now(),
-      tabs: tabs.map(({ id, stored, job, path, saved, history }) => ({
+      tabs: tabs.map(({ id, stored, job, path, saved, notes, history }) => ({
         id,
         stored,
         job,
         path,
-        saved,
+        notes,
         document: history.present,
+        saved: saved === history.present ? undefined : saved,
       })),
       active,
     };
@@ -75,8 +80,7 @@ function restore(texts: readonly string[]): boolean {
     if (!last) return false;
     const tabs = last.tabs.flatMap(({ document, saved, ...rest }): Tab[] => {
       if (!isWorkflow(document)) return [];
-      const same = JSON.stringify(document) === JSON.stringify(saved);
-      return [{ ...newTab(document), ...rest, saved: same ? document : saved }];
+      return [{ ...newTab(document), ...rest, saved: saved ?? document }];
     });
     const empty = tabs.every((t) => Object.keys(t.history.present.nodes).length === 0);
     if (tabs.length === 0 || empty) return false;

@@ -37,7 +37,7 @@ export function keepChecked(): () => void {
     request?.abort();
     request = new AbortController();
     try {
-      const { problems, plan } = await api.check(document, request.signal);
+      const { problems, plan } = await api.check(now, request.signal);
       useCheck.setState({ problems, plan: Object.fromEntries((plan ?? []).map((p) => [p.node, p])) });
     } catch (error) {
       if (error instanceof api.Refused) useCheck.setState({ problems: error.problems, plan: {} });

@@ -1,7 +1,7 @@
 /** Opening and saving documents, and what to do with files that are dropped. */
 
 import * as api from "../api/client";
-import { EMPTY, type Point, type Workflow } from "../core/document";
+import { EMPTY, type Point, tidy, type Workflow } from "../core/document";
 import { addNode, place, setValue } from "../core/edits";
 import { arranged, placed } from "../core/layout";
 import { WIDTH } from "../core/sizes";
@@ -9,10 +9,14 @@ import { t } from "../text";
 import { known } from "./catalogue";
 import { around, boxes, grownBoxes, overlaps } from "./geometry";
 import { change, current, currentDocument, currentGraph, edit, newTab, openTab, useSession } from "./session";
-import { announce, complain, inform, openDialog, show } from "./view";
+import { announce, complain, inform, openDialog, show, useView } from "./view";
 
 /** Open a document in a tab of its own; one that was laid out for other node sizes is arranged. */
-export async function openDocument(document: Workflow, stored: string | null = null): Promise<void> {
+export async function openDocument(
+  document: Workflow,
+  stored: string | null = null,
+  notes: readonly api.Problem[] = [],
+): Promise<void> {
   let ready = { ...document, ...placed(document) } as Workflow;
   if (!document.layout?.nodes || overlaps(ready, ready)) {
     const sizes = grownBoxes(ready, ready);
@@ -22,7 +26,7 @@ export async function openDocument(document: Workflow, stored: string | null = n
       await arranged(ready, ids, (id) => sizes.get(id) ?? { width: 0, height: 0 }, true),
     ) as Workflow;
   }
-  openTab(newTab(ready, stored));
+  openTab(newTab(ready, stored, notes));
   show("graph");
 }
 
@@ -81,9 +85,11 @@ export async function openFile(file: File | undefined, at: Point | null): Promis
   if (!file) return;
   try {
     const { document, notes } = await api.open(file);
-    await openDocument(document);
-    if (notes.length > 0) inform(`${t.files.notes}: ${notes.join("; ")}`);
-    else announce(t.edits.open);
+    const name = document.name || file.name.replace(/\.[^.]*$/, "");
+    await openDocument({ ...document, name }, null, notes);
+    if (notes.length === 0) announce(t.edits.open);
+    else
+      inform(t.files.notes(notes.length), { title: t.sweep.show, run: () => useView.setState({ panel: "problems" }) });
   } catch (error) {
     if (!file.type.startsWith("image/")) {
       complain(error);
@@ -123,4 +129,9 @@ export function putPicture(name: string, at: Point | null): void {
     const free: Point = left ? [left.x - WIDTH - 64, left.y] : [0, 0];
     edit(t.edits.add, (graph) => addNode(graph, loader, at ?? free, { [port]: name }).graph);
   }
+}
+
+/** The document as its file holds it. */
+export function documentText(): string {
+  return `${JSON.stringify(tidy(currentDocument()), null, 2)}\n`;
 }

@@ -85,6 +85,14 @@ async function catchUp(): Promise<void> {
   }
 }
 
+/** Queue a job and follow it; its id. */
+export async function submitted(asked: Omit<Parameters<typeof api.submit>[0], "key" | "client">): Promise<string> {
+  const key = crypto.randomUUID?.() ?? String(Math.random());
+  const raw = await api.submit({ ...asked, client: CLIENT, key });
+  useRuns.setState((s) => ({ jobs: withJob(s, raw).jobs }));
+  return raw.id;
+}
+
 /** Run the document of the open tab, or as much of it as `targets` need. */
 export async function run({ targets, first = false }: { targets?: readonly string[]; first?: boolean } = {}) {
   const tab = current();
@@ -93,19 +101,12 @@ export async function run({ targets, first = false }: { targets?: readonly strin
   try {
     const pending = Object.values(useRuns.getState().jobs).filter((j) => j.state === "pending");
     const priority = first ? Math.max(0, ...pending.map((j) => j.priority)) + 1 : 0;
-    const raw = await api.submit({
-      document,
-      client: CLIENT,
-      priority,
-      key: crypto.randomUUID?.() ?? String(Math.random()),
-      ...(targets && { targets }),
-    });
-    useRuns.setState((s) => ({ jobs: withJob(s, raw).jobs }));
-    change(tab.id, (now) => ({ ...now, job: String(raw.id) }));
+    const id = await submitted({ document, priority, ...(targets && { targets: [...targets] }) });
+    change(tab.id, (now) => ({ ...now, job: id }));
     remember(tab.id, document);
     adjust(tab.id, (now) => reseeded(now, "next", known()));
     announce(t.run.queued);
-    return String(raw.id);
+    return id;
   } catch (error) {
     complain(error);
     return undefined;

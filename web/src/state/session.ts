@@ -1,6 +1,7 @@
 /** The open documents: each a tab with a history of its own. Every edit of the editor goes through here. */
 
 import { create } from "zustand";
+import type { Problem } from "../api/client";
 import { EMPTY, type Graph, graphAt, type Workflow, withGraph } from "../core/document";
 import { amend, did, type History, history, redo, undo } from "../core/history";
 
@@ -17,6 +18,8 @@ export interface Tab {
   readonly saved: Workflow;
   /** The run whose states and pictures are shown. */
   readonly job: string | null;
+  /** What the file that it was opened from had, and the document has not. */
+  readonly notes: readonly Problem[];
 }
 
 export interface Session {
@@ -24,7 +27,7 @@ export interface Session {
   readonly active: string;
 }
 
-export function newTab(document: Workflow, stored: string | null = null): Tab {
+export function newTab(document: Workflow, stored: string | null = null, notes: readonly Problem[] = []): Tab {
   return {
     id: crypto.randomUUID?.() ?? Math.random().toString(36).slice(2),
     history: history(document),
@@ -33,6 +36,7 @@ export function newTab(document: Workflow, stored: string | null = null): Tab {
     stored,
     saved: document,
     job: null,
+    notes,
   };
 }
 

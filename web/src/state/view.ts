@@ -30,14 +30,21 @@ export type Dialog =
   | { readonly kind: "camera"; readonly put: Put }
   /** The links of a node, to lead one of them over a point. */
   | { readonly kind: "lead"; readonly node: string }
-  | { readonly kind: "picture"; readonly url: string; readonly alt: string };
+  | { readonly kind: "picture"; readonly url: string; readonly alt: string }
+  /** An output of a node, by the name that a run gives it. */
+  | { readonly kind: "look"; readonly node: string; readonly port: string; readonly alt: string };
 
 export interface Message {
   readonly id: number;
   readonly text: string;
   readonly tone: "error" | "info";
-  /** Takes back what the message tells. */
-  readonly undo?: (() => void) | undefined;
+  /** What can be done about it, such as to take it back. */
+  readonly act?: Act | undefined;
+}
+
+interface Act {
+  readonly title: string;
+  readonly run: () => void;
 }
 
 interface Shown {
@@ -97,9 +104,9 @@ export function announce(said: string): void {
 
 let count = 0;
 
-function message(text: string, tone: Message["tone"], stays: number, undo?: () => void): void {
+function message(text: string, tone: Message["tone"], stays: number, act?: Act): void {
   const id = ++count;
-  useView.setState((s) => ({ messages: [...s.messages.slice(-3), { id, text, tone, undo }] }));
+  useView.setState((s) => ({ messages: [...s.messages.slice(-3), { id, text, tone, act }] }));
   setTimeout(() => dismiss(id), stays);
 }
 
@@ -107,7 +114,7 @@ export function dismiss(id: number): void {
   useView.setState((s) => ({ messages: s.messages.filter((m) => m.id !== id) }));
 }
 
-export const inform = (text: string, undo?: () => void) => message(text, "info", undo ? 12000 : 5000, undo);
+export const inform = (text: string, act?: Act) => message(text, "info", act ? 12000 : 5000, act);
 
 export function complain(error: unknown): void {
   if (error instanceof DOMException && error.name === "AbortError") return;

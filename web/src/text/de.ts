@@ -2,9 +2,11 @@
 
 import type { Refusal } from "../core/fit";
 import { categories, nodes } from "./de.nodes";
+import { problems } from "./de.problems";
 import type { Text } from "./en";
 
 export const names = { nodes, categories };
+export { problems };
 
 const many = (n: number, one: string, more: string) => `${n} ${n === 1 ? one : more}`;
 const decimal = (n: number, digits: number) => n.toFixed(digits).replace(".", ",");
@@ -74,6 +76,7 @@ export const de: Text = {
   },
   modes: { label: "Nimmt teil", run: "Läuft", bypass: "Umgangen", mute: "Stumm" },
   node: {
+    role: "Knoten",
     label: (title, id, state) => `${title}, ${id}${state ? `, ${state}` : ""}`,
     collapse: "Zuklappen",
     expand: "Aufklappen",
@@ -284,6 +287,7 @@ export const de: Text = {
     breadcrumbs: "Untergraphen",
     root: "Ablauf",
     minimap: "Übersicht",
+    linkRole: "Verbindung",
     link: (source, target) => `Verbindung von ${source} zu ${target}`,
     fit: "Alles zeigen",
     zoomIn: "Näher",
@@ -317,11 +321,15 @@ export const de: Text = {
     expose: "In der App zeigen",
     unexpose: "In der App verbergen",
     look: "Ansehen",
+    making: "Das hat nichts aufgehoben, darum wird es jetzt gemacht…",
+    make: "Jetzt machen",
     asOutput: "Ausgang des Ablaufs",
     inputs: "Eingänge",
     outputs: "Ausgänge",
     timeline: "Zeit jedes Knotens",
-    warnings: "Hinweise",
+    warnings: "Warnungen",
+    notes: "Aus der geöffneten Datei",
+    forget: "Diese vergessen",
   },
   sweep: {
     label: "Reihe",
@@ -378,6 +386,7 @@ export const de: Text = {
     remove: "Löschen",
     sure: "Dieses Bild löschen?",
     compare: "Vergleichen",
+    two: "Zwei Bilder auswählen, um sie zu vergleichen",
     beside: "Nebeneinander",
     slider: "Teilung zwischen den Bildern",
     selected: (n) => `${n} gewählt`,
@@ -461,7 +470,7 @@ export const de: Text = {
     versions: "Fassungen",
     noVersions: "Dieser Ablauf wurde noch nicht gespeichert.",
     openVersion: "Öffnen",
-    notes: "Nicht alles ließ sich übernehmen",
+    notes: (n) => `Nicht alles ließ sich übernehmen: ${many(n, "Hinweis", "Hinweise")}`,
     usePicture: "Dieses Bild enthält keinen Ablauf; es dient als Eingang.",
     exportLabel: "Exportieren",
     json: "Dokument (JSON)",

@@ -20,7 +20,14 @@ export function setLanguage(chosen: Language): void {
   location.reload();
 }
 
+const clock = new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" });
+
+/** A time of the server, in seconds, as people write it. */
+export const moment = (seconds: number): string => clock.format(seconds * 1000);
+
 const german = language() === "de" ? await import("./de") : undefined;
 export const t: Text = german?.de ?? en;
+/** What the codes of problems mean, where the words of the server are in another language. */
+export const problems: Readonly<Record<string, string>> = german?.problems ?? {};
 /** The names of nodes in the chosen language, where they are not those of the packs. */
 export const names: Names | undefined = german?.names;

@@ -2,6 +2,7 @@ import { useEffect, useId, useMemo, useRef, useState } from "react";
 import { search } from "../core/search";
 import { t } from "../text";
 import { type Choosing, useChooser } from "./chooser";
+import "./chooser.css";
 
 const FEW = 8;
 
@@ -67,6 +68,7 @@ function ChooserList({ open }: { open: Choosing }) {
       style={{
         left: Math.max(4, Math.min(open.anchor.left, innerWidth - width - 8)),
         width,
+        maxHeight: Math.min(460, (below ? innerHeight - open.anchor.bottom : open.anchor.top) - 10),
         ...(below ? { top: open.anchor.bottom + 2 } : { bottom: innerHeight - open.anchor.top + 2 }),
       }}
       onBlur={(event) => {

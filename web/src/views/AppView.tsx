@@ -1,11 +1,10 @@
 import { typeOf } from "../core/catalogue";
 import { end, type Json } from "../core/document";
 import { hide, orderExposed, setValue } from "../core/edits";
-import { ended } from "../core/runs";
+import { Live } from "../panels/Live";
 import { Latest } from "../panels/ResultsPanel";
 import { known } from "../state/catalogue";
 import { useCheck } from "../state/check";
-import { useRuns } from "../state/runs";
 import { editRoot, useTab } from "../state/session";
 import { t } from "../text";
 import { IconButton } from "../ui/IconButton";
@@ -15,6 +14,7 @@ import "./views.css";
 /** The workflow as a form: the inputs it shows, and beside them what it makes. */
 export default function AppView() {
   const document = useTab((tab) => tab.history.present);
+  const job = useTab((tab) => tab.job);
   const names = Object.keys(document.inputs ?? {});
   return (
     <div className="app-view">
@@ -32,7 +32,7 @@ export default function AppView() {
         ))}
       </section>
       <section className="form-results" aria-label={t.form.results}>
-        <Live />
+        <Live job={job} />
         <Latest />
       </section>
     </div>
@@ -95,25 +95,6 @@ function FormRow({ name, at, names }: { name: string; at: number; names: readonl
           onClick={() => editRoot(t.edits.hide, (graph) => exposed.to.reduce((g, place) => hide(g, end(place)), graph))}
         />
       </div>
-    </div>
-  );
-}
-
-/** The picture as it forms. */
-function Live() {
-  const job = useTab((tab) => tab.job);
-  const running = useRuns((s) => {
-    const shown = job === null ? undefined : s.jobs[job];
-    if (!shown || ended(shown)) return undefined;
-    return Object.values(shown.nodes).find((n) => n.state === "running" && n.total);
-  });
-  if (!running) return null;
-  const { step = 0, total = 1, preview, what } = running;
-  return (
-    <div className="live">
-      {preview && <img src={preview} alt={t.node.live(what ?? "")} />}
-      <progress max={total} value={step} aria-label={t.states.running} />
-      <span className="quiet">{t.run.step(step, total)}</span>
     </div>
   );
 }

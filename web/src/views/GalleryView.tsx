@@ -95,10 +95,14 @@ export default function GalleryView() {
             </option>
           ))}
         </select>
-        {chosen.length > 0 && <span className="quiet">{t.gallery.selected(chosen.length)}</span>}
-        <button type="button" className="button" disabled={!a || !b} onClick={() => setComparing(true)}>
-          {t.gallery.compare}
-        </button>
+        <div className="gallery-compare">
+          <span className="quiet">
+            {chosen.length > 0 ? t.gallery.selected(chosen.length) : items.length > 1 && t.gallery.two}
+          </span>
+          <button type="button" className="button" disabled={!a || !b} onClick={() => setComparing(true)}>
+            {t.gallery.compare}
+          </button>
+        </div>
       </div>
       {items.length === 0 && asked && (
         <p className="quiet hint">{query || starred || model ? t.gallery.nothing : t.gallery.empty}</p>

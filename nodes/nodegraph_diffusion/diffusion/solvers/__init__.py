@@ -44,9 +44,9 @@ SA = "Xue et al. 2023, arXiv:2309.05019"
 CROWSON = "Crowson 2022, k-diffusion"
 
 SOLVERS: Mapping[str, Solver] = {
-    "euler": Solver("Euler", KARRAS, euler),
+    "euler": Solver("Euler", KARRAS, euler, rises=True),
     "euler_ancestral": Solver("Euler ancestral", CROWSON, euler_ancestral, "fresh", times="descent"),
-    "heun": Solver("Heun", KARRAS, heun, times="walk"),
+    "heun": Solver("Heun", KARRAS, heun, times="walk", rises=True),
     "heunpp2": Solver("Heun++ 2", "none", heunpp2, times="walk"),
     "dpm_2": Solver("DPM-Solver 2", DPM, dpm_2, discards_penultimate=True, times="walk"),
     "dpm_2_ancestral": Solver("DPM-Solver 2 ancestral", CROWSON, dpm_2_ancestral, "fresh", discards_penultimate=True),
@@ -100,7 +100,7 @@ SOLVERS: Mapping[str, Solver] = {
     "gradient_estimation_cfg_pp": Solver(
         "Gradient estimation CFG++", CFGPP, gradient_estimation_cfg_pp, times="walk", apart=True
     ),
-    "ddim": Solver("DDIM", "Song et al. 2021, arXiv:2010.02502", euler, grid="alpha"),
+    "ddim": Solver("DDIM", "Song et al. 2021, arXiv:2010.02502", euler, grid="alpha", rises=True),
     "ddpm": Solver("DDPM", "Ho et al. 2020, arXiv:2006.11239", euler_ancestral, "fresh", "alpha"),
     "lcm": Solver("LCM", "Luo et al. 2023, arXiv:2310.04378", lcm, "fresh", "alpha"),
     "unipc": Solver("UniPC", UNIPC, unipc("bh2", order=2), grid="lambda", discards_penultimate=True),

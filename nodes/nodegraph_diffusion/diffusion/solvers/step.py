@@ -77,6 +77,8 @@ class Solver:
     in it before noise is added."""
     apart: bool = False
     """Whether it asks for the answer to the negative prompt too, see `Point`."""
+    rises: bool = False
+    """Whether it also goes from a picture to noise."""
     levels: Callable[[Schedule], Schedule] | None = None
     """Where it visits other levels than those of a schedule: which."""
 
