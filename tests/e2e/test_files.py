@@ -71,6 +71,26 @@ def test_a_picture_without_a_workflow_becomes_an_input(editor: Editor) -> None:
     expect(editor.page.locator(".tab")).to_have_count(1)
 
 
+def test_a_workflow_of_others_is_pasted_as_text_and_a_picture_as_an_input(editor: Editor) -> None:
+    page = editor.page
+    page.evaluate("text => navigator.clipboard.writeText(text)", json.dumps(IMG2IMG))
+    page.keyboard.press("Control+v")
+    expect(page.locator(".tab")).to_have_count(2)
+    assert "k_sampler_3" in editor.document()["nodes"]
+    page.get_by_role("button", name="Text to image", exact=True).click()
+    page.evaluate(
+        """async () => {
+            const canvas = new OffscreenCanvas(32, 32);
+            canvas.getContext("2d").fillRect(0, 0, 16, 16);
+            const png = await canvas.convertToBlob();
+            await navigator.clipboard.write([new ClipboardItem({"image/png": png})]);
+        }"""
+    )
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+v")
+    expect(editor.node("load_image")).to_be_visible()
+
+
 def test_the_exported_picture_of_a_graph_carries_it(editor: Editor, tmp_path: Path) -> None:
     page = editor.page
     before = editor.document()

@@ -73,9 +73,6 @@ export function Shell() {
     document.documentElement.dataset.theme = theme;
     document.documentElement.lang = language();
   }, [theme]);
-  useEffect(() => {
-    document.title = `${name} · ${t.app.name}`;
-  }, [name]);
 
   if (!ready) {
     return (

@@ -1,4 +1,4 @@
-import { useRef } from "react";
+import { useEffect, useRef } from "react";
 import { shown } from "./commands/keymap";
 import { useKeys } from "./commands/keys";
 import { COMMANDS } from "./commands/registry";
@@ -9,7 +9,18 @@ import { useCheck } from "./state/check";
 import { newWorkflow, pickFile, save } from "./state/files";
 import { cancel, useRuns } from "./state/runs";
 import { closeTab, isChanged, openTab, showTab, useSession, useTab } from "./state/session";
-import { inform, openDialog, setTheme, show, type Theme, togglePanel, useView, type View } from "./state/view";
+import {
+  inform,
+  openDialog,
+  setTheme,
+  setWheel,
+  show,
+  type Theme,
+  togglePanel,
+  useView,
+  type View,
+  type Wheel,
+} from "./state/view";
 import { LANGUAGES, type Language, language, setLanguage, t } from "./text";
 import { Icon, type IconName } from "./ui/Icon";
 import { IconButton } from "./ui/IconButton";
@@ -45,6 +56,7 @@ function firstKey(id: keyof typeof t.actions): string {
 function Menu() {
   useKeys((s) => s.custom);
   const theme = useView((s) => s.theme);
+  const wheel = useView((s) => s.wheel);
   const menu = useRef<HTMLDivElement>(null);
   const pick = (act: () => void) => () => {
     menu.current?.hidePopover();
@@ -105,6 +117,15 @@ function Menu() {
             <label key={name}>
               <input type="radio" name="theme" checked={theme === name} onChange={() => setTheme(name)} />
               <span>{t.menu.themes[name]}</span>
+            </label>
+          ))}
+        </fieldset>
+        <fieldset className="menu-theme">
+          <legend>{t.menu.wheel}</legend>
+          {(["zoom", "move"] satisfies Wheel[]).map((name) => (
+            <label key={name}>
+              <input type="radio" name="wheel" checked={wheel === name} onChange={() => setWheel(name)} />
+              <span>{t.menu.wheels[name]}</span>
             </label>
           ))}
         </fieldset>
@@ -218,6 +239,11 @@ function RunButton() {
   );
   const onChange = useView((s) => s.onChange);
   const part = running ? progress(running, Math.max(expected, Object.keys(running.nodes).length)) : 0;
+  const name = useTab((tab) => tab.history.present.name || t.app.untitled);
+  const percent = running ? `${Math.round(part * 100)} % · ` : ""; // seen from other tabs of the browser
+  useEffect(() => {
+    document.title = `${percent}${name} · ${t.app.name}`;
+  }, [percent, name]);
   return (
     <div className="run">
       <IconButton

@@ -122,6 +122,7 @@ function Flow() {
   const types = useCatalogue((s) => s.types);
   const live = useRuns((s) => liveKey(s.jobs, tab));
   const minimap = useView((s) => s.minimap);
+  const wheel = useView((s) => s.wheel);
   const start = useMemo(firstView, []);
   const [begun, setBegun] = useState(false);
   const zooming = useZooming();
@@ -304,10 +305,11 @@ function Flow() {
         nodesFocusable
         deleteKeyCode={null}
         panActivationKeyCode={null}
-        selectionKeyCode="Shift"
+        selectionKeyCode={MORE}
         multiSelectionKeyCode={MORE}
         selectionMode={SelectionMode.Partial}
         panOnDrag={PANNING}
+        panOnScroll={wheel === "move"}
         zoomOnDoubleClick={false}
         defaultViewport={start}
         minZoom={0.04}

@@ -24,8 +24,13 @@ export const NodeStatus = memo(function NodeStatus({ id, planned, mode }: Props)
     const part = total > 0 ? step / total : 0;
     const left = since !== undefined && part > 0.02 && part < 1 ? ((Date.now() - since) / 1000) * (1 / part - 1) : null;
     return (
-      <span className="node-state" title={left === null ? run.what : t.run.left(left)}>
-        {total > 0 && <span>{t.run.step(step, total)}</span>}
+      <span className="node-state" title={run.what}>
+        {total > 0 && (
+          <span>
+            {t.run.step(step, total)}
+            {left !== null && left >= 1 && `, ${t.run.left(left)}`}
+          </span>
+        )}
         <svg
           className={total > 0 ? "ring" : "ring turning"}
           width="16"

@@ -69,7 +69,7 @@ export function firstView(): Viewport {
 }
 
 /** Move the view so that these boxes are seen. */
-export function showBoxes(items: Iterable<Box>, duration = 200): void {
+function showBoxes(items: Iterable<Box>, duration = 200): void {
   const { flow } = useCanvas.getState();
   const pane = paneBox();
   const view = pane && viewOf(items, pane.width, pane.height);

@@ -5,7 +5,6 @@ import { dropped, placesOf } from "../canvas/moving";
 import * as canvas from "../canvas/state";
 import type { Point } from "../core/document";
 import * as edits from "../core/edits";
-import { arranged } from "../core/layout";
 import { renamedReroutes } from "../core/reroutes";
 import { around, boxes, grownBoxes } from "../state/geometry";
 import { chosenNodes, current, currentDocument, currentGraph, edit } from "../state/session";
@@ -18,6 +17,7 @@ export async function arrange(): Promise<void> {
   const ids = chosen.length > 1 ? chosen : Object.keys(graph.nodes);
   const sizes = grownBoxes(graph, currentDocument());
   try {
+    const { arranged } = await import("../core/layout");
     const at = await arranged(graph, ids, (id) => sizes.get(id) ?? { width: 0, height: 0 });
     edit(t.edits.arrange, (now) => {
       const reroutes = renamedReroutes(now.layout?.reroutes, (w) =>

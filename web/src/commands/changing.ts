@@ -8,7 +8,6 @@ import * as canvas from "../canvas/state";
 import type { Mode, Point } from "../core/document";
 import * as edits from "../core/edits";
 import { removePoints } from "../core/reroutes";
-import { gather, unfold } from "../core/subgraphs";
 import { fits, known } from "../state/catalogue";
 import { chosenNodes, current, currentGraph, edit, editDocument, select, step } from "../state/session";
 import { announce, openDialog } from "../state/view";
@@ -82,7 +81,8 @@ export function addNote(): void {
   focusNode(noteNode(id), "textarea");
 }
 
-export function makeSubgraph(): void {
+export async function makeSubgraph(): Promise<void> {
+  const { gather } = await import("../core/subgraphs");
   let id: string | undefined;
   editDocument(t.edits.subgraph, (document, tab) => {
     const made = gather(document, tab.path, chosenNodes(tab), "subgraph");
@@ -92,7 +92,8 @@ export function makeSubgraph(): void {
   if (id !== undefined) select([id]);
 }
 
-export function unfoldChosen(): void {
+export async function unfoldChosen(): Promise<void> {
+  const { unfold } = await import("../core/subgraphs");
   let ids: readonly string[] = [];
   editDocument(t.edits.unfold, (document, tab) => {
     const [id] = chosenNodes(tab);

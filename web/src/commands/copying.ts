@@ -5,6 +5,7 @@ import { copied, placesOf } from "../canvas/moving";
 import * as canvas from "../canvas/state";
 import { copy } from "../core/clipboard";
 import type { Point } from "../core/document";
+import { openFile } from "../state/files";
 import { put } from "../state/pasting";
 import { current, currentDocument, currentGraph } from "../state/session";
 import { t } from "../text";
@@ -20,14 +21,27 @@ export async function copyChosen(): Promise<void> {
   await navigator.clipboard?.writeText(text).catch(() => undefined); // else the page's own copy is used
 }
 
-export async function pasteText(keepLinks: boolean): Promise<void> {
-  const text = await navigator.clipboard?.readText().catch(() => clipboard);
-  put(
-    text || clipboard,
-    keepLinks,
-    canvas.graphPoint(canvas.pointer.inside ? canvas.pointer : undefined),
-    t.edits.paste,
-  );
+/** What the clipboard of the system holds: a picture, or a text. */
+async function held(): Promise<string | File> {
+  try {
+    for (const item of await navigator.clipboard.read()) {
+      const type = item.types.find((t) => t.startsWith("image/"));
+      if (type) return new File([await item.getType(type)], "", { type });
+    }
+    return (await navigator.clipboard.readText()) || clipboard;
+  } catch {
+    return clipboard;
+  }
+}
+
+/** A workflow as text, ours or that of others, and not only copied nodes. */
+const WORKFLOW = /^\s*\{|\bSteps: \d/;
+
+export async function paste(keepLinks: boolean): Promise<void> {
+  const at = canvas.graphPoint(canvas.pointer.inside ? canvas.pointer : undefined);
+  const found = await held();
+  if (found instanceof File) await openFile(found, at);
+  else if (!put(found, keepLinks, at, t.edits.paste) && WORKFLOW.test(found)) await openFile(new File([found], ""), at);
 }
 
 export function duplicate(): void {

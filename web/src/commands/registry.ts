@@ -18,7 +18,7 @@ import {
   setMode,
   unfoldChosen,
 } from "./changing";
-import { copyChosen, duplicate, pasteText } from "./copying";
+import { copyChosen, duplicate, paste } from "./copying";
 import { enterChosen, nextProblem, reach, selectAll, stepBack } from "./going";
 import { start, stop, toggleOnChange } from "./running";
 
@@ -50,13 +50,13 @@ export const COMMANDS: readonly Command[] = [
   command("edit", "redo", ["Mod+Shift+z", "Mod+y"], () => back("redo")),
   graphCommand("edit", "copy", ["Mod+c"], () => void copyChosen()),
   graphCommand("edit", "cut", ["Mod+x"], () => void copyChosen().then(remove)),
-  graphCommand("edit", "paste", ["Mod+v"], () => void pasteText(false)),
-  graphCommand("edit", "pasteLinked", ["Mod+Shift+v"], () => void pasteText(true)),
+  graphCommand("edit", "paste", ["Mod+v"], () => void paste(false)),
+  graphCommand("edit", "pasteLinked", ["Mod+Shift+v"], () => void paste(true)),
   graphCommand("edit", "duplicate", ["Mod+d"], duplicate),
   graphCommand("edit", "remove", ["Delete", "Backspace"], remove),
   graphCommand("edit", "dissolve", ["Mod+Delete", "Mod+Backspace"], dissolve),
   graphCommand("edit", "bypass", ["Mod+b"], () => setMode("bypass")),
-  graphCommand("edit", "mute", ["m"], () => setMode("mute")),
+  graphCommand("edit", "mute", ["m", "Mod+m"], () => setMode("mute")),
   graphCommand("edit", "selectAll", ["Mod+a"], selectAll),
   graphCommand("edit", "selectUp", ["Alt+ArrowLeft"], () => reach("up")),
   graphCommand("edit", "selectDown", ["Alt+ArrowRight"], () => reach("down")),
@@ -87,8 +87,8 @@ export const COMMANDS: readonly Command[] = [
   graphCommand("arrange", "distributeDown", [], () => distribute(1)),
   graphCommand("arrange", "collapse", ["Alt+c"], collapse),
   graphCommand("arrange", "group", ["Mod+g"], frame),
-  graphCommand("arrange", "subgraph", ["Mod+Shift+e"], makeSubgraph),
-  graphCommand("arrange", "unfold", ["Mod+Shift+u"], unfoldChosen),
+  graphCommand("arrange", "subgraph", ["Mod+Shift+e"], () => void makeSubgraph()),
+  graphCommand("arrange", "unfold", ["Mod+Shift+u"], () => void unfoldChosen()),
   graphCommand("arrange", "enter", ["Enter"], enterChosen),
   graphCommand("arrange", "leave", ["Escape"], stepBack),
   graphCommand("arrange", "moveLeft", ["Shift+ArrowLeft"], () => nudge(-GRID, 0)),

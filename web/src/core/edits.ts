@@ -305,11 +305,6 @@ export function hide(graph: Graph, target: End): Graph {
   return { ...graph, inputs };
 }
 
-export function changeExposed(graph: Graph, name: string, change: Partial<Exposed>): Graph {
-  const exposed = graph.inputs?.[name];
-  return exposed ? { ...graph, inputs: { ...graph.inputs, [name]: { ...exposed, ...change } } } : graph;
-}
-
 /** The exposed inputs in another order: the order of the form. */
 export function orderExposed(graph: Graph, names: readonly string[]): Graph {
   const inputs = Object.fromEntries(names.flatMap((n) => (graph.inputs?.[n] ? [[n, graph.inputs[n]]] : [])));

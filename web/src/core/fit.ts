@@ -79,7 +79,7 @@ export function given(graph: Graph, source: End, document: Workflow, known: Cata
 }
 
 /** The ids on a way along links from one node to another; null where there is none. */
-export function pathBetween(graph: Graph, from: string, to: string): string[] | null {
+function pathBetween(graph: Graph, from: string, to: string): string[] | null {
   // against the links: a node knows what feeds it, and only what is on the way is looked at
   const goes = new Map<string, string | null>([[to, null]]);
   for (const id of goes.keys()) {

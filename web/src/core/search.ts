@@ -1,6 +1,6 @@
 /** Fuzzy search. Every word must be found, as letters in order; starts of words and runs of letters count more. */
 
-export interface Searched<T> {
+interface Searched<T> {
   readonly item: T;
   readonly score: number;
 }

@@ -5,9 +5,9 @@ import { type Look, linksOf, type Step, type Value } from "./document";
 
 export const WIDTH = 256;
 export const HEADER = 30;
-export const ROW = 24;
+const ROW = 24;
 export const FIELD = 28;
-export const PREVIEW = 200;
+const PREVIEW = 200;
 const AREA = 84;
 const FILE = 116;
 const PAD = 8;
@@ -86,7 +86,7 @@ function foldedTo(fields: readonly InputPort[], quiet: readonly InputPort[]): In
   return fields.filter((i) => !hidden.has(i));
 }
 
-export function fieldHeight(widget: Widget | null): number {
+function fieldHeight(widget: Widget | null): number {
   if (widget === null) return ROW;
   if (widget.kind === "textarea" || widget.kind === "lines" || widget.kind === "boxes") return AREA;
   if (widget.kind === "file") return widget.holds === "file" ? FIELD : FILE;

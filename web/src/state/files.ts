@@ -3,7 +3,6 @@
 import * as api from "../api/client";
 import { EMPTY, type Point, tidy, type Workflow } from "../core/document";
 import { addNode, place, setValue } from "../core/edits";
-import { arranged, placed } from "../core/layout";
 import { WIDTH } from "../core/sizes";
 import { t } from "../text";
 import { known } from "./catalogue";
@@ -17,6 +16,7 @@ export async function openDocument(
   stored: string | null = null,
   notes: readonly api.Problem[] = [],
 ): Promise<void> {
+  const { arranged, placed } = await import("../core/layout");
   let ready = { ...document, ...placed(document) } as Workflow;
   if (!document.layout?.nodes || overlaps(ready, ready)) {
     const sizes = grownBoxes(ready, ready);
@@ -112,7 +112,7 @@ export async function takePicture(file: Blob, at: Point | null): Promise<void> {
 
 /** Put an uploaded picture into the node that loads one, the selected or the only one; otherwise, or where a point
  * is given, into a new one, by default to the left of all. */
-export function putPicture(name: string, at: Point | null): void {
+function putPicture(name: string, at: Point | null): void {
   const loader = [...known().values()].find(
     (type) =>
       type.outputs.some((o) => o.type === "Image") &&

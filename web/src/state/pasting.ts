@@ -4,7 +4,8 @@ import { paste } from "../core/clipboard";
 import { graphAt, type Point, withGraph } from "../core/document";
 import { editDocument, select } from "./session";
 
-export function put(text: string, keepLinks: boolean, at: Point, what: string): void {
+/** Returns whether the text was one of copied nodes. */
+export function put(text: string, keepLinks: boolean, at: Point, what: string): boolean {
   let ids: readonly string[] = [];
   editDocument(what, (document, tab) => {
     const graph = graphAt(document, tab.path);
@@ -14,4 +15,5 @@ export function put(text: string, keepLinks: boolean, at: Point, what: string): 
     return withGraph(pasted.document, tab.path, pasted.graph);
   });
   if (ids.length > 0) select(ids);
+  return ids.length > 0;
 }

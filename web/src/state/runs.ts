@@ -3,7 +3,7 @@
 import { create } from "zustand";
 import * as api from "../api/client";
 import { listen } from "../api/events";
-import { ended, type Job, NO_RUNS, type NodeRun, type Runs, told, withJob } from "../core/runs";
+import { ended, type Job, NO_RUNS, type Runs, told, withJob } from "../core/runs";
 import { reseeded } from "../core/seeds";
 import { t } from "../text";
 import { known } from "./catalogue";
@@ -142,9 +142,4 @@ export async function pause(paused: boolean): Promise<void> {
   } catch (error) {
     complain(error);
   }
-}
-
-/** What the shown run says of one node of the document itself. */
-export function nodeRun(runs: Runs, job: string | null, id: string): NodeRun | undefined {
-  return job === null ? undefined : runs.jobs[job]?.nodes[id];
 }

@@ -22,7 +22,7 @@ export interface Tab {
   readonly notes: readonly Problem[];
 }
 
-export interface Session {
+interface Session {
   readonly tabs: readonly Tab[];
   readonly active: string;
 }

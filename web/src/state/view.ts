@@ -5,6 +5,8 @@ import type { End, Point } from "../core/document";
 
 export type View = "graph" | "app" | "gallery";
 export type Panel = "results" | "node" | "queue" | "problems";
+/** What the wheel does over the graph, or two fingers on a pad; with Ctrl, or by pinching, it always zooms. */
+export type Wheel = "zoom" | "move";
 export type Theme = "system" | "dark" | "light";
 
 /** A link that waits for its other end. */
@@ -53,6 +55,7 @@ interface Shown {
   readonly dialog: Dialog | null;
   readonly theme: Theme;
   readonly minimap: boolean;
+  readonly wheel: Wheel;
   readonly onChange: boolean;
   readonly messages: readonly Message[];
   readonly said: string;
@@ -71,6 +74,7 @@ export const useView = create<Shown>(() => ({
   panel: globalThis.innerWidth <= NARROW ? null : "results", // there it would lie over the graph
   dialog: null,
   theme: remembered("theme", "system", ["system", "dark", "light"]),
+  wheel: remembered("wheel", "zoom", ["zoom", "move"]),
   minimap: remembered("minimap", "on", ["on", "off"]) === "on",
   onChange: false,
   messages: [],
@@ -88,6 +92,11 @@ export function togglePanel(panel: Panel): void {
 export function setTheme(theme: Theme): void {
   localStorage.setItem("nodegraph.theme", theme);
   useView.setState({ theme });
+}
+
+export function setWheel(wheel: Wheel): void {
+  localStorage.setItem("nodegraph.wheel", wheel);
+  useView.setState({ wheel });
 }
 
 export function toggleMinimap(): void {
