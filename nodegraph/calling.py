@@ -136,9 +136,15 @@ def named(call: Call, result: Any) -> Outputs:
     return dict(zip(names, result, strict=True))
 
 
+NO_MEMORY = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What PyTorch says on a CPU, by Metal or within a library of CUDA, as a plain `RuntimeError`."""
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that memory ran out, on whatever device."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
 
 
 def describe(error: BaseException) -> str:

@@ -31,7 +31,9 @@ class ServerError(RuntimeError):
     def __init__(self, status: int, error: Mapping[str, Any]) -> None:
         self.status, self.code = status, str(error.get("code", "unknown"))
         self.problems: list[dict[str, Any]] = list(error.get("problems", []))
-        listed = [f"{p['node']}{'.' + p['port'] if p['port'] else ''}: {p['message']}" for p in self.problems]
+        listed = [
+            f"{'.'.join(filter(None, (p['node'], p['port']))) or 'document'}: {p['message']}" for p in self.problems
+        ]
         super().__init__("\n".join(listed) or str(error.get("message", f"status {status}")))
 
 

@@ -168,7 +168,13 @@ class Run:
             outputs = self._states[id].outputs if id in self._states else None
             if outputs is not None and self.plan.calls[id].node.pure:
                 with contextlib.suppress(Unencodable, OSError):
-                    disk.put(self.keys[id], outputs)
+                    self._write(disk, id, outputs)
+
+    def _write(self, disk: Disk, id: str, outputs: Outputs) -> None:
+        """Keep outputs on disk, behind what is recorded of them: a death between the two must not lose the record."""
+        if self._recorded:
+            self._machinery.ledger.keep(self.keys[id], (self.keys[each] for each in ancestors(self.plan, id)))
+        disk.put(self.keys[id], outputs)
 
     # Everything below that touches `_states` holds the lock.
 
@@ -335,9 +341,7 @@ class Run:
         self._machinery.memory.put(key, outputs)
         if disk is not None and seconds >= disk.worth:
             try:
-                disk.put(key, outputs)
-                if self._recorded:
-                    self._machinery.ledger.keep(key, (self.keys[id] for id in ancestors(self.plan, call.id)))
+                self._write(disk, call.id, outputs)
             except Unencodable:
                 pass  # a value of a third party that only lives in memory
             except OSError as error:

@@ -92,6 +92,11 @@ def test_list_and_inspect(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert status == 1
     assert "did you mean 'style.safetensors'" in text
     assert said(capsys, "inspect")[0] == 2
+    (folder / "old.pt").touch()
+    assert (
+        "old.pt is there, but nothing installed reads such a file"
+        in said(capsys, "inspect", "old.pt", "--models", str(folder))[1]
+    )
 
 
 def test_add(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

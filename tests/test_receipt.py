@@ -12,6 +12,7 @@ import pytest
 
 from harness import Bench, changed, link, step
 from nodegraph import Context, Engine, Folders, Pack, Registry, node
+from nodegraph.cache import Disk
 from nodegraph.events import Cached
 from nodegraph.keys import Digests
 from nodegraph.receipt import content, system, with_receipt
@@ -114,6 +115,25 @@ def test_it_is_the_same_where_results_come_from_memory_or_disk(place: Path) -> N
     second, cached = run(place, NODES, cache=place / "cache")
     assert cached == ["paint"], "only what took its time is kept on disk"
     assert first == second == fresh
+
+
+def test_a_death_between_the_writes_of_a_result_changes_no_receipt(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, _ = run(place, NODES)
+    put, written = Disk.put, []
+
+    def die_after_one(self: Disk, key: str, outputs: Any, replace: bool = False) -> None:
+        written.append(key)
+        if len(written) > 1:
+            raise OSError("it died before")
+        put(self, key, outputs, replace)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "put", die_after_one)
+        run(place, NODES, cache=place / "cache")
+    assert len(written) == 2
+    assert run(place, NODES, cache=place / "cache")[0] == fresh
 
 
 def test_what_another_run_cached_without_a_receipt_is_told_all_the_same(place: Path) -> None:

@@ -60,4 +60,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         from ..calling import describe
 
-        sys.exit(fail(describe(error)))
+        # One of ours is a sentence about what was given; its class would say nothing more.
+        sys.exit(fail(str(error) if type(error) is ValueError else describe(error)))

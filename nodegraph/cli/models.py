@@ -104,7 +104,11 @@ def _named(options: argparse.Namespace) -> Entry | None:
     """The one that was asked for; where there is none that is said."""
     found = {entry.source: entry for entry in _found(options)}
     if options.what not in found:
-        fail(f"no model {options.what!r}{nearest(options.what, found)}; `nodegraph models` lists them")
+        there = any((folder / options.what).exists() for folder in model_folders(options))
+        what = f"{options.what} is there, but nothing installed reads such a file" if there else (
+            f"no model {options.what!r}{nearest(options.what, found)}"
+        )  # fmt: skip
+        fail(f"{what}; `nodegraph models` lists them")
     return found.get(options.what)
 
 

@@ -47,10 +47,14 @@ def run(options: argparse.Namespace) -> int:
 
     from ..jobs import Settings
     from ..jobs.store import FolderInUse
-    from ..server.serving import Options, Unprotected, make_site, serve
+    from ..server.serving import CannotListen, Options, Unprotected, make_site, serve
 
     if options.workers is not None and not 1 <= options.workers <= 64:
         raise ValueError(f"--workers {options.workers}: needs 1 to 64")
+    if not 0 <= options.port < 2**16:
+        raise ValueError(f"--port {options.port}: needs 0 to 65535")
+    if not 0 <= options.checkpoint < float("inf"):
+        raise ValueError(f"--checkpoint {options.checkpoint:g}: needs seconds, 0 or more")
     if options.ray is not None:
         _prepare_ray(options)
     start_log(options.log_json)
@@ -80,7 +84,10 @@ def run(options: argparse.Namespace) -> int:
     if site.access.tokens:
         shown = chosen.tokens or chosen.data / "tokens.json"
         print(f"tokens are in {shown}; open the editor with /?token=...", file=sys.stderr)
-    asyncio.run(serve(site, chosen, lambda address: print(address, flush=True)))
+    try:
+        asyncio.run(serve(site, chosen, lambda address: print(address, flush=True)))
+    except CannotListen as error:
+        return fail(str(error))
     return 0
 
 
@@ -110,9 +117,8 @@ def start_log(as_json: bool) -> None:
     handler.setFormatter(
         JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
-    root = logging.getLogger("nodegraph")
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    logging.getLogger().addHandler(handler)  # for what libraries say too
+    logging.getLogger("nodegraph").setLevel(logging.INFO)
 
 
 class JsonLines(logging.Formatter):

@@ -15,6 +15,7 @@ from typing import Any
 from ..problems import Problem
 from .classes import CONTROLS, UPLOAD, known_classes
 from .drawing import Drawn, place, title_of
+from .everywhere import spread
 from .prompt import MOST_NODES, Item, Wire
 from .scopes import (
     BYPASSED,
@@ -58,6 +59,7 @@ def read_canvas(raw: Mapping[str, Any]) -> Drawn:
     for scope, node in live:
         id = scope.name(node["id"])
         drawn.items[id] = Item(str(node["type"]), _inputs(scope, node, drawn), title_of(node))
+    spread(drawn.items, live)
     _without_muted(drawn)
     return drawn
 

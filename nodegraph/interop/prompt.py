@@ -61,7 +61,7 @@ def read_prompt(raw: Mapping[str, Any]) -> tuple[dict[str, Item], list[Problem]]
         title = meta.get("title") if isinstance(meta, dict) else None
         inputs = {name: _value(v) for name, v in given.items() if name not in EXTRAS}
         items[id] = Item(value["class_type"], inputs, title if isinstance(title, str) else "")
-    return items, notes + _cut(items)
+    return items, notes + cut(items)
 
 
 def write_prompt(prompt: Prompt) -> dict[str, Any]:
@@ -94,8 +94,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _cut(items: dict[str, Item]) -> list[Problem]:
-    """Take links to nodes away that are not there."""
+def cut(items: dict[str, Item]) -> list[Problem]:
+    """Take links to nodes away that are not there, and tell of each."""
     notes = []
     for id, item in items.items():
         lost = {name: wire for name, wire in item.wires() if wire.node not in items}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..problems import Problem
-from .prompt import Item, Prompt, Wire
+from .prompt import Item, Prompt, Wire, cut
 
 LORA = re.compile(r"<(?:lora|lyco):([^:<>]+)(?::([^:<>]*))?(?::([^:<>]*))?(?::[^<>]*)?>")
 """A LoRA in a prompt: its name, its strength, and another one where two were given."""
@@ -52,7 +52,8 @@ def spelled(prompt: Prompt) -> tuple[dict[str, Item], list[Problem]]:
             instead |= {Wire(id, slot): value for slot, value in outputs.items()}
         else:
             items[id] = item
-    return {id: _rewired(item, instead) for id, item in items.items()}, notes
+    made = {id: _rewired(item, instead) for id, item in items.items()}
+    return made, notes + cut(made)
 
 
 def _rewired(item: Item, instead: Mapping[Wire, Any]) -> Item:

@@ -13,10 +13,11 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic_core import to_json
 
@@ -43,6 +44,7 @@ UNLUCKY = 10
 NODE_STATES: Mapping[str, str] = {
     "Started": "running", "Finished": "done", "Cached": "cached", "Failed": "failed", "Skipped": "skipped",
 }  # fmt: skip
+NO_PLANS: Mapping[str, Plan] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,24 @@ class Worker:
     done: int = 0
     holds: frozenset[str] = frozenset()
     keeps: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
+
+    @property
+    def is_idle(self) -> bool:
+        return self.ready and self.job is None
+
+
+class Given(NamedTuple):
+    """A job for a worker."""
+
+    worker: Worker
+    job: Job
+    document: str
+    events: list[Said]
+
+
+def _suits(job: Job, worker: Worker) -> tuple[int, int]:
+    """How well a worker suits a job: one that holds its models, else one that has little to let go of."""
+    return len(worker.holds.intersection(job.models)), -len(worker.holds)
 
 
 class Dispatcher:
@@ -170,10 +190,10 @@ class Dispatcher:
         with self.store.database.transaction():
             job, new = self.store.queue.add(asked)
             events = self._job_event(job) if new else []
+            given = [] if plan is None else self._give()
         self.hub.publish(events)
-        if new and plan is not None:
-            self._feed((job.id, plan))
-        else:  # later, since the caller may be in a transaction with more of them
+        self._send(given, {} if plan is None else {job.id: plan})
+        if plan is None:  # later, since the caller may be in a transaction with more of them
             asyncio.get_running_loop().call_soon(self._feed)
         return job, new
 
@@ -183,16 +203,16 @@ class Dispatcher:
             job = self.store.queue.bare(id)
             if job is None or job.has_ended:
                 return
-            events = []
             if job.state == "pending":
-                events = self._end(id, "cancelled")
+                job, events = self._end(id, "cancelled")
             else:
                 self.store.queue.ask_to_cancel(id)
+                events = []
         for worker in self.workers:
             if worker.job is not None and worker.job.id == id and worker.process is not None:
                 worker.process.send({"do": "cancel", "job": id})
                 asyncio.get_running_loop().call_later(self.settings.patience, self._kill_if_at, worker, id)
-        self._tell(id, events)
+        self._tell(job, events)
 
     def _kill_if_at(self, worker: Worker, job: str) -> None:
         if worker.job is not None and worker.job.id == job and worker.process is not None:
@@ -278,6 +298,8 @@ class Dispatcher:
                 log.error("worker %d could not be started: %s", worker.number, error)
                 await self._rest(worker)
                 continue
+            if self._closing.is_set():  # meanwhile
+                worker.process.kill()
             try:
                 async for message in worker.process:
                     self._heard(worker, message)
@@ -315,39 +337,45 @@ class Dispatcher:
             if job.kills >= DEADLY:
                 reason = f"killed its worker {job.kills} times (the last: {how})"
                 advice = "; it may need more memory than there is: make the picture or the batch smaller"
-                events = self._end(id, "failed", reason + (advice if how == "SIGKILL" else ""))
+                job, events = self._end(id, "failed", reason + (advice if how == "SIGKILL" else ""))
             else:
                 events = self._job_event(job)
         worker.job = None
         self.store.sweep(id)
-        self._tell(id, events)
+        self._tell(job, events)
         self._feed()
 
-    def _feed(self, fresh: tuple[str, Plan] | None = None) -> None:
-        """Give jobs to idle workers, while there are any of both. `fresh` is a job and its plan, made just now."""
-        if self._closing.is_set() or self.store.paused:
-            return
-        while idle := [w for w in self.workers if w.ready and w.job is None]:
+    def _feed(self) -> None:
+        if any(worker.is_idle for worker in self.workers):
             with self.store.database.transaction():
-                taken = self.store.queue.take()
-                if taken is None:
-                    return
-                job, document = taken
-                events = self._job_event(job)
-            worker = max(idle, key=lambda w: (len(w.holds.intersection(job.models)), -len(w.holds)))
+                given = self._give()
+            self._send(given)
+
+    def _give(self, free: Worker | None = None) -> list[Given]:
+        """Take jobs for idle workers, and for one that is about to be: what is to be sent, once it is committed."""
+        given: list[Given] = []
+        if self._closing.is_set() or self.store.paused:
+            return given
+        idle = [worker for worker in self.workers if worker.is_idle or worker is free]
+        while idle and (taken := self.store.queue.take()) is not None:
+            job, document = taken
+            worker = max(idle, key=partial(_suits, job))
+            idle.remove(worker)
+            given.append(Given(worker, job, document, self._job_event(job)))
+        return given
+
+    def _send(self, given: Iterable[Given], plans: Mapping[str, Plan] = NO_PLANS) -> None:
+        """Send jobs to the workers that they were given to. `plans` are those of jobs that were just made."""
+        for worker, job, document, events in given:
             worker.job = job
             if job.attempts > 1:
                 self.store.sweep(job.id)
             assert worker.process is not None
             order: dict[str, Any] = {
-                "do": "run",
-                "job": job.id,
-                "document": document,
-                "targets": job.targets,
-                "models": job.models,
-            }
-            if fresh is not None and fresh[0] == job.id and worker.process.is_near:
-                order["plan"] = pack(fresh[1])
+                "do": "run", "job": job.id, "document": document, "targets": job.targets, "models": job.models,
+            }  # fmt: skip
+            if job.id in plans and worker.process.is_near:
+                order["plan"] = pack(plans[job.id])
             worker.process.send(order)
             self.hub.publish(events)
 
@@ -368,6 +396,7 @@ class Dispatcher:
         events: list[tuple[str, str]] = []
         states: dict[str, NodeState] = {}
         doubles: list[Path] = []
+        given: list[Given] = []
         with self.store.database.transaction():
             for type, fields in message.get("events", ()):
                 if type == "Saved":
@@ -385,9 +414,13 @@ class Dispatcher:
             numbered = self.store.journal.add(events)
             if (end := message.get("end")) is not None:
                 if end["state"] == "cancelled" and self._closing.is_set():
-                    numbered += self._job_event(self.store.queue.put_back(job.id))
+                    job = self.store.queue.put_back(job.id)
+                    numbered += self._job_event(job)
                 else:
-                    numbered += self._end(job.id, end["state"], end["error"])
+                    job, told = self._end(job.id, end["state"], end["error"])
+                    numbered += told
+                worker.holds = frozenset(end["holds"])
+                given = self._give(worker)
         progress = [
             Said(0, "Progress", to_json({"job": job.id, "time": now, **fields}).decode())
             for fields in message.get("progress", ())
@@ -395,12 +428,10 @@ class Dispatcher:
         if end is not None:
             worker.job = None
             worker.done += 1
-            worker.holds = frozenset(end["holds"])
             if doubles:
                 self.store.sweep(job.id)
-        self._tell(job.id, [*progress, *numbered])
-        if end is not None:
-            self._feed()
+        self._tell(job, [*progress, *numbered])
+        self._send(given)
 
     def _saved(self, job: Job, fields: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         file = f"{job.id}/{fields['name']}"
@@ -418,25 +449,22 @@ class Dispatcher:
         fields = {"job": job.id, "time": time.time(), "state": job.state, "name": job.name, "error": job.error}
         return self.store.journal.add([("job", json.dumps(fields))])
 
-    def _end(self, id: str, state: State, error: str | None = None) -> list[Said]:
+    def _end(self, id: str, state: State, error: str | None = None) -> tuple[Job, list[Said]]:
         """Record how a job ended, and that it did."""
         self.store.queue.end(id, state, error)
         job = self.store.queue.bare(id)
         assert job is not None
         log.info("job %s %s", id, job.state)
-        return self._job_event(job)
+        return job, self._job_event(job)
 
     def _say(self, type: str, fields: dict[str, Any]) -> None:
         self.hub.publish(self.store.journal.add([(type, json.dumps({"time": time.time(), **fields}))]))
 
-    def _tell(self, id: str, events: Sequence[Said]) -> None:
+    def _tell(self, job: Job, events: Iterable[Said]) -> None:
         """Publish what happened to a job, and wake who waits for its end."""
         self.hub.publish(events)
-        if id in self._waits or self.on_end is not None:
-            job = self.store.queue.bare(id)
-            if job is None or not job.has_ended:
-                return
-            for waiting in self._waits.pop(id, ()):
+        if job.has_ended:
+            for waiting in self._waits.pop(job.id, ()):
                 if not waiting.done():
                     waiting.set_result(None)
             if self.on_end is not None:

@@ -14,6 +14,8 @@ PACE = 0.1
 """Seconds between reports of progress; of several from one node only the latest is sent."""
 LINGER = 0.01
 """Seconds that an event waits for others. The end of a job waits for nothing, and takes along what does."""
+MUCH = 100
+"""Events that are worth a message of their own."""
 Message = dict[str, Any]
 Told = tuple[str, str, Any]
 """The type of an event, its node, and its fields: a dict or a dataclass."""
@@ -64,9 +66,9 @@ class Post:
                 self._changed.notify()
 
     def flush(self) -> None:
-        """Let what waits for others wait no longer."""
+        """Let what waits for others wait no longer, if it is much. A little is told with the end, in one message."""
         with self._changed:
-            if self._events_due:
+            if len(self._events) >= MUCH:
                 self._events_due = time.monotonic()
                 self._changed.notify()
 

@@ -48,18 +48,18 @@ class Queue:
             if asked.key is not None and (known := self.known(asked.key)) is not None:
                 return known, False
             id = secrets.token_hex(8)
-            self._database.run(
-                "INSERT INTO jobs (id, state, name, workflow, priority, client, key, document, inputs, targets, "
-                "created, webhook, models) VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            made = self._database.row(
+                "INSERT INTO jobs (id, state, name, workflow, priority, client, key, document, inputs, targets, "  # noqa: S608
+                "created, webhook, models) VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                f"RETURNING {COLUMNS}",
                 (
                     id, asked.name, asked.workflow, asked.priority, asked.client, asked.key, asked.document,
                     json.dumps(asked.inputs), json.dumps(asked.targets), time.time(), asked.webhook,
                     json.dumps(asked.models),
                 ),
             )  # fmt: skip
-        made = self.get(id)
         assert made is not None
-        return made, True
+        return self._bare(made), True
 
     def known(self, key: str) -> Job | None:
         """The job that was asked for with this key."""

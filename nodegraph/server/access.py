@@ -128,7 +128,11 @@ class Access:
         if scope is None:
             if token is not None:
                 self._guesses[peer] = (began, wrong | {hash(token)})
-            raise Refused(401, "no_token", "needs a token: send it as `Authorization: Bearer ...`")
+            raise Refused(
+                401,
+                "no_token",
+                "needs a token: send it as `Authorization: Bearer ...`; the commands read NODEGRAPH_TOKEN",
+            )
         self._known.add(peer)
         if SCOPES.index(scope) < SCOPES.index(wanted):
             raise Refused(403, "wrong_scope", f"needs a token for {wanted!r}, and this one is for {scope!r}")

@@ -31,7 +31,7 @@ from .guard import add_headers, admit, refuse_errors
 from .health import METRICS
 from .metrics import Metrics
 from .openapi import ROUTES
-from .queueing import ID, JobView, found, view
+from .queueing import JobView, found, view
 from .routing import Route, collect
 from .site import SITE, Site
 from .webhooks import Webhooks
@@ -40,6 +40,10 @@ MODULES = (
     catalogue, checks, health, library, opening, openapi, outputs, queueing, results, stream, sweeps, uploads,
     workflows,
 )  # fmt: skip
+
+
+ANY = "(?!(?:zip|size)$)[^/]+"
+"""In the place of an id: not `/api/results/zip`, which would also be a result, and take what results take."""
 
 
 def make_app(site: Site) -> web.Application:
@@ -52,8 +56,7 @@ def make_app(site: Site) -> web.Application:
             _add(app, wire.method, prefix + wire.path, wire.handler(site), endless=wire.path == "/ws")
     app[ROUTES] = collect(MODULES)
     for route in app[ROUTES]:
-        # else /api/results/zip would also be a result, and take what results take
-        path = route.path.replace("{id}", f"{{id:{ID}}}")
+        path = route.path.replace("{id}", f"{{id:{ANY}}}")
         _add(app, route.method, path, _handler(site, route), endless=route.gives == "text/event-stream")
     editor = Editor()
     app.router.add_get("/{name:(?!api/).*}", _editor_handler(site, editor))

@@ -143,13 +143,11 @@ def _schema(adapter: TypeAdapter[Any], schemas: dict[str, Any], mode: Any) -> di
 
 
 def _workflow_operation(call: Route, workflow: WorkflowView, schemas: dict[str, Any]) -> dict[str, Any]:
-    properties = {item.name: {**item.schema_, "title": item.title, "default": item.value} for item in workflow.inputs}
-    body = {
-        "type": "object",
-        "properties": properties,
-        "patternProperties": {r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$": {"description": "Any input of a node."}},
-        "additionalProperties": False,
+    properties = {
+        item.name: {**item.schema_, "title": item.title, **({} if item.value is None else {"default": item.value})}
+        for item in workflow.inputs
     }
+    body = {"type": "object", "properties": properties, "additionalProperties": False}
     return {
         "operationId": f"call_{re.sub(r'[^a-z0-9]', '_', workflow.name)}",
         "summary": workflow.title,

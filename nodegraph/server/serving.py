@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ from .site import Limits, Site
 from .templates import folder, load
 
 log = logging.getLogger("nodegraph.server")
+
+
+class CannotListen(RuntimeError):
+    """The address is in use, or none of this machine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,11 @@ def make_site(options: Options, registry: Registry) -> Site:
 
 
 async def serve(site: Site, options: Options, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT. `ready(address)` is called when requests are answered."""
+    """Serve until SIGTERM or SIGINT. `ready(address)` is called when requests are answered. Raises `CannotListen`."""
     runner = web.AppRunner(make_app(site), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     try:
-        listener = web.TCPSite(runner, options.host, options.port)
-        await listener.start()
+        await _listen(runner, options.host, options.port)
         port = runner.addresses[0][1]
         shown = f"[{options.host}]" if ":" in options.host else options.host
         ready(f"http://{shown}:{port}")
@@ -92,4 +96,13 @@ async def serve(site: Site, options: Options, ready: Callable[[str], None]) -> N
         await runner.cleanup()
 
 
-__all__ = ["Options", "Unprotected", "make_site", "serve"]
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        message = f"cannot listen on {host!r}, port {port}: {reason}; choose others with --host and --port"
+        raise CannotListen(message) from error
+
+
+__all__ = ["CannotListen", "Options", "Unprotected", "make_site", "serve"]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
 from aiohttp import web
 from pydantic import Field, JsonValue
 
+from ..pack import nearest
 from ..plan import Plan
 from ..ports import exposed, value
-from ..problems import InvalidWorkflow
+from ..problems import InvalidWorkflow, Problem, shown
 from ..workflow import Workflow
 from .errors import Refused, not_found
 from .files import picture_response
@@ -23,6 +25,15 @@ from .routing import Closed, Reply, View, get, post, route
 from .site import Site
 
 Version = Annotated[int, Field(ge=1, le=2**53)]
+KINDS: Mapping[Any, Any] = {
+    "integer": (int, float),
+    "number": (int, float),
+    "string": str,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
+"""JSON Schema's types. A whole number may be written 3.0, and no number is true or false."""
 
 
 class InputView(View):
@@ -203,6 +214,8 @@ async def call(
     The OpenAPI document has an entry with the typed body for each workflow. If `timeout` seconds are not enough the
     status is 202, and the job goes on. Who accepts `image/*` or `image/png` first is given the picture itself.
     """
+    workflow = await asyncio.to_thread(site.documents.read, stored_document(site, name))
+    _check_body(inputs_of(site, workflow), body or {})
     job, _ = await enqueue(site, Submit(workflow=name, inputs=body or {}))
     job = await ended(site, job, timeout)
     results = [ResultLink(id=id, url=f"/api/results/{id}/image") for id in job.results]
@@ -215,6 +228,21 @@ async def call(
     if job.state == "done" and request.headers.get("Accept", "").startswith("image/"):
         return await _picture(site, answer)
     return Reply(answer, 200 if job.has_ended else 202)
+
+
+def _check_body(inputs: Iterable[InputView], body: Mapping[str, JsonValue]) -> None:
+    """Raises `InvalidWorkflow` for what the OpenAPI document does not offer. Documents are read more leniently."""
+    known = {item.name: item.schema_ for item in inputs}
+    problems = []
+    for name, given in body.items():
+        kind = known.get(name, {}).get("type")
+        if name not in known:
+            message = f"has no input {name!r}{nearest(name, known)}; its inputs: {', '.join(known) or 'none'}"
+            problems.append(Problem("unknown_exposed", "", None, message))
+        elif kind in KINDS and not (isinstance(given, KINDS[kind]) and isinstance(given, bool) == (kind == "boolean")):
+            problems.append(Problem("bad_value", "", None, f"{name}: needs a {kind}, but {shown(given)} is given"))
+    if problems:
+        raise InvalidWorkflow(problems)
 
 
 async def _picture(site: Site, answer: Answer) -> web.StreamResponse:

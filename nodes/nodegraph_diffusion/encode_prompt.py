@@ -56,19 +56,44 @@ def encode_prompt(
 def encoded(ctx: Context, text_encoder: TextEncoder, texts: Sequence[str], layer: int) -> Conditioning:
     """What the text encoders make of a text for each of them, in the family's order."""
     family = text_encoder.family
-    made: list[Encoded | None] = []
-    for own, weights, text in zip(family.encoders, text_encoder.encoders, texts, strict=True):
-        if weights is None:
-            made.append(None if text_encoder.filled is None else _nothing(text_encoder))
-            continue
-        with text_encoder.leased(ctx, weights) as encoder:
-            try:
-                made.append(own.encode(encoder, text, layer))
-            except ValueError as error:
-                raise NodeError(str(error), "layer") from error
+    made = [_read(ctx, text_encoder, place, text, layer) for place, text in enumerate(texts)]
+    if len(set(texts)) > 1:
+        made = _filled(ctx, text_encoder, made, layer)
     whole = family.joined(made, family.width(text_encoder.checkpoint.denoiser.config))
     assert whole.tokens is not None
     return Conditioning(whole.tokens.numpy(), None if whole.pooled is None else whole.pooled.numpy())
+
+
+def _read(ctx: Context, text_encoder: TextEncoder, place: int, text: str, layer: int) -> Encoded | None:
+    """What one of the text encoders makes of a text; None for one that the model does without."""
+    own, weights = text_encoder.family.encoders[place], text_encoder.encoders[place]
+    if weights is None:
+        return None if text_encoder.filled is None else _nothing(text_encoder)
+    with text_encoder.leased(ctx, weights) as encoder:
+        try:
+            return own.encode(encoder, text, layer)
+        except ValueError as error:
+            raise NodeError(str(error), "layer") from error
+
+
+def _filled(
+    ctx: Context, text_encoder: TextEncoder, made: Sequence[Encoded | None], layer: int
+) -> list[Encoded | None]:
+    """Texts for several CLIPs, the shorter ones filled up by chunks that say nothing."""
+    import torch
+
+    clips = [place for place, own in enumerate(text_encoder.family.encoders) if own.classes[0].startswith("CLIP")]
+    tokens = {place: each.tokens for place in clips if (each := made[place]) is not None and each.tokens is not None}
+    longest = max((each.shape[1] for each in tokens.values()), default=0)
+    filled = list(made)
+    for place, own in tokens.items():
+        if own.shape[1] < longest and (empty := _read(ctx, text_encoder, place, "", layer)) is not None:
+            assert empty.tokens is not None
+            rest = empty.tokens.repeat(1, -(-(longest - own.shape[1]) // empty.tokens.shape[1]), 1)
+            said = made[place]
+            assert said is not None
+            filled[place] = Encoded(torch.cat([own, rest], dim=1)[:, :longest], said.pooled)
+    return filled
 
 
 def _nothing(text_encoder: TextEncoder) -> Encoded:

@@ -39,7 +39,8 @@ class Weakening:
     Args:
         layers: Which layers are changed, see `diffusion.weakening`.
         scale: How far the output is moved.
-        start, end: The part of the steps on which that is done, 0..1.
+        start, end: The part of the steps on which that is done, 0..1; or `by_noise` of the noise that the model was
+            trained on.
     """
 
     kind: Literal["perturbed", "skip_layer"]
@@ -47,3 +48,4 @@ class Weakening:
     scale: float
     start: float
     end: float
+    by_noise: bool = False

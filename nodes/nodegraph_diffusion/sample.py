@@ -234,6 +234,8 @@ def sample(
                 way = family.schedule if schedule == "auto" else schedule
                 whole = solver.schedule(way, steps, table, strength if longer else 1.0)
 
+            if weakened is not None:
+                weakened.timed(whole)
             forget_steps(network)
             looking = Looking()
             controls = [timed(control, hint, whole) for control, hint in zip(controls, hints, strict=True)]

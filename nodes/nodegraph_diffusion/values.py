@@ -171,6 +171,7 @@ class ControlHint:
             noise that the model was trained on.
         centred: Whether the picture is cut to the proportions of the run and brought to its size by the nearest pixels,
             as ComfyUI does, instead of smoothly and as a whole.
+        kinds: Of which kinds the picture is, for a ControlNet that knows several.
         shared: Whether it acts on the negative prompt too where that has none of its own; matters for a prompt's alone.
     """
 
@@ -182,6 +183,7 @@ class ControlHint:
     by_noise: bool = False
     centred: bool = False
     shared: bool = False
+    kinds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hint", frozen(self.hint, 4, "ControlHint.hint (batch, channel, height, width)"))

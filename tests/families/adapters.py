@@ -12,6 +12,9 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, Siglip
 
 from families import models
 
+FILLS = 15
+"""The seed of a ControlNet that fills a hole."""
+
 
 def control_net(family: str, seed: int = 12) -> Any:
     """A ControlNet of a family's true architecture that changes what its denoiser gives."""
@@ -26,13 +29,35 @@ def control_net(family: str, seed: int = 12) -> Any:
             )  # fmt: skip
         elif family == "qwen_image":
             made = diffusers.QwenImageControlNetModel.from_transformer(
-                models.qwen_image().transformer, num_layers=1, attention_head_dim=16, num_attention_heads=2
-            )
+                models.qwen_image().transformer, num_layers=1, attention_head_dim=16, num_attention_heads=2,
+                extra_condition_channels=4 if seed == FILLS else 0,
+            )  # fmt: skip
         else:
             made = diffusers.FluxControlNetModel(
                 in_channels=64, num_layers=2, num_single_layers=1, attention_head_dim=32, num_attention_heads=2,
                 joint_attention_dim=32, pooled_projection_dim=64, guidance_embeds=True, axes_dims_rope=[4, 14, 14],
             )  # fmt: skip
+        for weights in made.parameters():
+            if weights.abs().sum() == 0 and weights.ndim > 1:  # the layers that training starts from nothing
+                weights.data += 0.1 * torch.randn(weights.shape)
+        return models.ready(made)
+
+
+def union_control_net() -> Any:
+    """A ControlNet for SDXL that knows pictures of six kinds."""
+    unet = models.FAMILIES["sdxl"]().unet.config
+    first = unet["block_out_channels"][0]
+    kept = (
+        "flip_sin_to_cos", "freq_shift", "down_block_types", "block_out_channels", "layers_per_block",
+        "downsample_padding", "act_fn", "norm_num_groups", "norm_eps", "cross_attention_dim",
+        "transformer_layers_per_block", "attention_head_dim", "use_linear_projection", "addition_embed_type",
+        "addition_time_embed_dim", "projection_class_embeddings_input_dim",
+    )  # fmt: skip
+    with models.seeded(16):
+        made = diffusers.ControlNetUnionModel(
+            **{name: unet[name] for name in kept}, num_control_type=6, num_trans_channel=first, num_trans_head=2,
+            num_trans_layer=1, num_proj_channel=first, conditioning_embedding_out_channels=(16, 32, 48, first),
+        )  # fmt: skip
         for weights in made.parameters():
             if weights.abs().sum() == 0 and weights.ndim > 1:  # the layers that training starts from nothing
                 weights.data += 0.1 * torch.randn(weights.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +31,8 @@ from families.parity import (
     theirs,
     with_part,
 )
-from harness import link
-from nodegraph import Engine
+from harness import link, step
+from nodegraph import Engine, RunFailed
 from nodegraph_diffusion.apply_control_net import apply_control_net
 from nodegraph_diffusion.checkpoint import ModelError
 from nodegraph_diffusion.checkpoint.controls import open_control
@@ -115,6 +116,75 @@ def test_it_is_diffusers(name: str, made: Engine, folder: Path, monkeypatch: pyt
     plain = run(made, document(family, **ours))
     assert np.abs(found - plain).max() > 0.005, "it changes nothing"
     close(found, expected)
+
+
+def test_a_hole_is_filled(made: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a ControlNet on the model, and, where ComfyUI has it, on prompts."""
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
+    adapters.control_net("qwen_image", adapters.FILLS).save_pretrained(folder / "fills")
+    hole = np.zeros((64, 64), np.uint8)
+    hole[16:48, 8:40] = 255
+    Pillow.fromarray(np.stack([hole] * 3, axis=-1)).save(folder / "hole.png")
+    expected = theirs(
+        with_part(diffusers.QwenImageControlNetInpaintPipeline, "qwen_image",
+                  controlnet=adapters.control_net("qwen_image", adapters.FILLS)),
+        prompt=PROMPT, height=64, width=64, num_inference_steps=4, latents=packed(noise(1, 16, 8, 8)),
+        control_image=Pillow.fromarray(picture().to_bytes()[0]), control_mask=Pillow.fromarray(hole),
+        controlnet_conditioning_scale=0.8, true_cfg_scale=1.0,
+    )  # fmt: skip
+    nodes = controlled(folder, "qwen_image", ("fills", {"strength": 0.8}), negative=False)
+    nodes["hole"] = step("LoadImage@1", file=str(folder / "hole.png"))
+    nodes["mask"] = step("comfyui/ImageToMask@1", image=link("hole.image"))
+    (apply,) = [id for id, each in nodes.items() if each["type"] == "ApplyControlNet@1"]
+    without = copy.deepcopy(nodes)
+    nodes[apply]["inputs"]["mask"] = link("mask.mask")
+    close(run(made, nodes), expected)
+    assert [problem.port for problem in made.check(made.read({"nodes": without}))] == ["mask"]
+    prompts = {**nodes, "net": step("comfyui/ControlNetLoader@1", control_net_name="fills")}
+    both = dict.fromkeys(("positive", "negative"), link("prompt.conditioning"))
+    prompts["held"] = step(
+        "comfyui/ControlNetInpaintingAliMamaApply@1", **both, control_net=link("net.control_net"),
+        vae=link("model.vae"), image=nodes[apply]["inputs"]["image"], mask=link("mask.mask"), strength=0.8,
+    )  # fmt: skip
+    told = {"model": link("model.model"), "positive": link("held.positive")}
+    prompts["sample"] = {**nodes["sample"], "inputs": {**nodes["sample"]["inputs"], **told}}
+    del prompts[apply]
+    close(run(made, prompts), expected)
+
+
+def test_one_that_knows_several_kinds_is_told_which(made: Engine, folder: Path) -> None:
+    net = adapters.union_control_net()
+    net.save_pretrained(folder / "union")
+    shown = torch.from_numpy(picture().pixels.copy())
+    expected = theirs(
+        with_part(diffusers.StableDiffusionXLControlNetUnionPipeline, "sdxl", controlnet=net),
+        prompt=PROMPT, negative_prompt=NEGATIVE, guidance_scale=5.0, control_image=[shown], control_mode=[3], height=64,
+        width=64, num_inference_steps=4, latents=noise(1, 4, 8, 8), controlnet_conditioning_scale=0.8,
+    )  # fmt: skip
+    nodes = document("sdxl")
+    nodes |= {
+        "picture": step("LoadImage@1", file=str(folder / "picture.png")),
+        "net": step("comfyui/ControlNetLoader@1", control_net_name="union"),
+        "said": step("comfyui/SetUnionControlNetType@1", control_net=link("net.control_net")),
+        "held": step("comfyui/ControlNetApplyAdvanced@1", positive=link("prompt.conditioning"),
+                     negative=link("negative.conditioning"), control_net=link("said.control_net"),
+                     image=link("picture.image"), strength=0.8),
+    }  # fmt: skip
+    nodes["sample"]["inputs"] |= {"positive": link("held.positive"), "negative": link("held.negative")}
+    nodes["said"]["inputs"]["type"] = "canny/lineart/anime_lineart/mlsd"
+    close(run(made, nodes), expected)
+    nodes["said"]["inputs"]["type"] = "depth"
+    assert np.abs(run(made, nodes) - expected).max() > 0.002
+    for kind in ("auto", "tile"):
+        nodes["said"]["inputs"]["type"] = kind
+        with pytest.raises(RunFailed, match=r"openpose, depth, .*segment; say which one"):
+            run(made, nodes)
+    alone = load_file(folder / "union" / "diffusion_pytorch_model.safetensors")
+    save_file(alone, folder / "union_promax.safetensors")
+    found = open_control(folder / "union_promax.safetensors").denoiser
+    assert (found.cls, found.config["num_control_type"], found.config["num_trans_layer"]) == (
+        "ControlNetUnionModel", 6, 1
+    )  # fmt: skip
 
 
 def test_several_are_summed(made: Engine, folder: Path) -> None:

@@ -32,6 +32,7 @@ from families.test_parity import mean
 from harness import link, step
 from nodegraph import RunFailed
 from nodegraph_diffusion.comfyui import editing
+from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.values import Image
 
@@ -254,8 +255,12 @@ def test_what_looks_at_nothing_refuses_references(tmp_path: Path) -> None:
 
 
 def test_prompts_of_sd3_are_encoded_each_by_its_own(tmp_path: Path) -> None:
+    """And T5 is filled up to 77 tokens behind those of both CLIPs."""
     models.sd3().save_pretrained(tmp_path / "sd3")
     nodes = document("sd3", negative=False, cfg=1.0)
+    nodes["prompt"]["inputs"]["comfyui"] = True
+    said = encode_prompt(load_model(str(tmp_path / "sd3")).text_encoder, PROMPT, comfyui=True)
+    assert said.tokens.shape[1] == 2 * 77
     with engine(tmp_path) as made:
         alike = run(made, nodes)
         own = {"clip_l": PROMPT, "clip_g": PROMPT, "t5xxl": PROMPT}

@@ -54,6 +54,13 @@ def test_attention_and_offloading_change_nothing(name: str, made: Engine) -> Non
     close(picture(made, name, attention="native"), plain, 1e-5)
 
 
+def test_an_offloaded_model_gives_its_memory_back(made: Engine) -> None:
+    model = run_options(load_model(str(made.folders.models[0] / "flux_schnell")).model, offload=True)
+    network = model.denoiser.load(lambda done, total: None)
+    model.denoiser.drop(network)
+    assert all(weights.is_meta for weights in network.parameters())
+
+
 def test_a_step_cache_leaves_out_blocks(made: Engine) -> None:
     plain = picture(made, "flux_schnell")
     close(picture(made, "flux_schnell", step_cache=1e-9), plain, 1e-5)

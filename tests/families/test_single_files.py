@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 
 from diffusion import layouts
 from families import models, originals
-from families.parity import close, document, engine, run
+from families.parity import close, document, engine, picture, run
 from harness import step
 from nodegraph import NodeError
 from nodegraph_diffusion.checkpoint import ASSETS, open_model
+from nodegraph_diffusion.comfyui.editing import TextEncodeQwenImageEdit
 from nodegraph_diffusion.diffusion.loading import load, load_text_encoder, qwen_tokenizer
 from nodegraph_diffusion.load_model import load_model
 
@@ -275,6 +277,15 @@ def test_a_language_model_in_a_file(name: str, tmp_path: Path) -> None:
         whole = run(made, nodes)
         nodes["model"]["inputs"]["text_encoder_from"] = "text.safetensors"
         close(run(made, nodes), whole, 1e-5)
+    if name == "qwen_image":  # which sees pictures too
+        one, other = (
+            TextEncodeQwenImageEdit(found.text_encoder, "a red fox", image=picture()).tokens
+            for found in (
+                load_model(str(tmp_path / "whole")),
+                load_model(str(tmp_path / "whole"), text_encoder_from=str(tmp_path / "text.safetensors")),
+            )
+        )
+        np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def test_sd3_does_without_t5(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from families.parity import NEGATIVE, PROMPT, close, document, engine, noise, ru
 from harness import link, step
 from nodegraph import Engine, NodeError
 from nodegraph_diffusion.apply_guidance import apply_guidance
+from nodegraph_diffusion.diffusion.schedules import make_schedule
 from nodegraph_diffusion.diffusion.weakening import weakened
 from nodegraph_diffusion.load_model import load_model
 
@@ -82,6 +83,22 @@ def test_skipped_layers_of_stable_diffusion_3(made: Engine) -> None:
     found = run(made, guided("sd3", how))
     assert np.abs(found - run(made, document("sd3"))).max() > 0.002, "it changes nothing"
     close(found, expected)
+
+
+def test_skipped_layers_on_a_part_of_the_noise(made: Engine) -> None:
+    """As ComfyUI counts: up to 0.4 of the noise, of steps whose times are shifted by 3."""
+    twin = document("sd3")
+    twin["skip"] = step("comfyui/SkipLayerGuidanceSD3@1", model=link("model.model"), layers="1", scale=2.8,
+                        start_percent=0.0, end_percent=0.4)  # fmt: skip
+    twin["sample"]["inputs"]["model"] = link("skip.model")
+    times = np.array(
+        make_schedule("native", 4, load_model(str(made.folders.models[0] / "sd3")).model.table(64, 4)).timesteps
+    )
+    early = int((times / 1000 / (3 - 2 * times / 1000) >= 0.6).sum())
+    assert 0 < early < 4
+    how = {"kind": "skip_layer", "layers": "1", "scale": 2.8}
+    close(run(made, twin), run(made, guided("sd3", {**how, "end": early / 4})), 1e-5)
+    assert np.abs(run(made, twin) - run(made, guided("sd3", how))).max() > 1e-4
 
 
 def test_it_goes_with_another_guider(made: Engine) -> None:

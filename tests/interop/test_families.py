@@ -324,6 +324,10 @@ def test_sizes_go_with_the_prompt(folder: Path) -> None:
     np.testing.assert_array_equal(said.sizes, own.sizes)
     np.testing.assert_array_equal(said.tokens, own.tokens)
     np.testing.assert_array_equal(said.pooled, own.pooled)
+    long = CLIPTextEncodeSDXL(model.text_encoder, text_g="cat " * 100, text_l="a cat")
+    empty = CLIPTextEncodeSDXL(model.text_encoder)
+    expected = np.concatenate([own.tokens, empty.tokens], axis=1)[..., :64]  # nothing is said in what is not filled
+    np.testing.assert_allclose(long.tokens[..., :64], expected, atol=1e-5)
     small_read = CLIPTextEncodeSDXL(model.text_encoder, text_g="a cat", text_l="a dog")
     assert (np.abs(small_read.tokens - own.tokens).max(axis=(0, 1)) > 1e-4).nonzero()[0].max() < 64  # CLIP's own half
     with pytest.raises(NodeError, match="use CLIPTextEncode"):

@@ -280,7 +280,17 @@ CANVASES = [
         "links": [[1, 1, 0, 2, 0, "*"], [2, 2, 0, 3, 0, "*"]],
         "groups": [{"title": "g", "bounding": [0, 0, 1, 1]}],
         "definitions": {"subgraphs": [{"id": "s", "nodes": [{"id": 5, "type": "VAEDecode"}], "links": []}]},
-    }
+    },
+    {
+        "nodes": [
+            {"id": 1, "type": "CheckpointLoaderSimple", "outputs": [{"type": "MODEL"}], "widgets_values": ["x"]},
+            {"id": 2, "type": "Anything Everywhere", "inputs": [{"name": "anything", "type": "MODEL", "link": 1}]},
+            {"id": 3, "type": "Power Lora Loader (rgthree)", "inputs": [{"name": "model", "type": "MODEL"}],
+             "widgets_values": [{}, {"on": True, "lora": "a", "strength": 1}, ""]},
+            {"id": 4, "type": "ShowText|pysssh", "inputs": [{"name": "text", "type": "*", "link": 2}]},
+        ],
+        "links": [[1, 1, 0, 2, 0, "MODEL"], [2, 3, 0, 4, 0, "*"]],
+    },
 ]  # fmt: skip
 
 

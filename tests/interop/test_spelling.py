@@ -111,3 +111,29 @@ def test_tools_of_the_editor_are_left_away_and_its_reroutes_spliced() -> None:
     assert [note.message for note in seen.problems] == [
         "Fast Groups Bypasser (rgthree) works in ComfyUI's editor alone, so it is left away"
     ]
+
+
+def test_what_is_given_everywhere_feeds_what_is_open() -> None:
+    """By type, prompts by name; what is linked stays, and a widget is none."""
+    sampler = drawn(5, "KSampler", [("model", "MODEL", None), ("positive", "CONDITIONING", None),
+                    ("negative", "CONDITIONING", None), ("latent_image", "LATENT", None)], ("LATENT",))  # fmt: skip
+    three = [("anything", "MODEL", 1), ("anything2", "CLIP", 2), ("anything3", "VAE", 3)]
+    raw: Any = canvas(
+        [
+            LOADER,
+            drawn(2, "Anything Everywhere3", three),
+            drawn(3, "CLIPTextEncode", [("clip", "CLIP", None)], ("CONDITIONING",), ["a cat"]),
+            drawn(4, "CLIPTextEncode", [("clip", "CLIP", 6)], ("CONDITIONING",), ["a dog"]),
+            sampler,
+            drawn(6, "Prompts Everywhere", [("CONDITIONING", "CONDITIONING", 4), ("CONDITIONING2", "*", 5)]),
+            drawn(7, "LoraLoader", [("model", "MODEL", None), ("clip", "CLIP", None)], ("MODEL", "CLIP"), ["x", 1, 1]),
+        ],
+        [[1, 1, 0, 2, 0, "MODEL"], [2, 1, 1, 2, 1, "CLIP"], [3, 1, 2, 2, 2, "VAE"], [4, 3, 0, 6, 0, "CONDITIONING"],
+         [5, 4, 0, 6, 1, "CONDITIONING"], [6, 7, 1, 4, 0, "CLIP"]],
+    )  # fmt: skip
+    made = read_canvas(raw).items
+    assert made.keys() == {"1", "3", "4", "5", "7"}
+    assert (made["3"].inputs["clip"], made["4"].inputs["clip"]) == (Wire("1", 1), Wire("7", 1))
+    given = {name: made["5"].inputs[name] for name in ("model", "positive", "negative")}
+    assert given == {"model": Wire("1", 0), "positive": Wire("3", 0), "negative": Wire("4", 0)}
+    assert "latent_image" not in made["5"].inputs

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
+from nodegraph.calling import out_of_memory
 from nodegraph.standalone import Standalone
 from nodegraph_diffusion.checkpoint.memory import TILE
 from nodegraph_diffusion.checkpoint.spaces import space
@@ -40,6 +42,13 @@ class Sizes:
 
 def tight(what: str) -> Standalone:
     return Standalone(what, tight=True)
+
+
+def test_what_pytorch_says_on_a_cpu_is_known() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**15)
+    assert out_of_memory(caught.value)
+    assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 def test_sampling_asks_about_one_thing_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

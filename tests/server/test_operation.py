@@ -56,6 +56,16 @@ def test_it_answers_before_a_worker_is_there(start: Callable[..., Service]) -> N
     assert service.until_state(job["id"], "done")["results"]
 
 
+def test_an_address_in_use_ends_the_server_at_once(service: Service, tmp_path: Path) -> None:
+    """Also while its worker is only being started."""
+    command = [sys.executable, "-c", "from nodegraph.cli import main; main()", "serve", "--data", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--port", str(service.port)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: cannot listen on '127.0.0.1', port {service.port}: ")
+
+
 def test_out_of_memory_fails_that_job_alone(start: Callable[..., Service], tmp_path: Path) -> None:
     (tmp_path / "greedy.py").write_text(GREEDY)
     service = start("--pack", str(tmp_path / "greedy.py"))

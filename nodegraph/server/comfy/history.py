@@ -16,14 +16,14 @@ from .records import Record
 from .wire import body, strings, wire
 
 MOST = 1000
-"""Results of one job that are listed."""
+"""Prompts that are listed, and results of one."""
 
 
 @wire("GET", "/history")
 async def listed(site: Site, request: web.Request) -> web.Response:
     """The prompts that have ended, oldest first: the newest `max_items`, or so many behind the oldest `offset`."""
     limit, offset = (_count(request.query.get(name), usual) for name, usual in (("max_items", MOST), ("offset", -1)))
-    found = records.in_states(site, "done", "failed", "cancelled", limit=limit, offset=offset)
+    found = records.in_states(site, "done", "failed", "cancelled", limit=min(limit, MOST), offset=offset)
     return web.json_response({record.id: entry for record in found if (entry := _entry(site, record)) is not None})
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from . import lone
-from .folder import read_folder
+from .folder import read_folder, read_json
 from .header import CONVERT, PICKLES, ModelError, digest, read_header
 from .original import recognise
 from .value import ASSETS, Checkpoint, Component, Prediction
@@ -242,6 +242,10 @@ def _find(source: str, folders: Sequence[Path], known: Callable[[Sequence[Path]]
         raise ModelError(f"no model {source!r}: looked in {where}. {hint}")
     path = Path(os.path.abspath(path))
     if path.is_dir() and not (path / "model_index.json").is_file():
+        if (path / "config.json").is_file():
+            cls = read_json(path / "config.json", "Get it again").get("_class_name", "one part of a model")
+            raise ModelError(f"{path}: a folder without 'model_index.json', which holds {cls} alone. Give it to the "
+                             "node that takes such a part, or name the folder of a whole model")  # fmt: skip
         inside = sorted(
             p.name for p in path.iterdir() if p.suffix == ".safetensors" or (p / "model_index.json").is_file()
         )

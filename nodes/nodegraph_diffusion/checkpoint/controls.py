@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ORIGINAL = "control_model."
 CONFIG = "config.json"
+UNION = "task_embedding"
+"""What ControlNets have that know pictures of several kinds."""
 
 
 def open_control(path: Path) -> Checkpoint:
@@ -33,8 +35,8 @@ def open_control(path: Path) -> Checkpoint:
     else:
         header = read_header(path)
         config, prefixes = _config(header), _prefixes(header)
-        tensors = header.under(*prefixes)
-        part = Component.of("controlnet", "ControlNetModel", (path.name,), config, tensors, prefixes, original=True)
+        tensors, cls = header.under(*prefixes), "ControlNetUnionModel" if UNION in header.tensors else "ControlNetModel"
+        part = Component.of("controlnet", cls, (path.name,), config, tensors, prefixes, original=True)
         revision = digest([path], [], mtime=True)
     return checkpoint_of(path, part, _owner(path, part.cls, part.config, families), revision)
 
@@ -58,7 +60,8 @@ def checkpoint_of(path: Path, part: Component, family: Family, revision: str) ->
 
 def _owner(path: Path, cls: str, config: Mapping[str, Any], families: Sequence[Family]) -> Family:
     for family in families:
-        if family.control is not None and family.control.cls == cls and family.control.owns(config):
+        control = family.control
+        if control is not None and cls in (control.cls, control.union) and control.owns(config):
             return family
     known = sorted({family.control.cls for family in families if family.control is not None})
     raise ModelError(f"{path}: is {cls}, needed a ControlNet that is one of {', '.join(known)}")
@@ -103,6 +106,14 @@ def _config(header: Header) -> dict[str, Any]:
         "cross_attention_dim": width,
         "use_linear_projection": bool(projections) and len(projections[0]) == 2,
     }
+    if UNION in names:
+        kinds, channels = header.shape(UNION)
+        made |= {
+            "num_control_type": kinds,
+            "num_trans_channel": channels,
+            "num_trans_layer": count(header, r"transformer_layes\.(\d+)\."),
+            "num_proj_channel": header.shape("spatial_ch_projs.weight")[0],
+        }
     if "transformer_layers_per_block" in made:
         trunk = block.rpartition(".0.in_layers" if stride > 1 else ".resnets.0")[0]
         inside = ".1.transformer_blocks" if stride > 1 else ".attentions.0.transformer_blocks"

@@ -89,14 +89,15 @@ def read_header(path: Path) -> Header:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(8)
-            _refuse_others(path, start)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            if not 2 <= length <= min(size - 8, LARGEST_HEADER):
+            start = file.read(9)
+            length = struct.unpack("<Q", start[:8])[0] if len(start) == 9 else 0
+            if start[8:] != b"{" or not 2 <= length <= min(size - 8, LARGEST_HEADER):
+                _refuse_others(path, start)
                 raise ModelError(
                     f"{path}: not a safetensors file, or cut off in its header: the first eight bytes give a header of "
                     f"{length:,} bytes, the file has {size:,} and at most {LARGEST_HEADER:,} are allowed. Get it again"
                 )
+            file.seek(8)
             text = file.read(length)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}). Check the file and its permissions") from error
@@ -122,8 +123,11 @@ def _refuse_others(path: Path, start: bytes) -> None:
         raise ModelError(f"{path}: expected a model, found a Git LFS pointer. Run `git lfs pull` where it was cloned")
     if start.startswith(GGUF):
         raise ModelError(f"{path}: expected a safetensors file, found a GGUF file. Give it a name that ends in .gguf")
-    if start.lstrip()[:1] == b"<":
-        raise ModelError(f"{path}: expected a model, found a web page: the download was refused. Get the file again")
+    if not start:
+        raise ModelError(f"{path}: expected a model, found an empty file: the download broke off. Get the file again")
+    if start.lstrip()[:1] in (b"<", b"{"):
+        what = "a web page" if start.lstrip()[:1] == b"<" else "text, such as a server's answer"
+        raise ModelError(f"{path}: expected a model, found {what}: the download was refused. Get the file again")
 
 
 def _tensor(path: Path, name: str, entry: dict[str, Any], data: int, size: int) -> Tensor:

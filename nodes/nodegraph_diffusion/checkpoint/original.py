@@ -21,17 +21,17 @@ DENOISER = "model.diffusion_model."
 VAE = "first_stage_model."
 
 OTHERS: tuple[tuple[str, str], ...] = (
-    ("a LoRA", r"lora_(unet|te\w*)_|.*[._]lora[._]?(down|up|A|B)\b|.*\.(hada_w1_a|lokr_w1)"),
-    ("a GLIGEN (see ApplyGligen)", r"position_net\."),
-    ("a ControlNet", r"control_model\.|controlnet_cond_embedding\."),
-    ("a textual inversion embedding", r"(emb_params|clip_[lg]|string_to_param.*)$"),
+    ("a LoRA, which ApplyLora takes", r"lora_(unet|te\w*)_|.*[._]lora[._]?(down|up|A|B)\b|.*\.(hada_w1_a|lokr_w1)"),
+    ("a GLIGEN, which ApplyGligen takes", r"position_net\."),
+    ("a ControlNet, which ApplyControlNet takes", r"control_model\.|controlnet_cond_embedding\."),
+    ("a textual inversion, which TeachWord takes", r"(emb_params|clip_[lg]|string_to_param.*)$"),
     ("a denoiser alone, of a diffusers folder", r"down_blocks\.0\.resnets\.0\.conv1\."),
     ("a VAE alone", r"(first_stage_model\.)?(encoder\.conv_in|decoder\.conv_in|decoder\.middle\.0)\."),
     (
         "a text encoder alone",
         r"(cond_stage_model|text_encoder|text_model|encoder\.block\.0|embeddings\.token_embedding|(model\.)?layers\.0\.self_attn)\.",
     ),
-    ("an upscaling model", r"(conv_first|model\.1\.sub\.0|body\.0)\."),
+    ("an upscaling network, which Upscale takes", r"(conv_first|model\.1\.sub\.0|body\.0)\."),
 )
 """Told apart in this order by the first name that matches, for files that are of no family."""
 
@@ -65,7 +65,7 @@ def _unknown(header: Header, families: Sequence[Family]) -> str:
                 break
             if what in ALONE:
                 return f"{header.path}: looks like {what}; name it in {ALONE[what]}, beside its model. {supported}"
-            return f"{header.path}: looks like {what}, which is not supported here: {supported}"
+            return f"{header.path}: looks like {what}. {supported}"
     if label in names:
         return f"{header.path}: looks like an unCLIP model (it has {label!r}), which is not supported: {supported}"
     if unet in names:
@@ -133,6 +133,13 @@ def unet(header: Header, config: dict[str, Any], prefix: str = DENOISER, *, name
     if config.get("addition_embed_type") == "text_time":
         config["projection_class_embeddings_input_dim"] = header.shape(prefix + label)[1]
     return config
+
+
+def autoencoder(header: Header, name: str, prefix: str = VAE, **changes: Any) -> Component | None:
+    """The VAE of a file, configured as that which comes with the pack but for its widths; None where there is none."""
+    if not header.under(prefix):
+        return None
+    return part(header, "vae", "AutoencoderKL", vae(header, shipped(name, "vae"), prefix) | changes, prefix)
 
 
 def vae(header: Header, config: dict[str, Any], prefix: str = VAE) -> dict[str, Any]:

@@ -34,7 +34,7 @@ Source = Annotated[str, Choices("models")]
 Device = Literal["default", "cpu"]
 Single = Literal[
     "stable_diffusion", "stable_cascade", "sd3", "stable_audio", "mochi", "ltxv", "pixart", "cosmos", "lumina2", "wan",
-    "hidream", "chroma", "ace", "omnigen2", "qwen_image", "hunyuan_image",
+    "hidream", "chroma", "ace", "omnigen2", "qwen_image", "hunyuan_image", "flux2", "ovis",
 ]  # fmt: skip
 Double = Literal["sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image"]
 SPACES: Mapping[str, Space] = {

@@ -11,10 +11,14 @@ from pydantic import Field
 from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, node
 
 from ..apply_lora import Strength, check_fit, opened, revision, with_lora
+from ..families import FAMILIES
+from ..guides import Weakening
 from ..handles import Model
 from ..params import Pixels, Unit
 
 CATEGORY = "ComfyUI"
+Away = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.1)]
+Layers = Annotated[str, Field(max_length=500, pattern=r"^[0-9 ,]*$")]
 Shift = Annotated[float, Field(ge=0, le=100), Widget("number", step=0.01)]
 PREDICTIONS: Mapping[str, Literal["epsilon", "v_prediction", "sample", "lcm"]] = {
     "eps": "epsilon",
@@ -122,6 +126,23 @@ def CFGNorm(model: Model, strength: Annotated[float, Field(ge=0, le=100), Widget
     return replace(model, held=strength)
 
 
+@node(version=1, title="SkipLayerGuidanceSD3", category=CATEGORY)
+def SkipLayerGuidanceSD3(
+    model: Model, layers: Layers = "7, 8, 9", scale: Away = 3.0, start_percent: Unit = 0.01, end_percent: Unit = 0.15
+) -> Model:
+    """Move away from what a model says where some of its blocks are left out, for Stable Diffusion 3.5.
+
+    Args:
+        layers: Numbers of its blocks.
+        scale: How far. 0 is not at all.
+        start_percent: From which part of the noise on.
+        end_percent: Up to which part of it.
+    """
+    if not scale or not layers.strip(" ,"):
+        return model
+    return replace(model, weakening=Weakening("skip_layer", layers, scale, start_percent, end_percent, by_noise=True))
+
+
 @node(version=1, title="RescaleCFG", category=CATEGORY)
 def RescaleCFG(model: Model, multiplier: Unit = 0.7) -> Model:
     """Bring the contrast back that a high cfg adds, as models that were trained to give "v" see it.
@@ -172,6 +193,14 @@ def _revision(lora_name: str, folders: Folders) -> str:
 @LoraLoaderModelOnly.facts
 def _adapted(known: Known) -> dict[str, Facts]:
     check_fit(known, "lora_name")
+    return {"model": known["model"]}
+
+
+@SkipLayerGuidanceSD3.facts
+def _skipping(known: Known) -> dict[str, Facts]:
+    family = FAMILIES.get(str(known["model"].get("family")))
+    if family is not None and family.denoiser[0] == "unet":
+        known.refuse("model", "a UNet has no row of blocks to skip; use PerturbedAttentionGuidance")
     return {"model": known["model"]}
 
 

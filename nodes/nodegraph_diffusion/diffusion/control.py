@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -31,6 +31,8 @@ class Hint(Protocol):
     def end(self) -> float: ...
     @property
     def centred(self) -> bool: ...
+    @property
+    def kinds(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,12 +56,13 @@ class Control(Acting):
     hint: Tensor
     strength: float
     scale: int
+    kinds: tuple[int, ...] = ()
 
     def ask(self, x: Tensor, time: Tensor, prompt: Prompt, job: Job, part: Part | None = None) -> Residuals:
         """What it adds for latents `x`, of which the network sees the window `part` alone."""
         hint = self.hint if part is None else _window(self.hint, self.scale, part)
         hint = hint.repeat(len(x) // len(hint), 1, 1, 1)
-        return self.kind.ask(self.network, hint, x, time, prompt, job, self.strength)
+        return self.kind.ask(self.network, hint, x, time, prompt, replace(job, kinds=self.kinds), self.strength)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +152,7 @@ def ready(kind: Kind, network: Any, hint: Hint, size: tuple[int, int], like: Ten
             f"{like.shape[-2]}; resize it to the size of the picture that is made"
         )
     scale = given.shape[-1] // like.shape[-1]
-    return Control(hint.start, hint.end, kind, network, given, hint.strength, scale)
+    return Control(hint.start, hint.end, kind, network, given, hint.strength, scale, hint.kinds)
 
 
 def _cut(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -9,12 +9,13 @@ from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .schedules import Point
 from .weakening import Weakened
 
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow", "lcm"]
-Together = Literal["repeat", "equal", "never"]
+Together = Literal["repeat", "equal", "any", "never"]
 
 
 class Denoise(Protocol):
@@ -99,6 +100,10 @@ class Prompt:
             self, tokens=self.tokens[at], pooled=pooled, sizes=None if self.sizes is None else self.sizes[at]
         )
 
+    def each(self) -> list[Tensor]:
+        """The tokens (T, D) for each picture."""
+        return list(self.tokens.unbind(0))
+
     def to(self, device: torch.device, dtype: torch.dtype) -> Prompt:
         pooled = None if self.pooled is None else self.pooled.to(device, dtype)
         sizes = None if self.sizes is None else self.sizes.to(device)
@@ -135,7 +140,8 @@ class GuidedDenoiser:
         rescale: 0 to 1, how far the guided prediction is brought back to the spread of the positive one (Lin et al.
             2023, arXiv:2305.08891, section 3.4: 0.7 suits models with zero terminal SNR).
         together: Whether both prompts go through the network in one batch. With "repeat" prompts of different length
-            are repeated up to their least common multiple, which leaves cross-attention over each as it was.
+            are repeated up to their least common multiple, which leaves cross-attention over each as it was; with "any"
+            the network asks `Prompt.each`.
         combine: Another way to combine both outputs.
         middle: A third prompt between both, how far the answer to it is moved away from the negative's, and whether
             what the positive adds to it is moved too (Brooks et al. 2022, arXiv:2211.09800, section 3.2.1).
@@ -194,7 +200,8 @@ class GuidedDenoiser:
         self.prompts = [side[0] for side in self.sides]
         if self.guided and together == "repeat" and self.plain:
             self.prompts = _of_one_length(*self.prompts)
-        alike = len({(prompt.tokens.shape[1:], prompt.guidance, prompt.controls) for prompt in self.prompts}) == 1
+        length = 2 if together == "any" else 1
+        alike = len({(prompt.tokens.shape[length:], prompt.guidance, prompt.controls) for prompt in self.prompts}) == 1
         self.together = together != "never" and alike and not (self.guided and self.prompts[0].grounds)
         self._ready: dict[int, list[Prompt]] = {}
         self._parts: dict[int, list[list[Prompt]]] = {}
@@ -345,8 +352,12 @@ def _joined(negative: Prompt, positive: Prompt) -> Prompt:
     def joined(one: Tensor | None, other: Tensor | None) -> Tensor | None:
         return None if one is None or other is None else torch.cat([one, other])
 
+    lengths = negative.tokens.shape[1], positive.tokens.shape[1]
+    padded = [
+        functional.pad(each.tokens, (0, 0, 0, max(lengths) - each.tokens.shape[1])) for each in (negative, positive)
+    ]
     return Pair(
-        torch.cat([negative.tokens, positive.tokens]),
+        torch.cat(padded),
         joined(negative.pooled, positive.pooled),
         joined(negative.sizes, positive.sizes),
         positive.score,
@@ -354,14 +365,20 @@ def _joined(negative: Prompt, positive: Prompt) -> Prompt:
         controls=positive.controls,
         grounds=positive.grounds,
         negative_score=negative.score,
+        lengths=lengths,
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair(Prompt):
-    """Negative and positive prompts in one batch, in halves."""
+    """Negative and positive prompts in one batch, in halves, padded to one length."""
 
     negative_score: float = 2.5
+    lengths: tuple[int, int] = (0, 0)
+
+    def each(self) -> list[Tensor]:
+        halves = zip(self.tokens.chunk(2), self.lengths, strict=True)
+        return [tokens[:length] for half, length in halves for tokens in half.unbind(0)]
 
 
 def _of_one_length(*prompts: Prompt) -> list[Prompt]:

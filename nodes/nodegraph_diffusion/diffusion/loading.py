@@ -258,6 +258,6 @@ def unload(loaded: Any) -> None:
     """Give back the memory of what was loaded, though something may still refer to it."""
     module = loaded.model if isinstance(loaded, PromptEncoder) else loaded
     on_cuda = next(module.parameters()).is_cuda
-    module.to("meta")
+    nn.Module.to(module, "meta")  # the method of diffusers moves nothing where layers are offloaded
     if on_cuda:
         torch.cuda.empty_cache()

@@ -13,9 +13,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .schedules import Schedule
 
 Kind = Literal["perturbed", "skip_layer"]
 STACKS = ("transformer_blocks", "layers")
@@ -30,13 +33,20 @@ class Weakened:
 
     Args:
         scale: How far the output is moved away from the worse one.
-        start, end: The part of the steps on which that is done, 0..1.
+        start, end: The part of the steps on which that is done, 0..1; or `by_noise` of the noise that the network was
+            trained on, until it is `timed`.
     """
 
     scale: float
     start: float
     end: float
+    by_noise: bool = False
     on: bool = False
+
+    def timed(self, way: Schedule) -> None:
+        """Count in the steps of `way`."""
+        if self.by_noise:
+            self.start, self.end = way.within(self.start, self.end)
 
     def acts(self, done: float) -> bool:
         """Whether it is asked on a step that begins when the part `done` of all steps is done."""
@@ -53,7 +63,9 @@ class Weakened:
 
 
 @contextmanager
-def weakened(network: nn.Module, kind: Kind, layers: str, scale: float, start: float, end: float) -> Iterator[Weakened]:
+def weakened(
+    network: nn.Module, kind: Kind, layers: str, scale: float, start: float, end: float, by_noise: bool = False
+) -> Iterator[Weakened]:
     """`network`, ready to be made worse by the thread that enters the block.
 
     Args:
@@ -62,7 +74,7 @@ def weakened(network: nn.Module, kind: Kind, layers: str, scale: float, start: f
     Raises:
         ValueError: There are no such layers, or diffusers does not know how to leave them out.
     """
-    state = Weakened(scale, start, end)
+    state = Weakened(scale, start, end, by_noise)
     me = threading.get_ident()
 
     def active() -> bool:

@@ -88,6 +88,7 @@ class Job:
         low_res: For networks that enlarge, the small picture (B, 3, h, w), -1..1, at the size of the latent.
         noise_level: How much noise that picture has, as a timestep of its own scheduler.
         residuals: Further arguments of the network, such as those that ControlNets add.
+        kinds: Of which kinds the picture of a ControlNet is, for one that knows several.
     """
 
     width: int
@@ -97,6 +98,7 @@ class Job:
     low_res: Tensor | None = None
     noise_level: int = 0
     residuals: Mapping[str, Any] = field(default_factory=dict)
+    kinds: tuple[int, ...] = ()
 
 
 Residuals = Mapping[str, Any]
@@ -114,6 +116,9 @@ class Control:
         owns: Whether a configuration of that class is of this family.
         latent: `latent(config)`: whether such a ControlNet reads the picture's latent.
         shifted: Whether that latent is centred as the denoiser's are.
+        hides: `hides(config)`: whether such a ControlNet fills a hole: it reads the latent of the picture with its hole
+            in black, and behind that what is kept.
+        union: The class of those that were trained on pictures of several kinds and want to know which one is theirs.
     """
 
     cls: str
@@ -121,6 +126,8 @@ class Control:
     owns: Callable[[Mapping[str, Any]], bool] = lambda config: True
     latent: Callable[[Mapping[str, Any]], bool] = lambda config: False
     shifted: Callable[[Mapping[str, Any]], bool] = lambda config: True
+    hides: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    union: str = ""
 
 
 def first(encoded: Sequence[Encoded | None], width: int) -> Encoded:
@@ -147,7 +154,8 @@ class Family:
         joined: `joined(encoded, width)`: what the encodings of several text encoders are together, for a denoiser that
             reads prompts of that width; None stands for an encoder that is absent.
         together: Whether positive and negative prompt go through the network in one batch: where prompts of different
-            length are `repeated` up to a common one, where they are of `equal` length, or `never`.
+            length are `repeat`ed up to a common one, where they are of `equal` length, of `any` length, of which
+            `Prompt.each` tells the network, or `never`.
         combine: `combine(negative, positive, cfg)`, where it is not the usual guidance.
         multiple: What width and height of a picture are multiples of, in pixels.
         prediction: What the network gives, where no configuration says it.
@@ -191,7 +199,7 @@ class Family:
     scaling: float | None = None
     vae: tuple[str, str] = ("vae", "AutoencoderKL")
     owns: Callable[[Mapping[str, Mapping[str, Any]]], bool] = lambda configs: True
-    together: Literal["repeat", "equal", "never"] = "equal"
+    together: Literal["repeat", "equal", "any", "never"] = "equal"
     combine: Callable[[Tensor, Tensor, float], Tensor] | None = None
     multiple: int = 8
     prediction: Prediction = "flow"

@@ -178,15 +178,11 @@ def _read(header: Header) -> Parts:
         if header.under(at):
             fit = original.clip if part == "text_encoder" else original.t5
             encoders.append(original.part(header, part, cls, fit(header, original.shipped(name, part), at), at))
-    vae = None
-    if header.under("vae."):
-        vae_config = original.vae(header, original.shipped(name, "vae"), "vae.")
-        vae = original.part(header, "vae", "AutoencoderKL", vae_config, "vae.")
     own = (prefix,) if prefix else tuple({f"{name.partition('.')[0]}." for name in header.tensors})
     return Parts(
         original.part(header, *TRANSFORMER, config, *own),
         tuple(encoders) if len(encoders) == 2 else (),
-        vae,
+        original.autoencoder(header, name, "vae."),
         original.shipped(name, "scheduler"),
         "flow",
     )

@@ -161,8 +161,8 @@ FAMILY = Family(
     control=Control(
         "QwenImageControlNetModel",
         _control,
-        owns=lambda config: not config.get("extra_condition_channels"),  # one that inpaints
         latent=lambda config: True,
+        hides=lambda config: bool(config.get("extra_condition_channels")),
     ),
     adapts=lambda header: flows.changes(header, r"transformer_blocks[._]\d+[._](attn|img_m|txt_m)", without="single_"),
 )

@@ -26,16 +26,14 @@ def _recognise(header: Header) -> bool:
 def _read(header: Header) -> Parts:
     if found := unets.alone(header):
         return unets.read_alone(header, found, "sd15")
-    unets.needs_vae(header)
     shipped = original.shipped
     unet = original.unet(header, shipped("sd15", "unet"))
     clip = original.clip(header, shipped("sd15", "text_encoder"), CLIP)
-    vae = original.vae(header, shipped("sd15", "vae"))
     predicts, source = original.told(header) or ("epsilon", "the family")
     return Parts(
         original.part(header, *unets.UNET, unet, original.DENOISER),
         (original.part(header, "text_encoder", "CLIPTextModel", clip, CLIP),),
-        original.part(header, "vae", "AutoencoderKL", vae, original.VAE),
+        original.autoencoder(header, "sd15"),
         original.scheduler(header, "sd15"),
         predicts,
         source,

@@ -30,17 +30,15 @@ def _read(header: Header) -> Parts:
         parts = unets.read_alone(header, found, "sd21")
         predicts, source = _prediction(header, int(parts.denoiser.config["in_channels"]))
         return replace(parts, prediction=predicts, prediction_from=source)
-    unets.needs_vae(header)
     shipped = original.shipped
     unet = original.unet(header, shipped("sd21", "unet"))
     # It reads the last layer but one: the last is in the file and is never built.
     clip = original.open_clip(header, shipped("sd21", "text_encoder"), OPEN_CLIP, unused=1)
-    vae = original.vae(header, shipped("sd21", "vae"))
     predicts, source = _prediction(header, int(unet["in_channels"]))
     return Parts(
         original.part(header, *unets.UNET, unet, original.DENOISER),
         (original.part(header, "text_encoder", "CLIPTextModel", clip, OPEN_CLIP),),
-        original.part(header, "vae", "AutoencoderKL", vae, original.VAE),
+        original.autoencoder(header, "sd21"),
         original.scheduler(header, "sd21"),
         predicts,
         source,

@@ -89,14 +89,10 @@ def _read(header: Header) -> Parts:
             fit = original.t5 if name == "text_encoder_3" else original.clip
             cls = "T5EncoderModel" if name == "text_encoder_3" else CLIP
             encoders.append(original.part(header, name, cls, fit(header, shipped("sd3-medium", name), at), at))
-    vae = None
-    if header.under(original.VAE):
-        config = original.vae(header, shipped("sd3-medium", "vae"))
-        vae = original.part(header, "vae", "AutoencoderKL", config, original.VAE)
     return Parts(
         original.part(header, *TRANSFORMER, _transformer(header, prefix), *_own(header, prefix)),
         tuple(encoders),
-        vae,
+        original.autoencoder(header, "sd3-medium"),
         shipped("sd3-medium", "scheduler"),
         "flow",
     )

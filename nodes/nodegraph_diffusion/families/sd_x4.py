@@ -41,7 +41,6 @@ NOISE = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "scaled_linear
 
 
 def _read(header: Header) -> Parts:
-    unets.needs_vae(header)
     shipped = original.shipped
     config = shipped("sd21", "unet") | {
         "down_block_types": ["DownBlock2D", *["CrossAttnDownBlock2D"] * 3],
@@ -51,11 +50,10 @@ def _read(header: Header) -> Parts:
     }
     unet = original.unet(header, config) | {"attention_head_dim": 8}  # here it is a number of heads
     clip = original.open_clip(header, shipped("sd21", "text_encoder"), OPEN_CLIP, unused=1)
-    vae = original.vae(header, shipped("sd21", "vae")) | {"scaling_factor": FAMILY.scaling}
     return Parts(
         original.part(header, *unets.UNET, unet, original.DENOISER),
         (original.part(header, "text_encoder", "CLIPTextModel", clip, OPEN_CLIP),),
-        original.part(header, "vae", "AutoencoderKL", vae, original.VAE),
+        original.autoencoder(header, "sd21", scaling_factor=FAMILY.scaling),
         original.scheduler(header, "sd21") | NOISE,
         "v_prediction",
         low_res_scheduler=NOISE,

@@ -57,12 +57,10 @@ def _recognise(header: Header) -> bool:
 def _read(header: Header) -> Parts:
     if found := unets.alone(header):
         return unets.read_alone(header, found, "sdxl")
-    unets.needs_vae(header)
     shipped = original.shipped
     unet = original.unet(header, shipped("sdxl", "unet"))
     clip = original.clip(header, shipped("sdxl", "text_encoder"), CLIP)
     open_clip = original.open_clip(header, shipped("sdxl", "text_encoder_2"), OPEN_CLIP)
-    vae = original.vae(header, shipped("sdxl", "vae"))
     predicts, source = original.told(header) or ("epsilon", "the family")
     return Parts(
         original.part(header, *unets.UNET, unet, original.DENOISER),
@@ -70,7 +68,7 @@ def _read(header: Header) -> Parts:
             original.part(header, "text_encoder", "CLIPTextModel", clip, CLIP),
             original.part(header, "text_encoder_2", "CLIPTextModelWithProjection", open_clip, OPEN_CLIP),
         ),
-        original.part(header, "vae", "AutoencoderKL", vae, original.VAE),
+        original.autoencoder(header, "sdxl"),
         original.scheduler(header, "sdxl"),
         predicts,
         source,

@@ -53,15 +53,13 @@ def _config() -> dict[str, Any]:
 def _read(header: Header) -> Parts:
     if found := unets.alone(header):
         return unets.read_alone(header, found, "sdxl", _config())
-    unets.needs_vae(header)
     shipped = original.shipped
     unet = original.unet(header, _config())
     open_clip = original.open_clip(header, shipped("sdxl", "text_encoder_2"), OPEN_CLIP)
-    vae = original.vae(header, shipped("sdxl", "vae"))
     return Parts(
         original.part(header, *unets.UNET, unet, original.DENOISER),
         (original.part(header, "text_encoder_2", "CLIPTextModelWithProjection", open_clip, OPEN_CLIP),),
-        original.part(header, "vae", "AutoencoderKL", vae, original.VAE),
+        original.autoencoder(header, "sdxl"),
         original.scheduler(header, "sdxl"),
         "epsilon",
     )

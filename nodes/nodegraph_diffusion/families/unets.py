@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..checkpoint import original, t2i_adapters
-from ..checkpoint.header import Header, ModelError
-from ..checkpoint.original import DENOISER, VAE
+from ..checkpoint.header import Header
+from ..checkpoint.original import DENOISER
 from ..checkpoint.value import Component
 from .family import Control, Encoded, Job, Parts, Residuals
 
@@ -81,15 +81,6 @@ def width(config: Mapping[str, Any]) -> int:
     return int(config["cross_attention_dim"])
 
 
-def needs_vae(header: Header) -> None:
-    """Raises `ModelError` for a file without a VAE."""
-    if not header.under(VAE):
-        raise ModelError(
-            f"{header.path}: has a denoiser and a text encoder but no VAE (no tensor {VAE!r}...). Get a checkpoint "
-            "that holds all three"
-        )
-
-
 def control(owns: Callable[[Mapping[str, Any]], bool], added: Added = lambda x, prompt, job: {}) -> Control:
     """How ControlNets beside a UNet are asked.
 
@@ -101,18 +92,21 @@ def control(owns: Callable[[Mapping[str, Any]], bool], added: Added = lambda x, 
     def ask(
         network: Any, hint: Tensor, x: Tensor, time: Tensor, prompt: Prompt, job: Job, strength: float
     ) -> Residuals:
+        told: dict[str, Any] = {"controlnet_cond": hint, "conditioning_scale": strength}
+        if type(network).__name__ == UNION:
+            types = hint.new_zeros(len(x), network.config["num_control_type"])
+            types[:, list(job.kinds)] = 1
+            told = {"controlnet_cond": [hint], "control_type": types, "control_type_idx": list(job.kinds)}
+            told["conditioning_scale"] = strength
         down, mid = network(
-            x,
-            time,
-            encoder_hidden_states=prompt.tokens,
-            controlnet_cond=hint,
-            conditioning_scale=strength,
-            return_dict=False,
-            **added(x, prompt, job),
+            x, time, encoder_hidden_states=prompt.tokens, return_dict=False, **told, **added(x, prompt, job)
         )
         return {"down_block_additional_residuals": tuple(down), "mid_block_additional_residual": mid}
 
-    return Control("ControlNetModel", ask, owns)
+    return Control("ControlNetModel", ask, owns, union=UNION)
+
+
+UNION = "ControlNetUnionModel"
 
 
 def converted(part: Component, weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -239,9 +233,7 @@ def read_alone(header: Header, found: Alone, name: str, config: dict[str, Any] |
     fitted = original.unet(header, config or original.shipped(name, "unet"), found.prefix, named=found.named)
     tensors, renamed = header.under(found.prefix), found.named or bool(found.prefix)
     unet = Component.of(*UNET, (header.path.name,), fitted, tensors, (found.prefix,), original=renamed)
-    vae = None
-    if found.prefix and header.under(VAE):
-        vae = original.part(header, "vae", "AutoencoderKL", original.vae(header, original.shipped(name, "vae")), VAE)
+    vae = original.autoencoder(header, name) if found.prefix else None
     told, source = original.told(header) or ("epsilon", "the family")
     return Parts(unet, (), vae, original.scheduler(header, name), told, source)
 

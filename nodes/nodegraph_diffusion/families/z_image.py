@@ -23,7 +23,7 @@ def _predict(network: Any, x: Tensor, time: Tensor, prompt: Prompt, job: Job) ->
     out = network(
         pictures,
         (1000 - time.expand(len(x))) / 1000,  # it counts from noise, and gives the way back to it
-        list(prompt.tokens.unbind(0)),
+        prompt.each(),
         return_dict=False,
         **job.residuals,
     )[0]
@@ -78,6 +78,7 @@ FAMILY = Family(
     scaling=0.3611,
     predict=_predict,
     table=flows.shifted(),
+    together="any",
     activations=memory.transformer(15.85, 1 / 4, 128, "dim"),
     width=lambda config: int(config["cap_feat_dim"]),
     multiple=16,
