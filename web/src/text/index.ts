@@ -20,10 +20,9 @@ export function setLanguage(chosen: Language): void {
   location.reload();
 }
 
-const clock = new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" });
-
 /** A time of the server, in seconds, as people write it. */
-export const moment = (seconds: number): string => clock.format(seconds * 1000);
+export const moment = (seconds: number): string =>
+  new Date(seconds * 1000).toLocaleString(language(), { dateStyle: "medium", timeStyle: "short" });
 
 const german = language() === "de" ? await import("./de") : undefined;
 export const t: Text = german?.de ?? en;
