@@ -29,6 +29,7 @@ export default function Knife({ over }: { over: RefObject<HTMLElement | null> })
     const down = (event: PointerEvent | MouseEvent) => {
       const onPane =
         event.target instanceof Element &&
+        pane.contains(event.target) &&
         event.target.closest(".react-flow__pane") &&
         !event.target.closest(".react-flow__node");
       if (!onPane || event.button !== 0 || !event.shiftKey || !(event.ctrlKey || event.metaKey)) return;
@@ -53,15 +54,16 @@ export default function Knife({ over }: { over: RefObject<HTMLElement | null> })
       event.stopPropagation();
       end(false);
     };
-    pane.addEventListener("pointerdown", down, true);
-    pane.addEventListener("mousedown", down, true);
+    // on the window: React Flow, which selects by Ctrl+drag, listens on an element around the pane
+    addEventListener("pointerdown", down, true);
+    addEventListener("mousedown", down, true);
     addEventListener("pointermove", move);
     addEventListener("pointerup", up);
     addEventListener("pointercancel", up);
     addEventListener("keydown", key, true);
     return () => {
-      pane.removeEventListener("pointerdown", down, true);
-      pane.removeEventListener("mousedown", down, true);
+      removeEventListener("pointerdown", down, true);
+      removeEventListener("mousedown", down, true);
       removeEventListener("pointermove", move);
       removeEventListener("pointerup", up);
       removeEventListener("pointercancel", up);

@@ -8,6 +8,7 @@ import * as canvas from "../canvas/state";
 import type { Mode, Point } from "../core/document";
 import * as edits from "../core/edits";
 import { removePoints } from "../core/reroutes";
+import { gather, unfold } from "../core/subgraphs";
 import { fits, known } from "../state/catalogue";
 import { chosenNodes, current, currentGraph, edit, editDocument, select, step } from "../state/session";
 import { announce, openDialog } from "../state/view";
@@ -81,8 +82,7 @@ export function addNote(): void {
   focusNode(noteNode(id), "textarea");
 }
 
-export async function makeSubgraph(): Promise<void> {
-  const { gather } = await import("../core/subgraphs");
+export function makeSubgraph(): void {
   let id: string | undefined;
   editDocument(t.edits.subgraph, (document, tab) => {
     const made = gather(document, tab.path, chosenNodes(tab), "subgraph");
@@ -92,8 +92,7 @@ export async function makeSubgraph(): Promise<void> {
   if (id !== undefined) select([id]);
 }
 
-export async function unfoldChosen(): Promise<void> {
-  const { unfold } = await import("../core/subgraphs");
+export function unfoldChosen(): void {
   let ids: readonly string[] = [];
   editDocument(t.edits.unfold, (document, tab) => {
     const [id] = chosenNodes(tab);
