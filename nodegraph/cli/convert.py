@@ -33,7 +33,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..interop import export
+    from ..interop.outward import export
 
     known = registry(options)
     target = Path(options.out)

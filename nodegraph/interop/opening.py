@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..carrier import read_document
 from ..migrate import read_workflow
 from ..pack import Registry
 from ..problems import InvalidWorkflow, Problem
 from ..workflow import Workflow
-from .canvas import read_canvas
 from .choosing import Offered, nothing
-from .drawing import Drawn
-from .infotext import is_infotext, read_infotext
-from .inward import Converted, convert
 from .pictures import PARAMETERS, PROMPT, WORKFLOW, foreign_texts
 from .prompt import MOST_NODES, Prompt, is_prompt, read_prompt
 from .scopes import is_canvas
 from .spelling import spelled
+
+if TYPE_CHECKING:  # what converts is loaded when there is something to convert: `check` would wait for it
+    from .drawing import Drawn
+    from .inward import Converted
 
 LARGEST = 16 * 2**20
 """Bytes of the largest text that is read."""
@@ -63,8 +63,8 @@ def open_document(data: bytes, registry: Registry, offered: Offered = nothing) -
     except UnicodeDecodeError as error:
         raise _unreadable(f"it is not in UTF-8: {error.reason} at byte {error.start:,}") from None
     if not start.startswith((b"{", b"[")):
-        if is_infotext(text):
-            return _opened(read_infotext(text, registry, offered), registry, "a1111")
+        if (found := _lines(text, registry, offered)) is not None:
+            return found
         raise _unreadable(
             "it is neither JSON, which begins with '{', nor A1111's lines, of which one begins 'Steps: 20, '"
         )
@@ -79,7 +79,7 @@ def open_raw(raw: Any, registry: Registry, offered: Offered = nothing) -> Opened
             info = extra.get("extra_pnginfo") if isinstance(extra, dict) else None
             return _prompt(raw["prompt"], info.get("workflow") if isinstance(info, dict) else None, registry, offered)
         if is_canvas(raw):
-            drawn = read_canvas(raw)
+            drawn = _canvas(raw)
             return _said(drawn.items, drawn.problems, registry, offered, drawn)
         if is_prompt(raw):
             return _prompt(raw, None, registry, offered)
@@ -96,7 +96,7 @@ def _prompt(raw: Mapping[str, Any], canvas: Any, registry: Registry, offered: Of
     drawn: Drawn | None = None
     if is_canvas(canvas):
         try:
-            drawn = read_canvas(canvas)
+            drawn = _canvas(canvas)
         except InvalidWorkflow:
             drawn = None  # only where things are drawn is lost
     return _said(items, problems, registry, offered, drawn)
@@ -106,11 +106,26 @@ def _said(
     items: Prompt, problems: Sequence[Problem], registry: Registry, offered: Offered, drawn: Drawn | None
 ) -> Opened:
     """A prompt that was read, in our words. `origin` names the nodes of the file alone."""
+    from .inward import convert
+
     plain, more = spelled(items)
     made = convert(plain, registry, offered, drawn)
     theirs = items.keys() | {use.id for use in (drawn.uses if drawn is not None else ())}
     made.origin = {id: ours for id, ours in made.origin.items() if id in theirs}
     return _opened(made, registry, "comfyui", [*problems, *more])
+
+
+def _canvas(raw: Any) -> Drawn:
+    from .canvas import read_canvas
+
+    return read_canvas(raw)
+
+
+def _lines(text: str, registry: Registry, offered: Offered) -> Opened | None:
+    """A1111's lines; None where the text is none of theirs."""
+    from .infotext import is_infotext, read_infotext
+
+    return _opened(read_infotext(text, registry, offered), registry, "a1111") if is_infotext(text) else None
 
 
 def _picture(data: bytes, registry: Registry, offered: Offered) -> Opened:
@@ -132,8 +147,8 @@ def _picture(data: bytes, registry: Registry, offered: Offered) -> Opened:
         return _prompt(raw, _json(texts[WORKFLOW]) if WORKFLOW in texts else None, registry, offered)
     if WORKFLOW in texts:
         return open_raw(_json(texts[WORKFLOW]), registry, offered)
-    if PARAMETERS in texts and is_infotext(texts[PARAMETERS]):
-        return _opened(read_infotext(texts[PARAMETERS], registry, offered), registry, "a1111")
+    if PARAMETERS in texts and (found := _lines(texts[PARAMETERS], registry, offered)) is not None:
+        return found
     raise _unreadable(str(reason))
 
 

@@ -9,8 +9,9 @@ import pytest
 
 import nodegraph_diffusion.comfyui
 from nodegraph import InvalidWorkflow, Registry
-from nodegraph.interop import Opened, export, open_document
+from nodegraph.interop import Opened, open_document
 from nodegraph.interop.canvas import read_canvas
+from nodegraph.interop.outward import export
 from nodegraph.interop.prompt import Wire
 
 REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)

@@ -22,7 +22,8 @@ from families.test_single_files import texts
 from families.test_t2i_adapter import as_their_authors
 from interop.wirings import ALL, Prompt, decoded, node, sampler, text
 from nodegraph import Engine, Folders, NodeError, Registry
-from nodegraph.interop import export, open_document
+from nodegraph.interop import open_document
+from nodegraph.interop.outward import export
 from nodegraph.interop.parts import model_of
 from nodegraph.interop.prompt import Wire, read_prompt
 from nodegraph.workflow import Ref, Step

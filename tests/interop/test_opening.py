@@ -19,7 +19,8 @@ from interop.kinds import FILES, WORDS
 from interop.wirings import ALL, IMG2IMG
 from nodegraph import InvalidWorkflow, Registry
 from nodegraph.carrier import carry
-from nodegraph.interop import LARGEST, Opened, export, open_document
+from nodegraph.interop import LARGEST, Opened, open_document
+from nodegraph.interop.outward import export
 from nodegraph.workflow import Ref
 
 REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)

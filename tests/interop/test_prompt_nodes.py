@@ -8,7 +8,8 @@ import nodegraph_diffusion.comfyui
 from interop.test_wirings import BARE, trees
 from interop.wirings import Prompt, checkpoint, decoded, empty, node, sampler, text
 from nodegraph import Registry
-from nodegraph.interop import export, open_document
+from nodegraph.interop import open_document
+from nodegraph.interop.outward import export
 from nodegraph.migrate import read_workflow
 from nodegraph.workflow import Ref
 

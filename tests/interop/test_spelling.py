@@ -9,9 +9,10 @@ import pytest
 
 from interop.test_canvas import LOADER, REGISTRY, canvas, drawn
 from interop.wirings import ALL, Prompt, node
-from nodegraph.interop import export, open_document
+from nodegraph.interop import open_document
 from nodegraph.interop.canvas import read_canvas
 from nodegraph.interop.classes import known_classes
+from nodegraph.interop.outward import export
 from nodegraph.interop.prompt import Item, Wire, read_prompt
 from nodegraph.interop.spelling import SAME, SPELLED, spelled
 

@@ -13,8 +13,9 @@ from PIL import Image
 import nodegraph_diffusion.comfyui
 from interop.wirings import ALL, Prompt, node
 from nodegraph import Engine, Folders, Registry
-from nodegraph.interop import Opened, export, open_document
+from nodegraph.interop import Opened, open_document
 from nodegraph.interop.classes import known_classes
+from nodegraph.interop.outward import export
 from nodegraph.interop.prompt import EXTRAS
 
 REGISTRY = Registry(nodegraph_diffusion.pack, nodegraph_diffusion.comfyui.pack)
