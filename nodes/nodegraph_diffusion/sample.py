@@ -326,15 +326,7 @@ def sample(
     width, height = latent.width, latent.height
     return Sampled(
         Latent(
-            width,
-            height,
-            len(final),
-            final,
-            latent.mask,
-            latent.masked,
-            made.sigma,
-            latent.keeps,
-            places=latent.places,
+            width, height, len(final), final, latent.mask, latent.masked, made.sigma, latent.keeps, places=latent.places
         ),
         Latent(
             width, height, len(steps_kept), steps_kept, None if kept else latent.mask, None if kept else latent.masked

@@ -106,9 +106,8 @@ class Latent:
     the shape of `samples`: the picture with its hole greyed, which inpainting models read. `sigma` is the noise left in
     `samples`, on the variance-exploding scale; 0 is clean. Unless it `keeps` what is around the mask, the mask is only
     shown to inpainting models. `places` are those that its pictures have in a larger batch, whose noise they get, as in
-    ComfyUI; None counts from 0. `low_res` is
-    float32 (B, 3, h, w), 0..1: the small picture that upscaling models read, a pixel for each cell of the latent, and
-    `noise_level` the noise they hide it under.
+    ComfyUI; None counts from 0. `low_res` is float32 (B, 3, h, w), 0..1: the small picture that upscaling models read,
+    a pixel for each cell of the latent, and `noise_level` the noise they hide it under.
     """
 
     width: int

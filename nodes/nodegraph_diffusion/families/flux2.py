@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..checkpoint import original
+from ..checkpoint import memory, original
 from ..checkpoint.header import Header
 from ..checkpoint.value import Component
 from . import flows, flux, unets
-from .family import Job, Parts
+from .family import Encoder, Family, Job, Parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,3 +139,31 @@ def adapted(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
     """The modules of the denoiser that one of the original code is, or is fused of."""
     fused = {old: names for old, names in flux.QKV.items() if old not in SINGLE}
     return flux.modules(name, WHOLE, DOUBLE, SINGLE, fused)
+
+
+def family(name: str, title: str, encoder: Encoder, *, guided: bool) -> Family:
+    """One of them.
+
+    Args:
+        guided: Whether it was distilled from guidance, which it then is told.
+    """
+    return Family(
+        name=name,
+        title=title,
+        denoiser=TRANSFORMER,
+        encoders=(encoder,),
+        space="flux2",
+        vae=VAE,
+        predict=predict,
+        table=table,
+        activations=memory.transformer(21.6, 1, 512),
+        width=flows.width,
+        multiple=16,
+        references=True,
+        caches=True,
+        recognise=lambda header: recognise(header, guided=guided),
+        read=read,
+        convert=converted,
+        adapts=adapts,
+        adapted=adapted,
+    )

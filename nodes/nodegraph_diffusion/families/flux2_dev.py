@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..checkpoint import memory
-from . import flows, flux2
-from .family import Encoded, Encoder, Family
+from . import flux2
+from .family import Encoded, Encoder
 
 if TYPE_CHECKING:
     from ..diffusion.prompts import PromptEncoder
@@ -29,23 +28,5 @@ def _encode(encoder: PromptEncoder, text: str, layer: int) -> Encoded:
     return language_model(encoder, whole, layers=LAYERS, length=512, padded=True)
 
 
-FAMILY = Family(
-    name="flux2_dev",
-    title="Flux.2 dev",
-    denoiser=flux2.TRANSFORMER,
-    encoders=(Encoder("text_encoder", ("Mistral3ForConditionalGeneration",), _encode, layers=3),),
-    space="flux2",
-    vae=flux2.VAE,
-    predict=flux2.predict,
-    table=flux2.table,
-    activations=memory.transformer(21.6, 1, 512),
-    width=flows.width,
-    multiple=16,
-    references=True,
-    caches=True,
-    recognise=lambda header: flux2.recognise(header, guided=True),
-    read=flux2.read,
-    convert=flux2.converted,
-    adapts=flux2.adapts,
-    adapted=flux2.adapted,
-)
+READER = Encoder("text_encoder", ("Mistral3ForConditionalGeneration",), _encode, layers=3)
+FAMILY = flux2.family("flux2_dev", "Flux.2 dev", READER, guided=True)

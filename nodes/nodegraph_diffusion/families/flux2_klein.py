@@ -2,31 +2,9 @@
 
 from __future__ import annotations
 
-from ..checkpoint import memory
 from . import flows, flux2
-from .family import Encoder, Family
+from .family import Encoder
 
 LAYERS = (9, 18, 27)
-
-FAMILY = Family(
-    name="flux2_klein",
-    title="Flux.2 klein",
-    denoiser=flux2.TRANSFORMER,
-    encoders=(
-        Encoder("text_encoder", ("Qwen3ForCausalLM",), flows.chat(LAYERS, thinking=False, padded=True), layers=3),
-    ),
-    space="flux2",
-    vae=flux2.VAE,
-    predict=flux2.predict,
-    table=flux2.table,
-    activations=memory.transformer(21.6, 1, 512),
-    width=flows.width,
-    multiple=16,
-    references=True,
-    caches=True,
-    recognise=lambda header: flux2.recognise(header, guided=False),
-    read=flux2.read,
-    convert=flux2.converted,
-    adapts=flux2.adapts,
-    adapted=flux2.adapted,
-)
+READER = Encoder("text_encoder", ("Qwen3ForCausalLM",), flows.chat(LAYERS, thinking=False, padded=True), layers=3)
+FAMILY = flux2.family("flux2_klein", "Flux.2 klein", READER, guided=False)
