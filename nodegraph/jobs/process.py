@@ -18,8 +18,10 @@ ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_ARENA_MAX": "1",
+    "THP_MEM_ALLOC_ENABLE": "1",
 }
-"""For glibc: serve large tensors from one heap instead of mapping and unmapping each. A quarter less time on a CPU."""
+"""For glibc and torch: serve large tensors from one heap instead of mapping and unmapping each, and in large pages. A
+quarter less time on a CPU."""
 LONGEST = 2**28
 """Bytes of one message."""
 

@@ -94,14 +94,15 @@ def by_us(path: Path, size: int, dtype: str) -> Any:
 
 def measure(who: str, path: Path, size: int, steps: int, picture: Path) -> dict[str, float]:
     """Make one picture in this process, after one to warm up, and keep its bytes."""
+    from nodegraph_diffusion.diffusion.allocator import tune_allocator
+
+    if who != "pipeline":
+        tune_allocator()  # before torch is imported, as an engine does
+
     import numpy as np
     import torch
 
-    from nodegraph_diffusion.diffusion.allocator import tune_allocator
-
     torch.set_num_threads(os.cpu_count() or 1)
-    if who == "pipeline, tuned":
-        tune_allocator()
     ours = who.startswith("ours")
     make = by_us(path, size, "bfloat16" if "bfloat16" in who else "float32") if ours else by_pipeline(path, size)
     make(1)

@@ -57,6 +57,37 @@ def test_memory_is_kept_results_stay_and_it_can_be_given_back() -> None:
     assert tuned["given_back"] > 32 << 20
 
 
+GIVING = """
+import json, os, resource, sys
+from nodegraph_diffusion.diffusion.allocator import give_back_at_once, tune_allocator
+tune_allocator()
+import torch
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+def dropped(size):
+    kept = torch.ones(size), torch.ones(1)  # the second keeps the heap from ending with the first
+    before = resident()
+    last = kept[1]
+    del kept
+    return before - resident()
+at_first = dropped(1 << 24)
+with give_back_at_once():
+    within = dropped(1 << 25)
+print(json.dumps({"at_first": at_first, "within": within, "after": dropped(1 << 24),
+    "pages": os.environ["THP_MEM_ALLOC_ENABLE"]}))
+"""
+
+
+@pytest.mark.skipif(not GLIBC, reason="needs glibc")
+def test_large_tensors_go_back_at_once_where_that_is_asked() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVING], capture_output=True, text=True, check=True)
+    freed = json.loads(done.stdout)
+    assert freed["within"] >= 1 << 27
+    assert max(freed["at_first"], freed["after"]) < 1 << 20
+    assert freed["pages"] == "1"
+
+
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: None) -> Any:
         raise TypeError("bad argument type for built-in operation")

@@ -8,6 +8,7 @@ others.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,15 +19,14 @@ from torch.nn import functional
 
 from ..checkpoint.memory import ROOM, TILE, decoding
 from . import spaces
-from .allocator import release_memory
+from .allocator import give_back_at_once
 from .progress import Report, share, silent
 
 OVERLAP = 16
 """Of tiles, in latent pixels."""
 
-SPARE = 2**28
-"""Bytes. What takes more than this is begun with the memory that a denoiser has left behind given back: its pieces do
-not fit, and would come on top."""
+SPARE = 2**29
+"""Bytes. What takes more than this on a CPU gives memory back at once, also what a denoiser has left behind."""
 
 
 def factor(vae: Any) -> int:
@@ -82,9 +82,10 @@ def encode(
 
             return spaces.scaled(vae, _finite(vae, part, call))
 
-        latents[index] = _in_tiles(
-            posterior, whole[index : index + 1], tiles, scale, 1, share(report, index, len(whole))
-        )
+        with _lean(vae, width * scale, height * scale):
+            latents[index] = _in_tiles(
+                posterior, whole[index : index + 1], tiles, scale, 1, share(report, index, len(whole))
+            )
     return latents
 
 
@@ -137,16 +138,21 @@ def decode(
     rows, columns = latents.shape[-2:]
     tiles = _tiles(rows, columns, is_large(vae, width, height) if tiled is None else tiled)
     pictures = latents.new_empty(len(latents), 3, height, width, dtype=torch.float32)
-    if decoding(vae.config) * 4 * width * height > SPARE:
-        release_memory()
 
     def picture(part: Tensor) -> Tensor:
         return _finite(vae, spaces.unscaled(vae, part), spaces.pixels)
 
-    for index in range(len(latents)):
-        made = _in_tiles(picture, latents[index : index + 1], tiles, 1, scale, share(report, index, len(latents)))
-        pictures[index] = made[0, :, :height, :width]
+    with _lean(vae, width, height):
+        for index in range(len(latents)):
+            made = _in_tiles(picture, latents[index : index + 1], tiles, 1, scale, share(report, index, len(latents)))
+            pictures[index] = made[0, :, :height, :width]
     return pictures.div_(2).add_(0.5).clamp_(0, 1)
+
+
+def _lean(vae: Any, width: int, height: int) -> contextlib.AbstractContextManager[None]:
+    """In which a picture of this size is worked on."""
+    is_lean = vae.device.type == "cpu" and decoding(vae.config) * 4 * width * height > SPARE
+    return give_back_at_once() if is_lean else contextlib.nullcontext()
 
 
 def _finite(vae: Any, part: Tensor, call: Callable[[Any, Tensor], Tensor]) -> Tensor:
