@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..codec import Codec, Damaged
 
@@ -72,10 +72,14 @@ class Disk:
         if not replace and path.exists():
             return
         data = self.codec.encode(dict(outputs))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        temporary = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            with os.fdopen(handle, "wb") as file:
+            try:
+                file = _made(temporary)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = _made(temporary)
+            with file:
                 file.write(data)
             os.replace(temporary, path)
         except BaseException:
@@ -125,3 +129,8 @@ class Disk:
                 path.unlink()
             removed += stat.st_size
         return removed
+
+
+def _made(path: Path) -> BinaryIO:
+    """A new file, which its owner alone may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

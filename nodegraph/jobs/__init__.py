@@ -6,8 +6,9 @@ was interrupted runs again, and finds what its nodes had computed in the cache o
 
 from __future__ import annotations
 
-from .dispatcher import Dispatcher, Settings
+from .dispatcher import Dispatcher
 from .job import Job, NodeState, Result, State
+from .places import Settings
 from .store import Store
 
 __all__ = ["Dispatcher", "Job", "NodeState", "Result", "Settings", "State", "Store"]

@@ -14,7 +14,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -25,13 +24,15 @@ from ..plan import Plan
 from .gallery import Saved
 from .hub import Hub
 from .job import Job, NodeState, Said, State
+from .places import Settings, Worker, setup, suits
+from .plans import Plans
 from .process import Process, devices, environment
 from .queue import Submission
 from .shipping import pack
 from .store import Store
 
 if TYPE_CHECKING:
-    from .cluster import Actor, Cluster
+    from .cluster import Cluster
 
 log = logging.getLogger("nodegraph.jobs")
 
@@ -44,60 +45,6 @@ UNLUCKY = 10
 NODE_STATES: Mapping[str, str] = {
     "Started": "running", "Finished": "done", "Cached": "cached", "Failed": "failed", "Skipped": "skipped",
 }  # fmt: skip
-NO_PLANS: Mapping[str, Plan] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How workers are started.
-
-    Attributes:
-        workers: How many; by default one for each device. Several share a CPU.
-        packs: Files with more nodes.
-        models: Folders of models.
-        cache: The folder of results between runs; by default in the data folder.
-        memory, disk: Bytes of results that a worker keeps in memory, and all of them on disk.
-        checkpoint: Seconds after which a long node keeps how far it has come.
-        patience: Seconds that a node has to notice a cancel before its worker is killed.
-        safety: What is done to unfit pictures before they leave, see `safety_policy`; None does not look at them.
-        ray: Address of a Ray cluster whose devices do the jobs, instead of processes on this machine.
-    """
-
-    workers: int | None = None
-    packs: tuple[Path, ...] = ()
-    models: tuple[Path, ...] = ()
-    cache: Path | None = None
-    memory: int = 2 * 2**30
-    disk: int = 20 * 2**30
-    checkpoint: float = 5.0
-    patience: float = 5.0
-    safety: str | None = None
-    ray: str | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Worker:
-    """A place for a worker process, which is filled again when the process dies.
-
-    Attributes:
-        holds: The models that it has loaded, of those that jobs named.
-        died_of: How its last process ended.
-    """
-
-    number: int
-    device: str
-    process: Process | Actor | None = None
-    ready: bool = False
-    job: Job | None = None
-    deaths: int = 0
-    died_of: str | None = None
-    done: int = 0
-    holds: frozenset[str] = frozenset()
-    keeps: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
-
-    @property
-    def is_idle(self) -> bool:
-        return self.ready and self.job is None
 
 
 class Given(NamedTuple):
@@ -106,12 +53,10 @@ class Given(NamedTuple):
     worker: Worker
     job: Job
     document: str
-    events: list[Said]
 
 
-def _suits(job: Job, worker: Worker) -> tuple[int, int]:
-    """How well a worker suits a job: one that holds its models, else one that has little to let go of."""
-    return len(worker.holds.intersection(job.models)), -len(worker.holds)
+Line = tuple[str, str]
+"""The type of an event, and its data as JSON."""
 
 
 class Dispatcher:
@@ -124,6 +69,7 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._waits: dict[str, list[asyncio.Future[None]]] = {}
         self._requests = itertools.count()
+        self._plans = Plans()
         self._closing = asyncio.Event()
         self.on_end: Callable[[Job], None] | None = None
         """Called with a job, bare, when it has ended."""
@@ -133,7 +79,7 @@ class Dispatcher:
         for job in self.store.queue.recover():
             log.info("job %s was interrupted and %s", job.id, "waits again" if job.state == "pending" else job.state)
             self.store.sweep(job.id)
-            self.hub.publish(self._job_event(job))
+            self.hub.publish(self.store.journal.add([_job_event(job)]))
         if self.settings.ray is None:
             found = devices()
             count = self.settings.workers or len(found)
@@ -185,14 +131,19 @@ class Dispatcher:
         """Queue a job. Returns it, and whether it is new (or its key was known).
 
         Args:
-            plan: That of the document, as of now. It saves a worker that is idle the reading.
+            plan: That of the document, as of now. It saves the worker the reading.
         """
         with self.store.database.transaction():
             job, new = self.store.queue.add(asked)
-            events = self._job_event(job) if new else []
-            given = [] if plan is None else self._give()
-        self.hub.publish(events)
-        self._send(given, {} if plan is None else {job.id: plan})
+            events = [_job_event(job)] if new else []
+            given = [] if plan is None else self._give(events)
+            told = self.store.journal.add(events)
+        if new and plan is not None:
+            self._plans.put(job.id, plan)
+        self._send(given)
+        if plan is not None and not plan.lasts:
+            self._plans.take(job.id)
+        self.hub.publish(told)
         if plan is None:  # later, since the caller may be in a transaction with more of them
             asyncio.get_running_loop().call_soon(self._feed)
         return job, new
@@ -204,15 +155,16 @@ class Dispatcher:
             if job is None or job.has_ended:
                 return
             if job.state == "pending":
-                job, events = self._end(id, "cancelled")
+                job = self._end(id, "cancelled")
+                told = self.store.journal.add([_job_event(job)])
             else:
                 self.store.queue.ask_to_cancel(id)
-                events = []
+                told = []
         for worker in self.workers:
             if worker.job is not None and worker.job.id == id and worker.process is not None:
                 worker.process.send({"do": "cancel", "job": id})
                 asyncio.get_running_loop().call_later(self.settings.patience, self._kill_if_at, worker, id)
-        self._tell(job, events)
+        self._tell(job, told)
 
     def _kill_if_at(self, worker: Worker, job: str) -> None:
         if worker.job is not None and worker.job.id == job and worker.process is not None:
@@ -223,8 +175,8 @@ class Dispatcher:
         """Queue the same again."""
         with self.store.database.transaction():
             job = self.store.queue.retry(id)
-            events = self._job_event(job)
-        self.hub.publish(events)
+            told = self.store.journal.add([_job_event(job)])
+        self.hub.publish(told)
         self._feed()
         return job
 
@@ -235,14 +187,13 @@ class Dispatcher:
 
     def pause(self, paused: bool) -> None:
         """Begin no job while paused. Those that run go on."""
-        self.store.set("paused", "yes" if paused else "no")
+        self.store.pause(paused)
         self._say("queue", {"what": "paused" if paused else "resumed", "paused": paused})
         self._feed()
 
     async def wait(self, id: str) -> None:
         """Return once the job has ended."""
-        job = self.store.queue.bare(id)
-        if job is None or job.has_ended:
+        if self.store.queue.state(id) not in ("pending", "running"):
             return
         waiting = asyncio.get_running_loop().create_future()
         self._waits.setdefault(id, []).append(waiting)
@@ -268,31 +219,15 @@ class Dispatcher:
 
     # Workers.
 
-    def _setup(self) -> dict[str, Any]:
-        store, settings = self.store, self.settings
-        cache = settings.cache or store.cache
-        private = [store.uploads, store.results, cache, store.folder, *settings.models]
-        return {
-            "uploads": str(store.uploads),
-            "results": str(store.results),
-            "cache": str(cache),
-            "models": [str(folder) for folder in settings.models],
-            "packs": [str(file.absolute()) for file in settings.packs],
-            "private": [str(folder) for folder in private],
-            "memory": settings.memory,
-            "disk": settings.disk,
-            "checkpoint": settings.checkpoint,
-            "safety": settings.safety,
-        }
-
     async def _tend(self, worker: Worker) -> None:
         """Keep a process in a worker's place."""
+        first = setup(self.store, self.settings)
         while not self._closing.is_set():
             try:
                 if self._cluster is None:
-                    worker.process = await Process.start(self._setup(), environment(worker.device, len(self.workers)))
+                    worker.process = await Process.start(first, environment(worker.device, len(self.workers)))
                 else:
-                    worker.process = self._cluster.start(self._setup(), worker.device)
+                    worker.process = self._cluster.start(first, worker.device)
             except OSError as error:  # no memory, or too many processes
                 worker.deaths += 1
                 log.error("worker %d could not be started: %s", worker.number, error)
@@ -337,36 +272,42 @@ class Dispatcher:
             if job.kills >= DEADLY:
                 reason = f"killed its worker {job.kills} times (the last: {how})"
                 advice = "; it may need more memory than there is: make the picture or the batch smaller"
-                job, events = self._end(id, "failed", reason + (advice if how == "SIGKILL" else ""))
-            else:
-                events = self._job_event(job)
+                job = self._end(id, "failed", reason + (advice if how == "SIGKILL" else ""))
+            told = self.store.journal.add([_job_event(job)])
         worker.job = None
         self.store.sweep(id)
-        self._tell(job, events)
+        self._tell(job, told)
         self._feed()
 
     def _feed(self) -> None:
         if any(worker.is_idle for worker in self.workers):
+            events: list[Line] = []
             with self.store.database.transaction():
-                given = self._give()
+                given = self._give(events)
+                told = self.store.journal.add(events)
             self._send(given)
+            self.hub.publish(told)
 
-    def _give(self, free: Worker | None = None) -> list[Given]:
-        """Take jobs for idle workers, and for one that is about to be: what is to be sent, once it is committed."""
+    def _give(self, events: list[Line], free: Worker | None = None) -> list[Given]:
+        """Take jobs for idle workers, and for one that is about to be: what is to be sent, once it is committed.
+
+        What is to be told of it is added to `events`.
+        """
         given: list[Given] = []
         if self._closing.is_set() or self.store.paused:
             return given
         idle = [worker for worker in self.workers if worker.is_idle or worker is free]
         while idle and (taken := self.store.queue.take()) is not None:
             job, document = taken
-            worker = max(idle, key=partial(_suits, job))
+            worker = max(idle, key=partial(suits, job))
             idle.remove(worker)
-            given.append(Given(worker, job, document, self._job_event(job)))
+            given.append(Given(worker, job, document))
+            events.append(_job_event(job))
         return given
 
-    def _send(self, given: Iterable[Given], plans: Mapping[str, Plan] = NO_PLANS) -> None:
-        """Send jobs to the workers that they were given to. `plans` are those of jobs that were just made."""
-        for worker, job, document, events in given:
+    def _send(self, given: Iterable[Given]) -> None:
+        """Send jobs to the workers that they were given to."""
+        for worker, job, document in given:
             worker.job = job
             if job.attempts > 1:
                 self.store.sweep(job.id)
@@ -374,10 +315,10 @@ class Dispatcher:
             order: dict[str, Any] = {
                 "do": "run", "job": job.id, "document": document, "targets": job.targets, "models": job.models,
             }  # fmt: skip
-            if job.id in plans and worker.process.is_near:
-                order["plan"] = pack(plans[job.id])
+            plan = self._plans.take(job.id)
+            if plan is not None and worker.process.is_near:
+                order["plan"] = pack(plan)
             worker.process.send(order)
-            self.hub.publish(events)
 
     def _heard(self, worker: Worker, message: dict[str, Any]) -> None:
         if "ready" in message:
@@ -393,7 +334,7 @@ class Dispatcher:
     def _progressed(self, worker: Worker, job: Job, message: dict[str, Any]) -> None:
         """Write down what a worker says about its job, all in one transaction, then tell it."""
         now = time.time()
-        events: list[tuple[str, str]] = []
+        events: list[Line] = []
         states: dict[str, NodeState] = {}
         doubles: list[Path] = []
         given: list[Given] = []
@@ -411,16 +352,15 @@ class Dispatcher:
             for fields in message.get("progress", ()):
                 if not fields["what"]:  # not of a part of it, such as loading
                     self.store.queue.advance(job.id, fields["node"], fields["step"], fields["total"])
-            numbered = self.store.journal.add(events)
             if (end := message.get("end")) is not None:
                 if end["state"] == "cancelled" and self._closing.is_set():
                     job = self.store.queue.put_back(job.id)
-                    numbered += self._job_event(job)
                 else:
-                    job, told = self._end(job.id, end["state"], end["error"])
-                    numbered += told
+                    job = self._end(job.id, end["state"], end["error"])
+                events.append(_job_event(job))
                 worker.holds = frozenset(end["holds"])
-                given = self._give(worker)
+                given = self._give(events, worker)
+            told = self.store.journal.add(events)
         progress = [
             Said(0, "Progress", to_json({"job": job.id, "time": now, **fields}).decode())
             for fields in message.get("progress", ())
@@ -430,8 +370,8 @@ class Dispatcher:
             worker.done += 1
             if doubles:
                 self.store.sweep(job.id)
-        self._tell(job, [*progress, *numbered])
         self._send(given)
+        self._tell(job, [*progress, *told])
 
     def _saved(self, job: Job, fields: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         file = f"{job.id}/{fields['name']}"
@@ -445,17 +385,13 @@ class Dispatcher:
 
     # Telling.
 
-    def _job_event(self, job: Job) -> list[Said]:
-        fields = {"job": job.id, "time": time.time(), "state": job.state, "name": job.name, "error": job.error}
-        return self.store.journal.add([("job", json.dumps(fields))])
-
-    def _end(self, id: str, state: State, error: str | None = None) -> tuple[Job, list[Said]]:
-        """Record how a job ended, and that it did."""
-        self.store.queue.end(id, state, error)
-        job = self.store.queue.bare(id)
+    def _end(self, id: str, state: State, error: str | None = None) -> Job:
+        """Record how a job ended. Returns it, bare."""
+        self._plans.take(id)
+        job = self.store.queue.end(id, state, error) or self.store.queue.bare(id)
         assert job is not None
         log.info("job %s %s", id, job.state)
-        return job, self._job_event(job)
+        return job
 
     def _say(self, type: str, fields: dict[str, Any]) -> None:
         self.hub.publish(self.store.journal.add([(type, json.dumps({"time": time.time(), **fields}))]))
@@ -469,3 +405,9 @@ class Dispatcher:
                     waiting.set_result(None)
             if self.on_end is not None:
                 self.on_end(job)
+
+
+def _job_event(job: Job) -> Line:
+    """What is told of a job when its state has changed."""
+    fields = {"job": job.id, "time": time.time(), "state": job.state, "name": job.name, "error": job.error}
+    return "job", json.dumps(fields)

@@ -74,6 +74,10 @@ class Queue:
         row = self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (id,))  # noqa: S608
         return None if row is None else self._bare(row)
 
+    def state(self, id: str) -> str | None:
+        row = self._database.row("SELECT state FROM jobs WHERE id = ?", (id,))
+        return None if row is None else str(row[0])
+
     def document(self, id: str) -> str | None:
         row = self._database.row("SELECT document FROM jobs WHERE id = ?", (id,))
         return None if row is None else str(row[0])
@@ -114,15 +118,16 @@ class Queue:
             assert taken is not None
             return self._bare(taken), str(row["document"])
 
-    def end(self, id: str, state: State, error: str | None = None) -> bool:
-        """Record how a job ended, once. Returns whether it had not ended before."""
+    def end(self, id: str, state: State, error: str | None = None) -> Job | None:
+        """Record how a job ended, once. Returns it, bare; None where it had ended before."""
         assert state in ENDED, state
         nodes = to_json(self._running.pop(id, {})).decode()
-        return self._database.run(
-            "UPDATE jobs SET state = ?, error = ?, ended = ?, nodes = ? "
-            "WHERE id = ? AND state IN ('pending', 'running')",
+        row = self._database.row(
+            "UPDATE jobs SET state = ?, error = ?, ended = ?, nodes = ? "  # noqa: S608
+            f"WHERE id = ? AND state IN ('pending', 'running') RETURNING {COLUMNS}",
             (state, error, time.time(), nodes, id),
-        ).rowcount == 1  # fmt: skip
+        )
+        return None if row is None else self._bare(row)
 
     def put_back(self, id: str, killed: bool = False) -> Job:
         """Return a running job to its place in the line, and bare. One that is being cancelled ends instead.

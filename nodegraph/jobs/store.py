@@ -45,10 +45,12 @@ class Store:
         self.gallery = Gallery(self.database)
         self.library = Library(self.database)
         self.sweeps = Sweeps(self.database)
+        self.paused = self.setting("paused") == "yes"
 
-    @property
-    def paused(self) -> bool:
-        return self.setting("paused") == "yes"
+    def pause(self, paused: bool) -> None:
+        """Remember whether jobs are to be begun, also over a restart."""
+        self.set("paused", "yes" if paused else "no")
+        self.paused = paused
 
     def setting(self, name: str) -> str | None:
         row = self.database.row("SELECT value FROM settings WHERE name = ?", (name,))

@@ -156,8 +156,11 @@ async def enqueue(site: Site, asked: Submit) -> tuple[Job, bool]:
 
 def check_room(site: Site, client: str, more: int = 1) -> None:
     """Raises `Refused` if with `more` jobs of `client` more would wait than may."""
-    limit = site.limits.pending
-    own, every = site.store.queue.count("pending", client), site.store.queue.count("pending")
+    limit, queue = site.limits.pending, site.store.queue
+    every = queue.count("pending")
+    if every + more <= limit:
+        return
+    own = queue.count("pending", client)
     if own + more > limit or every + more > 10 * limit:
         message = (
             f"of at most {limit:,} jobs of one client {own:,} wait already, and {every:,} of {10 * limit:,} in all"

@@ -45,8 +45,8 @@ def test_jobs_are_taken_by_priority_then_age(store: Store) -> None:
 def test_a_job_ends_once(store: Store) -> None:
     job, _ = store.queue.add(asked())
     store.queue.take()
-    assert store.queue.end(job.id, "done") is True
-    assert store.queue.end(job.id, "failed", "late") is False
+    assert store.queue.end(job.id, "done") == store.queue.bare(job.id)
+    assert store.queue.end(job.id, "failed", "late") is None
     found = store.queue.get(job.id)
     assert found is not None
     assert (found.state, found.error) == ("done", None)

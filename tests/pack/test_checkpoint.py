@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from diffusion import layouts
 from nodegraph_diffusion.checkpoint import ASSETS, ModelError, list_models, open_model
 from nodegraph_diffusion.checkpoint.header import digest
 from nodegraph_diffusion.checkpoint.spaces import Space, space
+from nodegraph_diffusion.checkpoint.state import RECENT
 from nodegraph_diffusion.families import FAMILIES
 
 ENTRY = "model.diffusion_model.input_blocks.0.0.weight"
@@ -198,6 +200,21 @@ def test_a_revision_changes_with_the_files(folder: Path, tmp_path: Path) -> None
     scheduler = copy / "scheduler" / "scheduler_config.json"
     scheduler.write_text(scheduler.read_text().replace("0.012", "0.013"))
     assert open_model(str(copy)).revision != touched
+
+
+def test_a_model_is_read_again_when_something_of_it_changed(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    first = open_model(str(copy))
+    time.sleep(2 * RECENT / 1e9)
+    known = open_model(str(copy))
+    assert known == first
+    assert open_model(str(copy)) is known
+    assert open_model(str(copy), (), "v_prediction").prediction == "v_prediction"
+    (copy / "tokenizer" / "added.json").write_text("{}")
+    assert open_model(str(copy)).revision != known.revision
+    shutil.rmtree(copy / "vae")
+    assert "vae" in message(copy)
 
 
 def test_the_demos_revision_is_that_of_its_content(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ from . import lone
 from .folder import read_folder, read_json
 from .header import CONVERT, PICKLES, ModelError, digest, read_header
 from .original import recognise
+from .state import State, state
 from .value import ASSETS, Checkpoint, Component, Prediction
 
 if TYPE_CHECKING:
@@ -61,16 +63,23 @@ def open_model(
     Raises:
         ModelError: There is no such model, or it cannot be used. The message says why and what to do.
     """
-    from ..families import FAMILIES  # which read files with this package
-
     root = ASSETS / DEMO if source == DEMO else _find(source, folders)
-    families = list(FAMILIES.values())
-    found = _folder(root, families, demo=source == DEMO) if root.is_dir() else _file(root, families)
-    _check(root, found, FAMILIES[found.family])
+    found = _read(root, state(root), demo=source == DEMO)
     if predicts != "auto":
         if found.prediction == "flow":
             raise ModelError(f"{root}: a flow model, which predicts neither epsilon nor v. Leave prediction at 'auto'")
         found = _predicting(found, predicts, "the input")
+    return found
+
+
+@lru_cache(maxsize=64)
+def _read(root: Path, _: State, *, demo: bool) -> Checkpoint:
+    """What the model in `root` is, read once while its files stay as they are: every check of a document asks."""
+    from ..families import FAMILIES  # which read files with this package
+
+    families = list(FAMILIES.values())
+    found = _folder(root, families, demo=demo) if root.is_dir() else _file(root, families)
+    _check(root, found, FAMILIES[found.family])
     return found
 
 
