@@ -74,11 +74,6 @@ class Plan:
     """What is bypassed or muted, or needs what is."""
 
     @property
-    def lasts(self) -> bool:
-        """Whether it holds for as long as the document does: it says nothing of files as they were when it was made."""
-        return not any(call.outside for call in self.calls.values())
-
-    @property
     def facts(self) -> dict[str, Facts]:
         """What is known of outputs before anything runs, by `node.port`."""
         calls = self.calls.items()

@@ -25,7 +25,6 @@ from .gallery import Saved
 from .hub import Hub
 from .job import Job, NodeState, Said, State
 from .places import Settings, Worker, setup, suits
-from .plans import Plans
 from .process import Process, devices, environment
 from .queue import Submission
 from .shipping import pack
@@ -45,6 +44,7 @@ UNLUCKY = 10
 NODE_STATES: Mapping[str, str] = {
     "Started": "running", "Finished": "done", "Cached": "cached", "Failed": "failed", "Skipped": "skipped",
 }  # fmt: skip
+NO_PLANS: Mapping[str, Plan] = {}
 
 
 class Given(NamedTuple):
@@ -69,7 +69,6 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._waits: dict[str, list[asyncio.Future[None]]] = {}
         self._requests = itertools.count()
-        self._plans = Plans()
         self._closing = asyncio.Event()
         self.on_end: Callable[[Job], None] | None = None
         """Called with a job, bare, when it has ended."""
@@ -131,18 +130,14 @@ class Dispatcher:
         """Queue a job. Returns it, and whether it is new (or its key was known).
 
         Args:
-            plan: That of the document, as of now. It saves the worker the reading.
+            plan: That of the document, as of now. It saves a worker that is idle the reading.
         """
         with self.store.database.transaction():
             job, new = self.store.queue.add(asked)
             events = [_job_event(job)] if new else []
             given = [] if plan is None else self._give(events)
             told = self.store.journal.add(events)
-        if new and plan is not None:
-            self._plans.put(job.id, plan)
-        self._send(given)
-        if plan is not None and not plan.lasts:
-            self._plans.take(job.id)
+        self._send(given, {} if plan is None else {job.id: plan})
         self.hub.publish(told)
         if plan is None:  # later, since the caller may be in a transaction with more of them
             asyncio.get_running_loop().call_soon(self._feed)
@@ -305,8 +300,8 @@ class Dispatcher:
             events.append(_job_event(job))
         return given
 
-    def _send(self, given: Iterable[Given]) -> None:
-        """Send jobs to the workers that they were given to."""
+    def _send(self, given: Iterable[Given], plans: Mapping[str, Plan] = NO_PLANS) -> None:
+        """Send jobs to the workers that they were given to. `plans` are those of jobs that were just made."""
         for worker, job, document in given:
             worker.job = job
             if job.attempts > 1:
@@ -315,9 +310,8 @@ class Dispatcher:
             order: dict[str, Any] = {
                 "do": "run", "job": job.id, "document": document, "targets": job.targets, "models": job.models,
             }  # fmt: skip
-            plan = self._plans.take(job.id)
-            if plan is not None and worker.process.is_near:
-                order["plan"] = pack(plan)
+            if job.id in plans and worker.process.is_near:
+                order["plan"] = pack(plans[job.id])
             worker.process.send(order)
 
     def _heard(self, worker: Worker, message: dict[str, Any]) -> None:
@@ -387,7 +381,6 @@ class Dispatcher:
 
     def _end(self, id: str, state: State, error: str | None = None) -> Job:
         """Record how a job ended. Returns it, bare."""
-        self._plans.take(id)
         job = self.store.queue.end(id, state, error) or self.store.queue.bare(id)
         assert job is not None
         log.info("job %s %s", id, job.state)

@@ -9,7 +9,6 @@ import pytest
 import toy
 from harness import link, step
 from nodegraph import Engine, node
-from nodegraph.jobs.plans import Plans
 from nodegraph.jobs.shipping import pack, unpack
 from nodegraph.keys import Digests, keys
 from nodegraph.types import SAME
@@ -71,19 +70,3 @@ def test_a_node_that_is_not_there_is_said() -> None:
 def test_a_plan_with_classes_that_have_no_name_elsewhere_stays_here() -> None:
     with Engine(registry(make)) as engine:
         assert pack(engine.compile(engine.read({"nodes": {"make": step("Make@1")}}))) is None
-
-
-def test_only_what_lasts_waits_with_its_job() -> None:
-    with Engine(registry()) as engine:
-        model = engine.compile(engine.read({"nodes": TXT2IMG}))  # its revision is that of a moment
-        sums = engine.compile(engine.read({"nodes": {"a": step("Add@1", a=1), "b": step("Add@1", a=link("a.int"))}}))
-    assert not model.lasts
-    assert sums.lasts
-    plans = Plans(most=5)
-    for job in ("first", "second", "third"):
-        plans.put(job, sums)
-    assert plans.take("first") is None  # the oldest went, its document is read again
-    assert plans.take("second") is sums
-    assert plans.take("second") is None
-    plans.put("fourth", sums)
-    assert plans.take("third") is sums
