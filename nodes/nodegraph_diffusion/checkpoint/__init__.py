@@ -46,7 +46,7 @@ LISTED = (".safetensors", ".gguf", ".ckpt")
 CHANNELS = {
     5: "a depth-to-image model",
     7: "an x4 upscaler that is not whole",
-    8: "an InstructPix2Pix model",
+    8: "an InstructPix2Pix model, or Lotus-G, of which Lotus-D is known",
 }
 
 
@@ -68,8 +68,9 @@ def open_model(
     found = _folder(root, families, demo=source == DEMO) if root.is_dir() else _file(root, families)
     _check(root, found, FAMILIES[found.family])
     if predicts != "auto":
-        if found.prediction == "flow":
-            raise ModelError(f"{root}: a flow model, which predicts neither epsilon nor v. Leave prediction at 'auto'")
+        if found.prediction in ("flow", "direct"):
+            what = "a flow model" if found.prediction == "flow" else FAMILIES[found.family].title
+            raise ModelError(f"{root}: {what}, which predicts neither epsilon nor v. Leave prediction at 'auto'")
         found = _predicting(found, predicts, "the input")
     return found
 
