@@ -62,7 +62,8 @@ def placeholder_type(class_type: str) -> str:
 
 def twin_type(class_type: str) -> str:
     """The type id of the node that does as one of their classes does, with the same names."""
-    return f"{FOREIGN}/{class_type.replace('_', '')}"
+    name = class_type.replace("_", "")
+    return f"{FOREIGN}/{name[:1].upper()}{name[1:]}"
 
 
 def output_name(slot: int) -> str:

@@ -14,7 +14,7 @@ from ..workflow import FOREIGN, Ref, Step, Workflow
 from . import embeddings
 from .classes import known_classes
 from .names import CLASS_TYPE, INPUT_NAMES, slug, stem, their_id, twin_type
-from .parts import ALONE, MODEL
+from .parts import BESIDE
 from .prompt import Item, Wire, write_prompt
 from .table import AUTO, ENTRIES, HERE_ALONE, MAX_STEP, NESTED, SHOWN, TEXTS, Entry, Take
 from .wording import only_here, to_comfyui
@@ -200,7 +200,7 @@ class _Export:
         types = {port.name: port.type for port in known.inputs.values()} if known is not None else {}
         made = {}
         for name, value in step.inputs.items():
-            if name in (CLASS_TYPE, INPUT_NAMES) or (name == MODEL and self.classes[id] in ALONE):
+            if name in (CLASS_TYPE, INPUT_NAMES) or name == BESIDE.get(self.classes[id]):
                 continue
             held = self._wire(value, id, types.get(name, "")) if isinstance(value, Ref) else value
             if isinstance(held, str) and name in TEXTS.get(self.classes[id], ()):

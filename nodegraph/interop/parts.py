@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from .classes import known_classes
 from .prompt import Item, Prompt, Wire
 
-ALONE = ("VAELoader", "CLIPLoader", "DualCLIPLoader", "TripleCLIPLoader")
+ALONE = ("VAELoader", "CLIPLoader", "DualCLIPLoader", "TripleCLIPLoader", "QuadrupleCLIPLoader")
 """Classes whose twins take the model beside what their namesakes take."""
 MODEL = "model"
 """That input."""
+BESIDE = dict.fromkeys(ALONE, MODEL) | {"LotusConditioning": "text_encoder_from"}
+"""Inputs of twins that their namesakes have not."""
 ALONG = frozenset({"CONDITIONING", "LATENT", "GUIDER"})
 """Types of links along which what belongs to one model hangs together."""
 

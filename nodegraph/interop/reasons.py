@@ -9,11 +9,11 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"IPAdapter", "it is not carried yet; put ApplyIpAdapter in its place"),
     (r"ControlNet|StyleModel|T2I|PhotoMaker|ModelPatch",
      "this kind of control by pictures or boxes has no node here yet"),
+    (r"^unCLIPCheckpoint", "unCLIP models of Stable Diffusion 2 are not opened here"),
     (r"CLIPVision|unCLIP|ImageOnlyCheckpoint", "prompts that are pictures are not carried yet"),
     (r"^(.*CLIPLoader|CheckpointLoader|DiffusersLoader|Unet.*GGUF)$",
      "models are not opened in this way here; LoadModel opens them whole"),
     (r"Video|Wan|LTXV|Cosmos|Mochi|SVD|SV3D|Webcam|WEBM", "films are not made here, only pictures"),
-    (r"^Lotus", "its prompt is a list of numbers that is part of ComfyUI, which is not copied here"),
     (r"Audio|AceStep", "sound is not made here, only pictures"),
     (r"3D|Mesh|Voxel|GLB|Tripo|Rodin|Zero123|Meshy", "solid shapes are not made here, only pictures"),
     (r"^(OpenAI|Luma|Pixverse|Recraft|Runway|Stability|Kling|Gemini|Veo|Minimax|Ideogram|Moonvalley|Vidu|FluxPro|FluxKontext(Pro|Max)"

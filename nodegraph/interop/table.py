@@ -358,6 +358,7 @@ TWINS: Mapping[str, Refuse] = {"ImageToMask": refusals.no_alpha}
 """Why a twin cannot do what is asked, for those that cannot do everything."""
 TEXTS: Mapping[str, tuple[str, ...]] = {
     "CLIPTextEncodeFlux": ("clip_l", "t5xxl"),
+    "CLIPTextEncodeHiDream": ("clip_l", "clip_g", "t5xxl", "llama"),
     "CLIPTextEncodeSD3": ("clip_l", "clip_g", "t5xxl"),
     "CLIPTextEncodeSDXL": ("text_g", "text_l"),
     "CLIPTextEncodeSDXLRefiner": ("text",),

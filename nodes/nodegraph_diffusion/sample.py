@@ -27,6 +27,7 @@ from .sample_inputs import (
     low_res_of,
     mask_of,
     network_prompts,
+    reads_picture,
     shared,
     start_of,
     timed,
@@ -209,11 +210,11 @@ def sample(
     ):
         start = start.to(model.denoiser.device)
         ctx.note(dtype=str(network.dtype).removeprefix("torch."), attention=attention_of(network))
-        inpainting = family.inpaints(checkpoint.denoiser.config)
+        inpainting = reads_picture(model, latent)
         blended = latent.mask is not None and latent.keeps and (comfyui or not inpainting)
-        check_whole(model, (*prompts, *beside), bool(controls))
+        check_whole(inpainting, model, (*prompts, *beside), bool(controls))
         if in_windows:
-            check_windows(model, positive, beside)
+            check_windows(inpainting, model, positive, beside)
         draw = Draw(seed, tuple(start.shape), whole_batch, latent.places)
         job = Job(latent.width, latent.height, guidance, hole_of(model, latent) if inpainting else None)
         if family.enlarges:
@@ -252,7 +253,7 @@ def sample(
                 acting = [c for n, c in enumerate(controls) if n in prompt.controls and c.acts(*walked)]
                 told = job if prompt.guidance is None else replace(job, guidance=prompt.guidance)
                 if prompt.blind:
-                    told = replace(told, hole=torch.zeros_like(job.hole))
+                    told = replace(told, hole=None if family.sees else torch.zeros_like(job.hole))
                 residuals = together([control.ask(x, time, prompt, told, looking.part) for control in acting])
                 with (
                     remembering(network, f"prompt {name}"),
@@ -262,10 +263,11 @@ def sample(
                     return family.predict(network, x, time, prompt, replace(told, residuals=residuals))
 
             def asked(prompt: Conditioning, score: float, negative: bool = False) -> list[Prompt]:
-                return network_prompts(prompt, score, start, whole, model, comfyui, hints, negative)
+                return network_prompts(prompt, score, start, whole, model, comfyui, hints, seed, negative)
 
             against = None if negative is None else asked(negative, 2.5, negative=True)
-            if against and middle is not None and family.edits(checkpoint.denoiser.config):
+            edits = inpainting and (family.sees or family.edits(checkpoint.denoiser.config))
+            if against and middle is not None and edits:
                 against = [replace(each, blind=True) for each in against]
             between = None if middle is None else Middle(asked(middle, 2.5, negative=True), middle_cfg, nested)
             usual = None if comfyui else family.combine  # which ComfyUI has in nodes of their own

@@ -31,6 +31,18 @@ def check_width(model: Model, prompt: Conditioning, port: str) -> None:
             message = f"{model.checkpoint.name!r} reads prompts of width {wanted}, but this one is {width} wide"
             raise NodeError(f"{message}; encode it with the text encoder of the same model", port)
         _check_references(model, part, port)
+        _check_likenesses(model, part, port)
+
+
+def _check_likenesses(model: Model, part: Conditioning, port: str) -> None:
+    if part.likenesses and not model.family.revises:
+        message = "reads no pictures in the place of a prompt, as Stable Diffusion XL does"
+        raise NodeError(f"{model.family.title} {message}; link a prompt without unCLIPConditioning", port)
+    wanted = None if part.pooled is None else part.pooled.shape[1]
+    for each in part.likenesses:
+        if (width := each.vectors.shape[1]) != wanted:
+            message = f"{model.checkpoint.name!r} reads pictures as vectors of width {wanted}, but one is {width} wide"
+            raise NodeError(f"{message}; load the encoder of pictures that goes with it (clip_vision_g)", port)
 
 
 def _check_references(model: Model, part: Conditioning, port: str) -> None:
@@ -42,14 +54,20 @@ def _check_references(model: Model, part: Conditioning, port: str) -> None:
         raise NodeError(f"{message}; encode it with the VAE of the same model", port)
 
 
-def check_windows(model: Model, positive: Conditioning | Layout, beside: Sequence[Conditioning]) -> None:
+def reads_picture(model: Model, latent: Latent) -> bool:
+    """Whether the network is told of a picture, or one with a hole, beside the latent."""
+    whole = latent.masked is not None and latent.mask is None
+    return model.family.inpaints(model.checkpoint.denoiser.config) or (model.family.sees and whole)
+
+
+def check_windows(reads: bool, model: Model, positive: Conditioning | Layout, beside: Sequence[Conditioning]) -> None:
     """Refuse what looks at the whole picture where a network is asked about windows of it."""
     prompts = positive.prompts if isinstance(positive, Layout) else (positive,)
     windowed = prompts[1:] if isinstance(positive, Layout) else prompts
     asked = [part for prompt in (*prompts, *beside) for part in prompt.parts]
     whole = "set tile to 0 and link a plain prompt"
     looking = {
-        "an inpainting model looks at the whole picture": model.family.inpaints(model.checkpoint.denoiser.config),
+        "an inpainting model looks at the whole picture": reads,
         "an upscaling model looks at the whole small picture": model.family.enlarges,
         "an IP-Adapter's mask lies over the whole picture": any(each.mask is not None for each in model.images),
         "guidance with momentum remembers the whole picture": model.guider is not None and model.guider.momentum,
@@ -62,11 +80,11 @@ def check_windows(model: Model, positive: Conditioning | Layout, beside: Sequenc
         raise NodeError(f"a prompt for a part of the picture looks at the whole; {whole}", "positive")
 
 
-def check_whole(model: Model, prompts: Iterable[Conditioning], controlled: bool) -> None:
+def check_whole(reads: bool, model: Model, prompts: Iterable[Conditioning], controlled: bool) -> None:
     """Refuse prompts with a window where the network reads something that lies over the whole picture."""
     parts = [part for prompt in prompts for part in prompt.parts]
     lying = {
-        "an inpainting model": model.family.inpaints(model.checkpoint.denoiser.config),
+        "an inpainting model": reads,
         "a ControlNet": controlled,
         "GLIGEN": any(part.grounds for part in parts),
         "an IP-Adapter with a mask": any(image.mask is not None for image in model.images),
@@ -133,6 +151,7 @@ def network_prompts(
     model: Model,
     middle: bool,
     hints: Sequence[ControlHint],
+    seed: int,
     negative: bool = False,
 ) -> list[Prompt]:
     """What is asked, with masks and windows at the size of the latent.
@@ -141,6 +160,7 @@ def network_prompts(
         way: All steps.
         middle: Whether a mask counts at the middle of each cell.
         hints: The run's ControlNets, of which the model's act on all prompts.
+        seed: Of the run.
         negative: Whether it says what a picture should not show.
     """
     import torch
@@ -157,6 +177,8 @@ def network_prompts(
             )
         size = (like.shape[-1] * model.space.cell, like.shape[-2] * model.space.cell)
         prompt = replace(network_prompt(part, score), grounds=_grounds(part, *size))
+        if part.likenesses:
+            prompt = replace(prompt, pooled=_pictured(part, seed))
         start, end = way.within(part.start, part.end) if part.by_noise else (part.start, part.end)
         window = None if part.window is None else _cells(part.window, like.shape[-2], like.shape[-1], model.space.cell)
         if part.bounded and mask is not None:
@@ -213,6 +235,24 @@ def network_prompt(given: Conditioning, score: float) -> Prompt:
     told = score if given.score is None else given.score
     tokens = torch.from_numpy(given.tokens.copy())
     return Prompt(tokens, pooled, sizes, told, guidance=given.guidance)
+
+
+SEED = -10
+"""What ComfyUI adds to a run's seed for the noise over pictures in the place of prompts."""
+
+
+def _pictured(given: Conditioning, seed: int) -> Tensor:
+    """The pictures that stand in the place of a pooled prompt, as one vector (1, D)."""
+    import torch
+
+    from .diffusion.unclip import merged
+
+    pictures = [
+        (torch.from_numpy(vector.copy()), each.strength, each.noise)
+        for each in given.likenesses
+        for vector in each.vectors
+    ]
+    return merged(pictures, seed + SEED)
 
 
 def _grounds(given: Conditioning, width: int, height: int) -> tuple[Ground, ...]:
@@ -298,6 +338,8 @@ def hole_of(model: Model, latent: Latent) -> Any:
     import torch
     from torch.nn import functional
 
+    if model.family.sees:
+        return torch.from_numpy(latent.masked.copy()) if latent.masked is not None else None
     if model.family.edits(model.checkpoint.denoiser.config):
         if latent.masked is None:
             message = "the model makes a picture of another, which the latent has not"

@@ -223,6 +223,22 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """Pictures, as CLIP says each in one vector (B, D), that stand in the place of a prompt's pooled encoding.
+
+    Args:
+        noise: How much noise they are put under, 0..1.
+    """
+
+    vectors: Floats
+    strength: float
+    noise: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", frozen(self.vectors, 2, "Likeness.vectors (batch, width)"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Conditioning:
     """What a prompt says to a denoiser.
 
@@ -233,6 +249,7 @@ class Conditioning:
     were distilled from it; None leaves that to the run, and with `families.UNTOLD` they are told nothing. `controls`
     are ControlNets that act on it alone. `grounds` say to models with GLIGEN where in the picture its things are.
     `references` are latents (1, C, h, w) of pictures that models for editing look at beside what they make, in order.
+    `likenesses` are pictures that are added up in the place of `pooled`, for families that read them.
 
     It counts `weight` times, where `mask` (1, H, W; the whole picture, of whatever size) selects, from the part `start`
     of the steps to the part `end`, or of the noise that the model was trained on if it counts `by_noise`. With a
@@ -255,6 +272,7 @@ class Conditioning:
     guidance: float | None = None
     controls: tuple[ControlHint, ...] = ()
     grounds: tuple[Ground, ...] = ()
+    likenesses: tuple[Likeness, ...] = ()
     also: tuple[Conditioning, ...] = ()
 
     @property

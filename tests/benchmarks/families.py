@@ -32,6 +32,7 @@ def pair(name: str, folder: Path, size: int, steps: int) -> tuple[Callable[[int]
 
     case, pipeline = test_parity.CASES[name], models.FAMILIES[name]()
     pipeline.save_pretrained(folder / name)
+    pipeline.default_sample_size = size // 8  # HiDream's brings every size to that
     made = engine(folder)
     cells = [edge * size // 64 for edge in case.shape[2:]]
 

@@ -112,7 +112,7 @@ def test_half_precision_stays_inside_the_network() -> None:
 
 
 def test_what_does_not_fit_is_said() -> None:
-    with pytest.raises(ValueError, match=r"v_prediction, sample, flow, lcm, got 'flux'"):
+    with pytest.raises(ValueError, match=r"v_prediction, sample, flow, direct, lcm, got 'flux'"):
         tiny.denoiser(Recorder(), tiny.tokens(1), prediction="flux")
     with pytest.raises(ValueError, match=r"same width, got \[16, 32\]"):
         tiny.denoiser(Recorder(), tiny.tokens(1), torch.zeros(1, 7, 32), cfg=2.0)

@@ -12,7 +12,11 @@ from typing import Any
 import diffusers
 import torch
 from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertConfig, LDMBertModel
+from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.processors import TemplateProcessing
 from torch import nn
 from transformers import (
     BertTokenizer,
@@ -20,8 +24,11 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
     Mistral3Config,
     Mistral3ForConditionalGeneration,
+    PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
@@ -63,13 +70,16 @@ def ready(module: nn.Module, louder: tuple[str, ...] = ()) -> Any:
     return module.eval().requires_grad_(False)
 
 
-def clip(width: int = 64, *, projected: bool = False, act: str = "quick_gelu", layers: int = 3) -> Any:
+def clip(
+    width: int = 64, *, projected: bool = False, act: str = "quick_gelu", layers: int = 3, places: int = 77
+) -> Any:
     made = CLIPTextConfig(
         vocab_size=49408,
         hidden_size=width,
         intermediate_size=2 * width,
         num_hidden_layers=layers,
         num_attention_heads=width // 64,
+        max_position_embeddings=places,
         projection_dim=width,
         hidden_act=act,
         bos_token_id=49406,
@@ -528,6 +538,61 @@ def flux2_dev() -> Any:
     )
 
 
+LLAMA = "<|begin_of_text|>", "<|eot_id|>"
+
+
+def llama_tokenizer() -> Any:
+    """Bytes alone, with the marks of Llama 3.1, the first of which it puts before each text."""
+    vocabulary = {letter: index for index, letter in enumerate([*sorted(ByteLevel.alphabet()), *LLAMA])}
+    made = Tokenizer(BPE(vocabulary, []))
+    made.pre_tokenizer, made.decoder = ByteLevel(add_prefix_space=False), ByteLevelDecoder()
+    made.add_special_tokens(list(LLAMA))
+    start = (LLAMA[0], vocabulary[LLAMA[0]])
+    made.post_processor = TemplateProcessing(single=f"{LLAMA[0]} $A", special_tokens=[start])
+    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token=LLAMA[0], eos_token=LLAMA[1])
+
+
+def llama() -> Any:
+    """As narrow as one can be whose heads and positions are the published ones."""
+    rope = {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192}  # fmt: skip
+    tall = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4, "num_attention_heads": 2,
+            "num_key_value_heads": 1, "head_dim": 128, "vocab_size": 260, "rms_norm_eps": 1e-5,
+            "max_position_embeddings": 131072, "rope_parameters": rope}  # fmt: skip
+    with seeded(19):
+        return ready(LlamaForCausalLM(LlamaConfig(**tall)))
+
+
+@cache
+def hidream() -> Any:
+    with seeded(19):
+        transformer = ready(
+            diffusers.HiDreamImageTransformer2DModel(
+                patch_size=2, in_channels=16, out_channels=16, num_layers=2, num_single_layers=2,
+                attention_head_dim=128, num_attention_heads=1, caption_channels=[48, 32], text_emb_dim=128,
+                axes_dims_rope=(64, 32, 32), max_resolution=(128, 128), llama_layers=[0, 1, 2, 3],
+            ),
+            ("caption_projection", "embedder"),
+        )  # fmt: skip
+    made = quiet(
+        diffusers.HiDreamImagePipeline(
+            transformer=transformer,
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=autoencoder("flux-dev", 16),
+            text_encoder=clip(projected=True, places=248),
+            text_encoder_2=clip(projected=True, act="gelu", places=248),
+            text_encoder_3=t5(48),
+            text_encoder_4=llama(),
+            tokenizer=clip_tokenizer(),
+            tokenizer_2=clip_tokenizer("!"),
+            tokenizer_3=t5_tokenizer(),
+            tokenizer_4=llama_tokenizer(),
+        )
+    )
+    made.default_sample_size = 8  # to whose square it brings every size
+    return made
+
+
 def qwen_transformer(width: int = 16) -> Any:
     with seeded(10):
         return ready(
@@ -591,6 +656,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "flux_fill": flux_fill,
     "flux_canny": flux_canny,
     "chroma": chroma,
+    "hidream": hidream,
     "flux2_dev": flux2_dev,
     "flux2_klein": flux2_klein,
     "qwen_image": qwen_image,

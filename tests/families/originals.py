@@ -209,6 +209,11 @@ def qwen_image(pipeline: Any) -> State:
     return moved(pipeline.transformer.state_dict(), "", "model.diffusion_model.")
 
 
+def hidream(pipeline: Any) -> State:
+    """The denoiser alone, whose names are those of diffusers."""
+    return moved(pipeline.transformer.state_dict(), "", "model.diffusion_model.")
+
+
 def flux_whole(pipeline: Any) -> State:
     """With text encoders and VAE, as ComfyUI's users pack them."""
     vae = moved(layouts.vae(pipeline.vae), "first_stage_model.", "vae.")

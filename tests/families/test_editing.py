@@ -32,6 +32,7 @@ from families.test_parity import mean
 from harness import link, step
 from nodegraph import RunFailed
 from nodegraph_diffusion.comfyui import editing
+from nodegraph_diffusion.comfyui.prompts import CLIPTextEncodeHiDream, CLIPTextEncodeSD3
 from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_model import load_model
 from nodegraph_diffusion.values import Image
@@ -178,6 +179,87 @@ def test_instruct_pix2pix_changes_a_picture_as_told(tmp_path: Path, monkeypatch:
             run(made, nodes)
 
 
+def test_hidream_makes_a_picture_of_the_one_beside_it(tmp_path: Path) -> None:
+    """By its network asked about both, of which the right half is dropped; diffusers has no pipeline for E1."""
+    pipeline = models.hidream()
+    pipeline.save_pretrained(tmp_path / "edit")
+    network, vae, scheduler = pipeline.transformer, pipeline.vae, pipeline.scheduler
+    t5, t5_against, llama, llama_against, pooled, pooled_against = pipeline.encode_prompt(
+        PROMPT, negative_prompt=NEGATIVE
+    )
+    x = noise(1, 16, 8, 8)
+    scheduler.set_timesteps(4)
+    with torch.no_grad():
+        encoded = vae.encode(shown() * 2 - 1).latent_dist.mode()
+        seen = (encoded - vae.config.shift_factor) * vae.config.scaling_factor
+        places = torch.tensor([[0.0, i, j] for i in range(4) for j in range(8)])[None]
+
+        def both(time: torch.Tensor, *said: torch.Tensor) -> torch.Tensor:
+            pair = torch.cat([x, seen], dim=3)
+            cut = [pair[0, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2] for i in range(4) for j in range(8)]
+            tokens = torch.stack([each.permute(1, 2, 0).reshape(-1) for each in cut])[None]
+            made: torch.Tensor = network(
+                tokens,
+                time[None],
+                *said,
+                img_ids=places,
+                img_sizes=[(4, 8)],
+                hidden_states_masks=torch.ones(1, 32),
+                return_dict=False,
+            )[0]
+            return -made[..., :8]
+
+        for time in scheduler.timesteps:
+            alone = -network(x, time[None], t5_against, llama_against, pooled_against, return_dict=False)[0]
+            against = both(time, t5_against, llama_against, pooled_against)
+            told = both(time, t5, llama, pooled)
+            x = scheduler.step(alone + 1.5 * (against - alone) + 3 * (told - against), time, x).prev_sample
+        decoded = vae.decode(x / vae.config.scaling_factor + vae.config.shift_factor).sample
+        expected = pipeline.image_processor.postprocess(decoded, "np")[0]
+    nodes = edited("edit", tmp_path, cfg=3.0)
+    nodes["sample"]["inputs"] |= {"middle": link("negative.conditioning"), "middle_cfg": 1.5}
+    with engine(tmp_path) as made:
+        close(run(made, nodes), expected)
+        nodes["sample"]["inputs"]["tile"] = 64
+        nodes["picture"]["inputs"]["file"] = save(picture(128, 64), tmp_path / "wide.png")
+        with pytest.raises(RunFailed, match="looks at the whole picture"):
+            run(made, nodes)
+
+
+def test_prompts_of_hidream_are_encoded_each_by_its_own(tmp_path: Path) -> None:
+    """T5 gives 128 tokens and Llama as many as are needed, but never less."""
+    models.hidream().save_pretrained(tmp_path / "hidream")
+    texts = load_model(str(tmp_path / "hidream")).text_encoder
+    long = "cat " * 60
+    alike = encode_prompt(texts, PROMPT, comfyui=True)
+    assert alike.pooled is not None
+    assert alike.tokens.shape == (1, 128, 48 + 4 * 32)
+    own = dict.fromkeys(("clip_l", "clip_g", "t5xxl", "llama"), PROMPT)
+    places = {"clip_l": slice(0, 64), "clip_g": slice(64, 128), "t5xxl": slice(0, 48), "llama": slice(48, None)}
+    for name, place in places.items():
+        said = CLIPTextEncodeHiDream(texts, **own | {name: NEGATIVE})
+        assert said.pooled is not None
+        for value, before, here in (
+            (said.tokens, alike.tokens, not name.startswith("clip")),
+            (said.pooled, alike.pooled, name.startswith("clip")),
+        ):
+            changed = np.abs(value - before).max(axis=tuple(range(value.ndim - 1))) > 1e-4
+            assert changed[place].any() == here
+            changed[place] = False
+            assert not (here and changed.any())
+    length = len(models.hidream().tokenizer_4(long).input_ids)
+    assert length > 128
+    said = CLIPTextEncodeHiDream(texts, **own | {"llama": long})
+    assert said.tokens.shape[1] == length
+    np.testing.assert_array_equal(said.tokens[:, :128, :48], alike.tokens[..., :48])
+    with engine(tmp_path) as made:
+        nodes = document("hidream", negative=False, cfg=1.0)
+        nodes["prompt"] = step("comfyui/CLIPTextEncodeHiDream@1", clip=link("model.text_encoder"), **own)
+        short = run(made, nodes)
+        nodes["prompt"]["inputs"]["llama"] = long
+        assert np.abs(run(made, nodes) - short).max() > 1e-3
+
+
 class Processor:
     """What comes with Qwen-Image Edit and needs torchvision, of parts that do not."""
 
@@ -269,5 +351,19 @@ def test_prompts_of_sd3_are_encoded_each_by_its_own(tmp_path: Path) -> None:
         nodes["prompt"]["inputs"]["t5xxl"] = NEGATIVE
         assert np.abs(run(made, nodes) - alike).max() > 1e-4
         nodes["prompt"]["inputs"]["t5xxl"] = ""
-        with pytest.raises(RunFailed, match="write all three, or choose 'empty_prompt'"):
-            run(made, nodes)
+        assert np.abs(run(made, nodes) - alike).max() > 1e-4
+    texts = load_model(str(tmp_path / "sd3")).text_encoder
+    with torch.no_grad():
+        end = models.sd3().text_encoder_3(torch.tensor([[models.sd3().tokenizer_3.eos_token_id]]))[0].numpy()
+    for empty in (("t5xxl",), ("clip_l", "clip_g"), ("clip_l",), ("clip_l", "clip_g", "t5xxl")):
+        given = own | dict.fromkeys(empty, "")
+        whole = CLIPTextEncodeSD3(texts, **given, empty_padding="empty_prompt")
+        part = CLIPTextEncodeSD3(texts, **given, empty_padding="none")
+        gone = {"clip_l", "clip_g"} <= set(empty)
+        clips, t5 = np.split(whole.tokens, [77], axis=1)
+        expected = np.concatenate([clips[:, : 0 if gone else 77], end if "t5xxl" in empty else t5], axis=1)
+        np.testing.assert_allclose(part.tokens, expected, atol=1e-5)
+        assert whole.pooled is not None
+        np.testing.assert_array_equal(part.pooled, whole.pooled * (not gone))
+    long = CLIPTextEncodeSD3(texts, clip_l=PROMPT, clip_g="cat " * 100, t5xxl="")
+    assert long.tokens.shape[1] == 2 * 77 + 1

@@ -91,6 +91,7 @@ CASES = {
     ),
     "flux_schnell": Case(SIXTEEN, packed, {"true_cfg_scale": 5.0, "negative_prompt": NEGATIVE}),
     "chroma": Case(SIXTEEN, packed, CFG, image_to_image="ChromaImg2ImgPipeline", inpaint="ChromaInpaintPipeline"),
+    "hidream": Case(SIXTEEN, settings=CFG),
     "flux2_dev": Case((1, 128, 4, 4), settings={"guidance_scale": 4.0}, negative=False, ours={"guidance": 4.0}),
     "flux2_klein": Case((1, 128, 4, 4), settings={"guidance_scale": 1.0}, negative=False, ours={"cfg": 1.0}),
     "qwen_image": Case(

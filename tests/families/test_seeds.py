@@ -15,7 +15,7 @@ from harness import link, step
 from nodegraph import Engine
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
-NAMES = ("sd1", "sdxl", "sd3", "chroma", "flux_dev", "flux2_dev", "qwen_image", "z_image")
+NAMES = ("sd1", "sdxl", "sd3", "chroma", "flux_dev", "flux2_dev", "hidream", "qwen_image", "z_image")
 NOISY = ("euler_ancestral", "dpmpp_2m_sde")
 
 

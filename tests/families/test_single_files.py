@@ -85,6 +85,7 @@ ALONE: dict[str, tuple[Callable[[], Any], Callable[[Any], originals.State]]] = {
     "chroma": (models.chroma, originals.chroma),
     "flux2_dev": (models.flux2_dev, originals.flux2),
     "flux2_klein": (models.flux2_klein, originals.flux2),
+    "hidream": (models.hidream, originals.hidream),
     "qwen_image": (qwen_image, originals.qwen_image),
     "z_image": (models.z_image, originals.z_image),
 }
@@ -239,6 +240,8 @@ def test_parts_that_do_not_fit_are_refused_while_checking(tmp_path: Path) -> Non
     originals.write(qwen | {"embed_tokens.weight": torch.zeros(300, 32)}, tmp_path / "wide.safetensors")
     llama = {name: value for name, value in qwen.items() if "_norm" not in name}
     originals.write(llama, tmp_path / "llama.safetensors")
+    models.hidream().save_pretrained(tmp_path / "hidream")
+    four = f"{texts(models.hidream(), tmp_path, 'text_encoder_2', 'text_encoder_3')}, {clip}, llama.safetensors"
     cases = {
         ("sd1", "vae_from", "ae.safetensors"): "is a VAE of 16 latent channels, but Stable Diffusion 1.x needs 4",
         ("flux", "text_encoder_from", clip): "text_encoder_2, but text_encoder_2 is not among text_encoder.safetensors",
@@ -246,6 +249,11 @@ def test_parts_that_do_not_fit_are_refused_while_checking(tmp_path: Path) -> Non
         ("sd1", "text_encoder_from", "qwen.safetensors"): "but text_encoder is not among qwen.safetensors",
         ("z", "text_encoder_from", "wide.safetensors"): "reads prompts of width 16, its text encoder writes 32",
         ("z", "text_encoder_from", "llama.safetensors"): "whose tokenizer does not come along. Name a diffusers folder",
+        (
+            "hidream",
+            "text_encoder_from",
+            four,
+        ): "Put its tokenizer.json into a folder 'llama_tokenizer' beside the file",
         ("flux", "text_encoder_from", f"{clip}, ae.safetensors"): "needed files with one text encoder each",
         ("flux", "source", "ae.safetensors"): "looks like a VAE alone; name it in vae_from, beside its model",
         ("flux", "source", clip): "looks like a text encoder alone; name it in text_encoder_from",

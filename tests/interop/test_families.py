@@ -387,6 +387,38 @@ def test_parts_in_files_of_their_own(engine: Engine, folder: Path) -> None:
     assert {problem.port for problem in found} == {"clip_name1", "vae_name"}
 
 
+def test_hidream_with_four_text_encoders(engine: Engine, folder: Path) -> None:
+    """Each in a file of its own, in any order, with the tokenizer of Llama beside them."""
+    pipeline = models.hidream()
+    pipeline.save_pretrained(folder / "hidream")
+    originals.write(originals.hidream(pipeline), folder / "hidream_i1.safetensors")
+    save_file(dict(pipeline.vae.state_dict()), folder / "hidream_ae.safetensors")
+    (folder / "four").mkdir()
+    names = [f"text_encoder{each}" for each in ("", "_2", "_4", "_3")]
+    files = [f"four/{name}" for name in texts(pipeline, folder / "four", *names).split(", ")]
+    models.llama_tokenizer().save_pretrained(folder / "four" / "llama_tokenizer")
+
+    def prompt(denoiser: str, vae: str, texts: list[str]) -> Prompt:
+        return {
+            "1": node("UNETLoader", unet_name=denoiser, weight_dtype="default"),
+            "2": node("QuadrupleCLIPLoader", **{f"clip_name{n}": name for n, name in enumerate(texts, 1)}),
+            "3": sampler("10.0", "4.0", "5.0", "6.0", 7, 3, 5.0, "uni_pc", "simple"),
+            "4": text("2.0", "a (cat:1.2) in the snow"),
+            "5": text("2.0", "a dog"),
+            "6": node("EmptySD3LatentImage", width=64, height=96, batch_size=1),
+            **decoded("3.0", "9.0", "7", "8"),
+            "9": node("VAELoader", vae_name=vae),
+            "10": node("ModelSamplingSD3", model_="1.0", shift=3.0),
+        }
+
+    alone = prompt("hidream_i1.safetensors", "hidream_ae.safetensors", files)
+    made = open_document(json.dumps(alone).encode(), engine.registry)
+    assert engine.check(made.workflow) == []
+    whole = prompt("hidream", "hidream", ["hidream"] * 4)
+    np.testing.assert_allclose(sampled(engine, alone), sampled(engine, whole), atol=1e-4)
+    assert export(made.workflow, engine.registry).prompt["2"]["inputs"] == alone["2"]["inputs"]
+
+
 def test_each_part_goes_with_the_model_that_it_is_used_with(engine: Engine) -> None:
     """Two models in one prompt, the second of which goes on from the latent of the first."""
     first, second = small("controlnet", "sd1"), small("flux_fill", "flux_fill")

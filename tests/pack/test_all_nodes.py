@@ -77,7 +77,7 @@ def sample_values(tmp_path: Path) -> dict[type, Any]:
         Gates: Gates(open_gligen(Path(gligen(tmp_path)))),
         Vision: open_vision(vision),
         StyleModel: open_style_model(style),
-        Seen: Seen(rng.random((1, 4, 64), np.float32), "sig"),
+        Seen: Seen(rng.random((1, 4, 64), np.float32), "sig", rng.random((1, 32), np.float32)),
         values.NoiseLevels: values.NoiseLevels((2.0, 1.0, 0.0)),
         Region: Region(0, 0, 64, 64),
         Layout: layout(text_encoder, "", "0 0 1 0.5: a cat"),
@@ -207,13 +207,16 @@ ADAPTERS = {
     "comfyui/VAELoader": {"vae_name": demo},
     "comfyui/CLIPLoader": {"clip_name": demo},
     "comfyui/DualCLIPLoader": {"clip_name1": demo, "clip_name2": demo},
+    "comfyui/QuadrupleCLIPLoader": {f"clip_name{number}": demo for number in range(1, 5)},
     "comfyui/TripleCLIPLoader": {"clip_name1": demo, "clip_name2": demo, "clip_name3": demo},
 }
 ELSEWHERE = (
-    "comfyui/CLIPTextEncodeFlux", "comfyui/CLIPTextEncodeSD3", "comfyui/CLIPTextEncodeSDXL",
-    "comfyui/CLIPTextEncodeSDXLRefiner", "comfyui/TextEncodeQwenImageEdit", "comfyui/TextEncodeQwenImageEditPlus",
+    "comfyui/CLIPTextEncodeFlux", "comfyui/CLIPTextEncodeHiDream", "comfyui/CLIPTextEncodeSD3",
+    "comfyui/CLIPTextEncodeSDXL", "comfyui/CLIPTextEncodeSDXLRefiner", "comfyui/LotusConditioning",
+    "comfyui/TextEncodeQwenImageEdit", "comfyui/TextEncodeQwenImageEditPlus",
 )  # fmt: skip
-"""Nodes for text encoders of other families, see `interop/test_families.py` and `families/test_editing.py`."""
+"""Nodes for text encoders of other families, see `interop/test_families.py`, `families/test_editing.py`
+and `families/test_lotus.py`."""
 
 
 def call(node: Node[..., Any], kwargs: dict[str, Any]) -> Any:

@@ -48,7 +48,7 @@ LISTED = (".safetensors", ".gguf", ".ckpt")
 CHANNELS = {
     5: "a depth-to-image model",
     7: "an x4 upscaler that is not whole",
-    8: "an InstructPix2Pix model",
+    8: "an InstructPix2Pix model, or Lotus-G, of which Lotus-D is known",
 }
 
 
@@ -66,8 +66,9 @@ def open_model(
     root = ASSETS / DEMO if source == DEMO else _find(source, folders)
     found = _read(root, state(root), demo=source == DEMO)
     if predicts != "auto":
-        if found.prediction == "flow":
-            raise ModelError(f"{root}: a flow model, which predicts neither epsilon nor v. Leave prediction at 'auto'")
+        if found.prediction in ("flow", "direct"):
+            what = "a flow model" if found.prediction == "flow" else FAMILIES[found.family].title
+            raise ModelError(f"{root}: {what}, which predicts neither epsilon nor v. Leave prediction at 'auto'")
         found = _predicting(found, predicts, "the input")
     return found
 

@@ -60,11 +60,10 @@ def read_folder(root: Path, families: Sequence[Family]) -> Found:
         if not any((tokenizer / name).is_file() for name in VOCABULARIES):
             raise ModelError(f"{tokenizer}: expected 'tokenizer.json', or 'vocab.json' and 'merges.txt'. {missing}")
     scheduler = read_json(root / SCHEDULER, missing)
-    prediction: Any = "flow" if family.prediction == "flow" else scheduler.get("prediction_type", "epsilon")
-    if prediction not in (known := get_args(Prediction)) or (prediction == "flow") != (family.prediction == "flow"):
-        raise ModelError(
-            f"{root / SCHEDULER}: needs a 'prediction_type' of {', '.join(known[:3])}, found {prediction!r}"
-        )
+    own = family.prediction if family.prediction in ("flow", "direct") else None
+    prediction: Any = own or scheduler.get("prediction_type", "epsilon")
+    if not own and prediction not in (known := get_args(Prediction)[:3]):
+        raise ModelError(f"{root / SCHEDULER}: needs a 'prediction_type' of {', '.join(known)}, found {prediction!r}")
     low_res = read_json(root / LOW_RES_SCHEDULER, missing) if "low_res_scheduler" in index else {}
     kinds = [family.denoiser, *((e.name, index[e.name][1]) for e in encoders), family.vae]
     written = {encoder.name: "model" for encoder in encoders}  # by transformers

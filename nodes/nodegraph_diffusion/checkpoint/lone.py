@@ -25,15 +25,15 @@ TEXTS: tuple[tuple[str, str], ...] = (
     ("t5", r"(.*?)encoder\.block\.0\.layer\.0\.SelfAttention\.q\.weight"),
     ("qwen3", r"(.*?)layers\.0\.self_attn\.q_norm\.weight"),
     ("qwen2.5", r"(.*?)layers\.0\.self_attn\.q_proj\.bias"),
-    ("another", r"(.*?)layers\.0\.self_attn\.q_proj\.weight"),
+    ("llama", r"(.*?)layers\.0\.self_attn\.q_proj\.weight"),
 )
 """The kinds of text encoders, each with the name of a tensor that tells it, and what stands before its names. Asked in
 this order."""
 KINDS = {
     "CLIPTextModel": "clip", "CLIPTextModelWithProjection": "clip", "T5EncoderModel": "t5", "Qwen3Model": "qwen3",
-    "Qwen3ForCausalLM": "qwen3", "Qwen2_5_VLForConditionalGeneration": "qwen2.5",
+    "Qwen3ForCausalLM": "qwen3", "Qwen2_5_VLForConditionalGeneration": "qwen2.5", "LlamaForCausalLM": "llama",
 }  # fmt: skip
-HEADLESS = {"qwen3": "Qwen3Model", "qwen2.5": "Qwen2_5_VLModel"}
+HEADLESS = {"qwen3": "Qwen3Model", "qwen2.5": "Qwen2_5_VLModel", "llama": "LlamaModel"}
 """Language models without the layer that tells the next word, which nothing here reads."""
 
 
@@ -126,8 +126,9 @@ def text_encoders(paths: Sequence[Path], family: Family) -> tuple[Component, ...
     left = [file for file in files if file is not None]
     if len(left) < len(files):
         return None
-    known = family.shipped or all(_kind(encoder) in HEADLESS for encoder in family.encoders)
-    if unread := next((header for header, kind, _ in left if kind == "another" or not known), None):
+    kinds = {_kind(encoder) for encoder in family.encoders}
+    known = family.shipped or kinds <= HEADLESS.keys()
+    if unread := next((h for h, kind, _ in left if (kind == "llama" and kind not in kinds) or not known), None):
         what = "a text encoder alone, whose tokenizer does not come along"
         raise ModelError(f"{unread.path}: is {what}. Name a diffusers folder of {family.title}")
     made, lacking = [], []
@@ -142,6 +143,8 @@ def text_encoders(paths: Sequence[Path], family: Family) -> tuple[Component, ...
             continue
         header, _, prefix = chosen = (exact or alike)[0]
         left.remove(chosen)
+        if kind == "llama":
+            llama_tokenizer(header.path)
         fitted = FITTED[kind](header, config, prefix)
         own = "" if kind == "qwen2.5" else prefix  # what sees pictures stands beside its layers
         cls = HEADLESS.get(kind, encoder.classes[0])
@@ -158,8 +161,24 @@ def text_encoders(paths: Sequence[Path], family: Family) -> tuple[Component, ...
     return tuple(made)
 
 
+def llama_tokenizer(path: Path) -> Path:
+    """The tokenizer of Llama 3.1 beside the file at `path`, which may not come along.
+
+    Raises:
+        ModelError: There is none.
+    """
+    found = path.parent / "llama_tokenizer" / "tokenizer.json"
+    if not found.is_file():
+        raise ModelError(
+            f"{path}: is a Llama 3.1 without its tokenizer, which may not come along. Put its tokenizer.json into a "
+            "folder 'llama_tokenizer' beside the file; ComfyUI has that folder in comfy/text_encoders"
+        )
+    return found
+
+
 FITTED: Mapping[str, Callable[[Header, dict[str, Any], str], dict[str, Any]]] = {
     "clip": original.clip, "t5": original.t5, "qwen3": original.qwen3, "qwen2.5": original.qwen2_5,
+    "llama": original.llama,
 }  # fmt: skip
 """How the configuration of each kind is found."""
 Lone = tuple[Header, str, str]

@@ -196,6 +196,14 @@ def qwen3(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]
     return config | _language(header, prefix, head) | {"head_dim": head, "rope_parameters": rope}
 
 
+def llama(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """`config` with the widths of a Llama 3.1 by the names of transformers, and the numbers that all of them share."""
+    rope = {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192}  # fmt: skip
+    own = {"rms_norm_eps": 1e-5, "max_position_embeddings": 131072, "head_dim": 128, "rope_parameters": rope}
+    return config | _language(header, prefix, 128) | own
+
+
 def qwen2_5(header: Header, config: dict[str, Any], prefix: str) -> dict[str, Any]:
     """`config` with the widths of a Qwen2.5-VL by the names of its code, and the numbers that all of them share."""
     text = _language(header, prefix, 128)

@@ -11,7 +11,8 @@ from .header import FLOATS, QUANTISED, ModelError, Tensor
 
 ASSETS = Path(__file__).parent.parent / "assets"
 
-Prediction = Literal["epsilon", "v_prediction", "sample", "flow"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow", "direct"]
+"""The last: another picture, of one that is shown as it is."""
 
 
 @dataclass(frozen=True, slots=True)

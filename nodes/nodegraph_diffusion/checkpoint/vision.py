@@ -1,25 +1,30 @@
-"""SigLIP's encoder of pictures in a file of its own, and style models, which make prompts of what it sees (Flux.1
-Redux, Black Forest Labs 2024)."""
+"""SigLIP's and CLIP's encoders of pictures in files of their own, and style models, which make prompts of what SigLIP
+sees (Flux.1 Redux, Black Forest Labs 2024)."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import original
-from .header import ModelError, digest, read_header
+from .header import ModelError, Tensor, digest, read_header
 from .value import Checkpoint, Component
 
-ENCODER, STYLE = "SiglipVisionModel", "ReduxImageEncoder"
+SIGLIP, CLIP, STYLE = "SiglipVisionModel", "CLIPVisionModelWithProjection", "ReduxImageEncoder"
 FAMILY = "flux1"
 PREFIX = "vision_model."
 PATCH, PLACES = f"{PREFIX}embeddings.patch_embedding.weight", f"{PREFIX}embeddings.position_embedding.weight"
-CLIP = f"{PREFIX}embeddings.class_embedding"
-HEADS = {1152: 16}
+MARK, PROJECTION = f"{PREFIX}embeddings.class_embedding", "visual_projection."
+"""Of CLIP's alone."""
+HEADS = {1152: 16, 1280: 16, 1664: 16}
 """Of attention, by width, where they are not 64 wide."""
-NEEDED = "Get sigclip_vision_patch14_384.safetensors"
+OPEN = 1280
+"""From this width on CLIP's are OpenCLIP's, which have the exact GELU."""
+NEEDED = "Get sigclip_vision_patch14_384.safetensors, or clip_vision_g.safetensors for unCLIPConditioning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,12 @@ class Vision(Network):
         """Of the vectors that it gives, one for each patch."""
         return int(self.checkpoint.denoiser.config["hidden_size"])
 
+    @property
+    def whole(self) -> int | None:
+        """Of the vector that it gives for a picture as a whole; None where it gives none."""
+        width = self.checkpoint.denoiser.config.get("projection_dim")
+        return None if width is None else int(width)
+
 
 @dataclass(frozen=True, slots=True)
 class StyleModel(Network):
@@ -63,27 +74,33 @@ def open_vision(path: Path) -> Vision:
     """What the file at `path` holds.
 
     Raises:
-        ModelError: No SigLIP encoder of pictures.
+        ModelError: No encoder of pictures.
     """
     header = read_header(path)
-    if CLIP in header.tensors:
-        raise ModelError(f"{path}: is the encoder of pictures of CLIP, and what nodes here read is that of SigLIP. "
-                         f"{NEEDED}; with IP-Adapters CLIP's is read from a folder, by ApplyIpAdapter")  # fmt: skip
     if PATCH not in header.tensors or PLACES not in header.tensors:
         raise ModelError(f"{path}: is no encoder of pictures: needed {PATCH!r} and {PLACES!r}. {NEEDED}")
+    is_clip = MARK in header.tensors
     width, _, patch, _ = header.shape(PATCH)
     layer = re.escape(f"{PREFIX}encoder.layers.")
     config = {
         "hidden_size": width,
         "patch_size": patch,
-        "image_size": patch * math.isqrt(header.shape(PLACES)[0]),
+        "image_size": patch * math.isqrt(header.shape(PLACES)[0] - is_clip),
         "num_hidden_layers": original.count(header, rf"{layer}(\d+)\."),
         "intermediate_size": header.shape(f"{PREFIX}encoder.layers.0.mlp.fc1.weight")[0],
         "num_attention_heads": HEADS.get(width, max(1, width // 64)),
-        "vision_use_head": f"{PREFIX}head.probe" in header.tensors,
     }
-    part = Component.of("image_encoder", ENCODER, (str(path),), config, header.under(PREFIX), (PREFIX,), original=True)
-    return Vision(_alone(path, part))
+    if is_clip:
+        config["projection_dim"] = header.shape(f"{PROJECTION}weight")[0]
+        told = config | {"hidden_act": "quick_gelu" if width < OPEN else "gelu"}
+        return Vision(_alone(path, _part(path, CLIP, told, header.under(PREFIX, PROJECTION), PREFIX, PROJECTION)))
+    config["vision_use_head"] = f"{PREFIX}head.probe" in header.tensors
+    return Vision(_alone(path, _part(path, SIGLIP, config, header.under(PREFIX), PREFIX)))
+
+
+def _part(path: Path, cls: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], *prefixes: str) -> Component:
+    alone = len(prefixes) == 1  # then it is left out of the names
+    return Component.of("image_encoder", cls, (str(path),), config, tensors, prefixes, original=alone)
 
 
 def open_style_model(path: Path) -> StyleModel:

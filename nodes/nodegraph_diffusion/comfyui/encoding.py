@@ -104,7 +104,9 @@ def InpaintModelConditioning(
 def InstructPixToPixConditioning(
     ctx: Context, positive: Conditioning, negative: Conditioning, vae: Vae, pixels: Image
 ) -> Hole:
-    """Prepare a picture for models that were trained to make another of it: InstructPix2Pix, Flux.1 Canny and Depth.
+    """Prepare a picture for models that were trained to make another of it.
+
+    Those are InstructPix2Pix, HiDream-E1, Flux.1 Canny and Depth.
 
     Args:
         positive: Passed on.

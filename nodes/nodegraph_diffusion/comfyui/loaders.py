@@ -124,6 +124,24 @@ def TripleCLIPLoader(
     return _encoders(ctx, "default", model, clip_name1=clip_name1, clip_name2=clip_name2, clip_name3=clip_name3)
 
 
+@node(version=1, title="QuadrupleCLIPLoader", lane="io", category=CATEGORY)
+def QuadrupleCLIPLoader(
+    ctx: Context, clip_name1: Source, clip_name2: Source, clip_name3: Source, clip_name4: Source,
+    model: Model | None = None,
+) -> TextEncoder:  # fmt: skip
+    """Open a model's four text encoders. Their weights load when a node first uses them.
+
+    Args:
+        clip_name1: A file or folder in the folders of models.
+        clip_name2: The same, for the second.
+        clip_name3: The same, for the third.
+        clip_name4: The same, for the fourth.
+        model: What they are for. Files that hold text encoders alone do not say it.
+    """
+    names = {"clip_name1": clip_name1, "clip_name2": clip_name2, "clip_name3": clip_name3, "clip_name4": clip_name4}
+    return _encoders(ctx, "default", model, **names)
+
+
 def _opened(name: str, folders: Folders, port: str) -> Checkpoint:
     try:
         return open_model(name, folders.models)
@@ -217,6 +235,13 @@ def _three_revision(clip_name1: str, clip_name2: str, clip_name3: str, folders: 
     return _revision(folders, clip_name1=clip_name1, clip_name2=clip_name2, clip_name3=clip_name3)
 
 
+@QuadrupleCLIPLoader.fingerprint
+def _four_revision(clip_name1: str, clip_name2: str, clip_name3: str, clip_name4: str, folders: Folders) -> str:
+    return _revision(
+        folders, clip_name1=clip_name1, clip_name2=clip_name2, clip_name3=clip_name3, clip_name4=clip_name4
+    )
+
+
 def _prompt(found: Checkpoint) -> str:
     family = FAMILIES[found.family]
     return f"{family.name} of width {family.width(found.denoiser.config)}"
@@ -263,8 +288,10 @@ def _autoencoder(known: Known) -> Mapping[str, Facts]:
 @CLIPLoader.facts
 @DualCLIPLoader.facts
 @TripleCLIPLoader.facts
+@QuadrupleCLIPLoader.facts
 def _encoded(known: Known) -> Mapping[str, Facts]:
-    values = {port: known.value(port) for port in ("clip_name", "clip_name1", "clip_name2", "clip_name3")}
+    ports = ("clip_name", *(f"clip_name{number}" for number in range(1, 5)))
+    values = {port: known.value(port) for port in ports}
     names = {port: str(value) for port, value in values.items() if value is not None}
     family = known["model"].get("family")
     if not names:

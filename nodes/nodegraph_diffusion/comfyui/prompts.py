@@ -17,6 +17,8 @@ from ..params import Guidance, Text, Unit
 from ..values import Conditioning, Latent, Mask, Window
 
 CATEGORY = "ComfyUI"
+CHUNK = 77
+"""Tokens of an empty prompt for CLIP."""
 Strength = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.01)]
 Length = Annotated[int, Field(ge=64, le=16384), Widget("number", step=8)]
 Side = Annotated[int, Field(ge=0, le=16384), Widget("number", step=8)]
@@ -136,12 +138,32 @@ def CLIPTextEncodeSD3(
         clip_l: What the smaller CLIP reads.
         clip_g: What the larger CLIP reads.
         t5xxl: What T5 reads.
-        empty_padding: What stands for prompts that are empty: nothing, or an empty prompt as it is encoded.
+        empty_padding: What stands for prompts that are empty: nothing, of T5 but its end, or an empty prompt as it is
+            encoded. Of the CLIPs nothing does only where both are empty.
     """
-    if empty_padding == "none" and not (clip_l and clip_g and t5xxl):
-        message = "stands for empty prompts with nothing, which is not done here; write all three, or choose"
-        raise NodeError(f"{message} 'empty_prompt'", "empty_padding")
-    return _each(ctx, clip, "sd3", clip_l, clip_g, t5xxl)
+    if empty_padding == "none" and not t5xxl:
+        clip = replace(clip, filled=(0, 1))
+    said = _each(ctx, clip, "sd3", clip_l, clip_g, t5xxl)
+    if empty_padding == "empty_prompt" or clip_l or clip_g:
+        return said
+    assert said.pooled is not None
+    rest = said.tokens[:, CHUNK:] if said.tokens.shape[1] > CHUNK else np.zeros_like(said.tokens)
+    return replace(said, tokens=rest, pooled=np.zeros_like(said.pooled))
+
+
+@node(version=1, title="CLIPTextEncodeHiDream", lane="gpu", category=CATEGORY)
+def CLIPTextEncodeHiDream(
+    ctx: Context, clip: TextEncoder, clip_l: Text = "", clip_g: Text = "", t5xxl: Text = "", llama: Text = ""
+) -> Conditioning:
+    """Encode a prompt of its own with each of HiDream's text encoders.
+
+    Args:
+        clip_l: What the smaller CLIP reads.
+        clip_g: What the larger CLIP reads.
+        t5xxl: What T5 reads.
+        llama: What Llama reads.
+    """
+    return _each(ctx, clip, "hidream", clip_l, clip_g, t5xxl, llama)
 
 
 @node(version=1, title="CLIPTextEncodeFlux", lane="gpu", category=CATEGORY)
@@ -236,6 +258,7 @@ def _filled(known: Known) -> dict[str, Facts]:
 
 
 @CLIPTextEncodeFlux.facts
+@CLIPTextEncodeHiDream.facts
 @CLIPTextEncodeSDXL.facts
 @CLIPTextEncodeSDXLRefiner.facts
 def _encoded(known: Known) -> dict[str, Facts]:

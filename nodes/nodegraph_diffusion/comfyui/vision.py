@@ -1,4 +1,5 @@
-"""Pictures as prompts for Flux.1, as ComfyUI has them: an encoder of pictures and a style model (Redux)."""
+"""Pictures as prompts, as ComfyUI has them: an encoder of pictures and, for Flux.1, a style model (Redux), for Stable
+Diffusion XL unCLIP (Revision)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nodegraph import Choices, Context, Facts, Folders, Known, NodeError, Widget, choices, node
+from nodegraph import Choices, Context, Fact, Facts, Folders, Known, NodeError, Widget, choices, node
 
 from ..adapter_files import AdapterFiles
 from ..checkpoint import Checkpoint
@@ -16,24 +17,30 @@ from ..checkpoint.vision import FAMILY, StyleModel, Vision, open_style_model, op
 from ..families import FAMILIES
 from ..late import np
 from ..leases import Weights
+from ..params import Unit
 from ..sizes import common_batch
-from ..values import Conditioning, Floats, Image, frozen
+from ..values import Conditioning, Floats, Image, Likeness, frozen
 
 CATEGORY = "ComfyUI"
 VISIONS: AdapterFiles[Vision] = AdapterFiles(open_vision, lambda found: f"vectors of width {found.width}")
 STYLES: AdapterFiles[StyleModel] = AdapterFiles(open_style_model, lambda found: f"prompts of width {found.width}")
+Share = Annotated[float, Field(ge=-10, le=10), Widget("number", step=0.01)]
 Strength = Annotated[float, Field(ge=0, le=10), Widget("number", step=0.001)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What an encoder sees in pictures: float32 (B, T, D), a vector for each patch."""
+    """What an encoder sees in pictures: float32 (B, T, D), a vector for each patch, and CLIP's (B, P), one for each
+    picture as a whole."""
 
     vectors: Floats
     encoder: str
+    whole: Floats | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vectors", frozen(self.vectors, 3, "Seen.vectors (batch, patch, width)"))
+        if self.whole is not None:
+            object.__setattr__(self, "whole", frozen(self.whole, 2, "Seen.whole (batch, width)"))
 
 
 @node(version=1, title="CLIPVisionLoader", lane="io", category=CATEGORY)
@@ -41,7 +48,7 @@ def CLIPVisionLoader(ctx: Context, clip_name: Annotated[str, Choices("clip_visio
     """Open an encoder of pictures. Its weights load when a node first uses them.
 
     Args:
-        clip_name: SigLIP's, as a `.safetensors` file in the folders of models.
+        clip_name: SigLIP's or CLIP's, as a `.safetensors` file in the folders of models.
     """
     return VISIONS.open(clip_name, ctx.folders, "clip_name")
 
@@ -58,8 +65,30 @@ def CLIPVisionEncode(
     from ..diffusion.images import patches_seen
 
     with ctx.lease(_weights(clip_vision.checkpoint)) as encoder:
-        vectors = patches_seen(encoder, image.to_bytes(), whole=crop == "none")
-    return Seen(vectors.numpy(), clip_vision.checkpoint.name)
+        patches, whole = patches_seen(encoder, image.to_bytes(), whole=crop == "none")
+    return Seen(patches.numpy(), clip_vision.checkpoint.name, None if whole is None else whole.numpy())
+
+
+@node(version=1, title="unCLIPConditioning", category=CATEGORY)
+def UnCLIPConditioning(
+    conditioning: Conditioning, clip_vision_output: Seen, strength: Share = 1.0, noise_augmentation: Unit = 0.0
+) -> Conditioning:
+    """Let a picture stand for what a prompt for Stable Diffusion XL says as a whole.
+
+    Several nodes behind each other add their pictures up.
+
+    Args:
+        conditioning: What it says word by word still counts, unless ConditioningZeroOut empties it before.
+        clip_vision_output: What CLIP's encoder that belongs to the model sees, clip_vision_g.
+        strength: How much the picture counts.
+        noise_augmentation: How far it is hidden in noise, which lets the model go away from it.
+    """
+    if clip_vision_output.whole is None:
+        raise NodeError(_no_clip(clip_vision_output.encoder), "clip_vision_output")
+    if not strength:
+        return conditioning
+    shown = Likeness(clip_vision_output.whole, strength, noise_augmentation)
+    return conditioning.each(lambda part: replace(part, likenesses=(*part.likenesses, shown)))
 
 
 @node(version=1, title="StyleModelLoader", lane="io", category=CATEGORY)
@@ -111,6 +140,10 @@ def _weights(checkpoint: Checkpoint) -> Weights[Any]:
     return Weights(checkpoint, checkpoint.denoiser, choose_dtype(place), place)
 
 
+def _no_clip(encoder: str) -> str:
+    return f"{encoder} is SigLIP's encoder, and what is read is CLIP's; load clip_vision_g"
+
+
 def _unread(style: StyleModel, width: int, encoder: str) -> str:
     """Why a style model does not go with an encoder; empty where it does."""
     if width == style.reads:
@@ -144,12 +177,24 @@ def _vision(known: Known) -> Mapping[str, Facts]:
     if name is None:
         return {}
     found = VISIONS.open(str(name), known.folders, "clip_name")
-    return {"vision": Facts({"vectors": found.width, "encoder": found.checkpoint.name})}
+    told: dict[str, Fact | None] = {"vectors": found.width, "whole": found.whole, "encoder": found.checkpoint.name}
+    return {"vision": Facts(told)}
 
 
 @CLIPVisionEncode.facts
 def _encoded(known: Known) -> Mapping[str, Facts]:
     return {"seen": known["clip_vision"]}
+
+
+@UnCLIPConditioning.facts
+def _pictured(known: Known) -> Mapping[str, Facts]:
+    family, seen = known["conditioning"].get("family"), known["clip_vision_output"]
+    if family in FAMILIES and not FAMILIES[str(family)].revises:
+        title = FAMILIES[str(family)].title
+        known.refuse("conditioning", f"{title} reads no pictures in the place of a prompt, Stable Diffusion XL does")
+    if seen and "whole" not in seen:
+        known.refuse("clip_vision_output", _no_clip(str(seen["encoder"])))
+    return {"conditioning": known["conditioning"]}
 
 
 @StyleModelLoader.facts

@@ -14,7 +14,7 @@ from torch.nn import functional
 from .schedules import Point
 from .weakening import Weakened
 
-Prediction = Literal["epsilon", "v_prediction", "sample", "flow", "lcm"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow", "direct", "lcm"]
 Together = Literal["repeat", "equal", "any", "never"]
 
 
@@ -135,7 +135,8 @@ class GuidedDenoiser:
         positive, negative: Encoded prompts. Of several the answers are averaged by weight, each where and when it
             counts; a step on which none counts asks all, a cell the first.
         prediction: What the network was trained to give; "lcm" is epsilon of one that was distilled to be consistent.
-            The input of a flow network is `x / (1 + sigma)`, that of the others `x / sqrt(1 + sigma^2)`.
+            The input of a flow network is `x / (1 + sigma)`, of a "direct" one `x`, that of the others `x / sqrt(1 +
+            sigma^2)`.
         cfg: Guidance scale; `negative + cfg * (positive - negative)`.
         rescale: 0 to 1, how far the guided prediction is brought back to the spread of the positive one (Lin et al.
             2023, arXiv:2305.08891, section 3.4: 0.7 suits models with zero terminal SNR).
@@ -208,7 +209,7 @@ class GuidedDenoiser:
 
     def __call__(self, x: Tensor, point: Point, /) -> Tensor:
         sigma = point.sigma
-        scale = 1 / (1 + sigma) if self.prediction == "flow" else 1 / math.hypot(1, sigma)
+        scale = {"flow": 1 / (1 + sigma), "direct": 1.0}.get(self.prediction, 1 / math.hypot(1, sigma))
         output, positive, negative = self._predict(x * scale, torch.tensor(point.timestep, device=x.device))
         x0 = self._clean(x, point, scale, output)
         if self.rescaled and self.guided:

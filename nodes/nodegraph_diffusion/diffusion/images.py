@@ -39,23 +39,29 @@ def seen(encoder: Any, pictures: NDArray[np.uint8], patches: bool, black: bool =
 
 
 @torch.no_grad()
-def patches_seen(encoder: Any, pictures: NDArray[np.uint8], whole: bool) -> Tensor:
-    """What SigLIP's image encoder makes of the patches of pictures: float32 (B, T, D) on the CPU.
+def patches_seen(encoder: Any, pictures: NDArray[np.uint8], whole: bool) -> tuple[Tensor, Tensor | None]:
+    """What an image encoder makes of the patches of pictures, and CLIP's of each as a whole: float32 (B, T, D) and
+    (B, P) on the CPU.
 
     Args:
         pictures: (B, H, W, 3).
         whole: Squeeze them into a square, instead of looking at their middle one.
     """
     side = int(encoder.config.image_size)
-    shown = torch.stack([_square(picture, side, whole) for picture in pictures]) * 2 - 1
-    made: Tensor = encoder(shown.to(encoder.device, encoder.dtype)).last_hidden_state
-    return made.float().cpu()
+    if hasattr(encoder, "visual_projection"):
+        shown = torch.stack([_cropped(picture, side, whole) for picture in pictures])
+    else:
+        shown = torch.stack([_square(picture, side, whole) for picture in pictures]) * 2 - 1
+    made = encoder(shown.to(encoder.device, encoder.dtype))
+    vectors = made.get("image_embeds")
+    return made.last_hidden_state.float().cpu(), None if vectors is None else vectors.float().cpu()
 
 
-def _cropped(picture: NDArray[np.uint8], side: int) -> Tensor:
-    """The middle square of a picture at the size and in the scale (3, side, side) that CLIP was trained with."""
+def _cropped(picture: NDArray[np.uint8], side: int, whole: bool = False) -> Tensor:
+    """The middle square of a picture, or the whole squeezed into one, at the size and in the scale (3, side, side) that
+    CLIP was trained with."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
-    return (_square(picture, side) - mean) / std
+    return (_square(picture, side, whole) - mean) / std
 
 
 def _square(picture: NDArray[np.uint8], side: int, whole: bool = False) -> Tensor:

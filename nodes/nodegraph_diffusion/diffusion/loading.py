@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from ..checkpoint import ASSETS, Checkpoint, Component, ModelError
+from ..checkpoint import ASSETS, Checkpoint, Component, ModelError, lone
 from ..checkpoint.header import read_header
 from ..families import FAMILIES
 from . import quantised
@@ -76,14 +76,21 @@ def load(
 
 
 def load_tokenizer(checkpoint: Checkpoint, part: Component) -> PreTrainedTokenizerBase:
-    """The tokenizer that stands in the model's folder; for a single file the shipped one of CLIP, T5 or Qwen."""
+    """The tokenizer that stands in the model's folder; for a single file the shipped one of CLIP, T5 or Qwen, and for
+    Llama the one beside it."""
     if not part.original:
         family = FAMILIES[checkpoint.family]
         folder = next(encoder.tokenizer for encoder in family.encoders if encoder.name == part.name)
         where = str(checkpoint.root / folder)
         if part.cls.startswith("CLIP"):
             return CLIPTokenizer.from_pretrained(where, local_files_only=True)
-        return transformers.AutoTokenizer.from_pretrained(where, local_files_only=True)
+        made = transformers.AutoTokenizer.from_pretrained(where, local_files_only=True)
+        if part.cls.startswith("Llama"):
+            made.pad_token = made.eos_token
+        return made
+    if part.cls.startswith("Llama"):
+        file = str(lone.llama_tokenizer(Path(part.files[0])))
+        return transformers.PreTrainedTokenizerFast(tokenizer_file=file, **LLAMA)
     if part.cls == "T5EncoderModel":
         return transformers.T5TokenizerFast.from_pretrained(str(ASSETS / "tokenizers" / "t5"), local_files_only=True)
     if part.cls.startswith("Qwen"):
@@ -93,6 +100,8 @@ def load_tokenizer(checkpoint: Checkpoint, part: Component) -> PreTrainedTokeniz
     return CLIPTokenizer.from_pretrained(str(ASSETS / "tokenizers" / "clip"), local_files_only=True, **padding)
 
 
+LLAMA = {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>", "pad_token": "<|eot_id|>"}
+"""What Llama 3.1's tokenizer calls its marks."""
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"

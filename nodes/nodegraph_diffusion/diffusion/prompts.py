@@ -263,12 +263,13 @@ def _weighted(states: Tensor, empty: Tensor, weights: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def t5(encoder: PromptEncoder, text: str, length: int, *, masked: bool = False) -> Encoded:
+def t5(encoder: PromptEncoder, text: str, length: int, *, masked: bool = False, whole: bool = False) -> Encoded:
     """The encoding of a prompt by a T5 encoder, padded or cut off to `length` tokens, unless the encoder says
     otherwise. Weights count as in CLIP.
 
     Args:
         masked: Whether the prompt does not see its padding, of which then one token is given and not all.
+        whole: Whether all of it is given then too.
     """
     marks = encoder.tokenizer
     pieces = [piece for section in parse(text) for piece in section]
@@ -283,7 +284,7 @@ def t5(encoder: PromptEncoder, text: str, length: int, *, masked: bool = False) 
         padding, least = encoder.filled
         length = max(len(ids) + 1 + padding, least)
     ids, weights = ids[: length - 1], weights[: length - 1]
-    length = min(length, len(ids) + 2) if masked else length
+    length = min(length, len(ids) + 2) if masked and not whole else length
     rows = [ids]
     factors = torch.tensor([weights + [1.0] * (length - len(weights))])
     if weighted := bool((factors != 1).any()):

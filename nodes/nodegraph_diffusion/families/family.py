@@ -164,6 +164,7 @@ class Family:
         inpaints: Whether a denoiser of this configuration reads a picture with a hole.
         hole: What such a network reads, from the mask (B, 1, H, W), 1 where to paint, and the hidden picture's latent.
         edits: Whether such a denoiser reads a whole picture, without a mask: `hole` is then given None for it.
+        sees: Whether it reads a whole picture beside the latent where there is one: `hole` of `Job` is its latent.
         width: How wide the prompts are that a denoiser of this configuration reads.
         recognise: Whether a single file is of this family.
         read: What a single file that was recognised holds. Raises `ModelError`.
@@ -181,6 +182,7 @@ class Family:
         enlarges: Whether it makes a large picture of a small one, which it reads beside the latent.
         vae_config: What its autoencoder is configured as, whatever its file says.
         caches: Whether diffusers can leave out blocks of it on steps that change little.
+        revises: Whether pictures, as CLIP sees them, may stand in the place of the pooled prompt.
         references: Whether it looks at further pictures beside what it makes.
         refines: Whether it only goes on from another model's latents.
         least: How many tokens ComfyUI has its T5 give at least.
@@ -208,6 +210,7 @@ class Family:
     inpaints: Callable[[Mapping[str, Any]], bool] = lambda config: False
     hole: Callable[[Any, Tensor], Any] | None = None
     edits: Callable[[Mapping[str, Any]], bool] = lambda config: False
+    sees: bool = False
     recognise: Callable[[Header], bool] = lambda header: False
     read: Callable[[Header], Parts] | None = None
     shipped: str = ""
@@ -223,6 +226,7 @@ class Family:
     vae_config: Mapping[str, Any] = field(default_factory=dict)
     refines: bool = False
     references: bool = False
+    revises: bool = False
     caches: bool = False
     least: int = 0
     rank: int = 1

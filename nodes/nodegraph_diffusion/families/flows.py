@@ -42,13 +42,14 @@ def unpacked(tokens: Tensor, height: int, width: int) -> Tensor:
     return cells.reshape(batch, channels // 4, height, width)
 
 
-def shifted(per_patch: int = 4) -> Callable[[Mapping[str, Any], int, int], Table]:
-    """Times spaced evenly, then shifted by the size of the picture in patches of so many cells."""
+def shifted(per_patch: int = 4, *, even: bool = True) -> Callable[[Mapping[str, Any], int, int], Table]:
+    """Times spaced evenly, or as the scheduler does, then shifted by the size of the picture in patches of so many
+    cells."""
 
     def table(scheduler: Mapping[str, Any], cells: int, steps: int) -> Table:
         from ..diffusion.flow import FlowTable, by_size
 
-        return FlowTable(scheduler, by_size(scheduler, cells // per_patch))
+        return FlowTable(scheduler, by_size(scheduler, cells // per_patch), even=even)
 
     return table
 

@@ -66,6 +66,7 @@ FAMILY: Family = replace(
         configs["text_encoder"].get("hidden_act") == "gelu"
         and not configs["unet"].get("addition_embed_type")
         and not configs["unet"].get("num_class_embeds")
+        and not configs["unet"].get("class_embed_type")
     ),
     recognise=_recognise,
     shipped="sd21",

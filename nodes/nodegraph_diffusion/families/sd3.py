@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..diffusion.denoiser import Prompt
-    from ..diffusion.schedules import Table
 
 TRANSFORMER = ("transformer", "SD3Transformer2DModel")
 CLIP = "CLIPTextModelWithProjection"
@@ -71,12 +70,6 @@ def _joined(encoded: Sequence[Encoded | None], width: int) -> Encoded:
     tokens = functional.pad(clips.tokens, (0, width - clips.tokens.shape[2]))
     rest = torch.zeros(1, LENGTH, width) if t5 is None or t5.tokens is None else t5.tokens
     return Encoded(torch.cat([tokens, rest], dim=1), clips.pooled)
-
-
-def _table(scheduler: Mapping[str, Any], cells: int, steps: int) -> Table:
-    from ..diffusion.flow import FlowTable, by_size
-
-    return FlowTable(scheduler, by_size(scheduler, cells // 4), even=False)
 
 
 def _read(header: Header) -> Parts:
@@ -157,7 +150,7 @@ FAMILY = Family(
     scaling=1.5305,
     predict=_predict,
     joined=_joined,
-    table=_table,
+    table=flows.shifted(even=False),
     activations=memory.transformer(12.25, 1 / 4, 77 + LENGTH),
     least=77,
     width=flows.width,

@@ -103,6 +103,7 @@ FAMILY = Family(
     convert=unets.converted,
     adapts=lambda header: "sdxl" in unets.adapts(header),
     adapted=unets.adapted,
+    revises=True,
     guides=lambda config: config["adapter_type"] == "full_adapter_xl",
     control=unets.control(lambda config: config.get("addition_embed_type") == "text_time", _added),
 )

@@ -199,6 +199,10 @@ MARKS = (
     ("conv_in.weight", "conv_out.weight", "down_blocks", "add_embedding.linear_1.weight", False),
 )
 """Of both layouts: how a UNet begins and ends, its blocks on the way down, what reads a vector beside the prompt."""
+TASKS = {True: "label_emb.0.0.weight", False: "class_embedding.linear_1.weight"}
+"""What reads a vector that is no part of the prompt, in both layouts."""
+TASK = 4
+"""How wide that is which tells Lotus its task."""
 
 
 def alone(header: Header) -> Alone | None:
@@ -212,6 +216,9 @@ def alone(header: Header) -> Alone | None:
             at = re.escape(f"{prefix}{blocks}.")
             projected = next((n for n in header.tensors if re.match(rf"{at}.*\.proj_in\.weight$", n)), None)
             if projected:
+                told = header.tensors.get(prefix + TASKS[named])
+                if told is not None and told.shape[1] == TASK:
+                    return Alone(prefix, named, "lotus")
                 levels = original.count(header, rf"{at}(\d+)\.") // (3 if named else 1)
                 if prefix + label in header.tensors:
                     family = "sdxl" if levels == 3 else "sdxl_refiner"
