@@ -19,8 +19,8 @@ export const known = (): Catalogue => useCatalogue.getState().types;
 export const fits = (): Fits => useCatalogue.getState().fits;
 
 export async function loadCatalogue(): Promise<void> {
-  const [{ nodes }, { fits }] = await Promise.all([api.nodes(), api.types()]);
-  useCatalogue.setState({ types: catalogue(nodes, names), fits });
+  const [{ nodes }, { fits }, said] = await Promise.all([api.nodes(), api.types(), names()]);
+  useCatalogue.setState({ types: catalogue(nodes, said), fits });
 }
 
 const asked = new Set<string>();

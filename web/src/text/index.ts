@@ -28,5 +28,5 @@ const german = language() === "de" ? await import("./de") : undefined;
 export const t: Text = german?.de ?? en;
 /** What the codes of problems mean, where the words of the server are in another language. */
 export const problems: Readonly<Record<string, string>> = german?.problems ?? {};
-/** The names of nodes in the chosen language, where they are not those of the packs. */
-export const names: Names | undefined = german?.names;
+/** Fetch the words for nodes and ports in the chosen language; none where it is that of the packs. */
+export const names = async (): Promise<Names | undefined> => german && (await import("./de.pack.json")).default;

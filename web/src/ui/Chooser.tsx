@@ -6,7 +6,7 @@ import "./chooser.css";
 
 const FEW = 8;
 
-export function Chooser() {
+export default function Chooser() {
   const open = useChooser((s) => s.open);
   return open && <ChooserList key={`${open.label}${open.anchor.x}${open.anchor.y}`} open={open} />;
 }
