@@ -11,9 +11,11 @@ interface Known {
   readonly types: Catalogue;
   readonly fits: Fits;
   readonly choices: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Where the pictures of models are, by what a document calls them. */
+  readonly previews: Readonly<Record<string, string>>;
 }
 
-export const useCatalogue = create<Known>(() => ({ types: new Map(), fits: {}, choices: {} }));
+export const useCatalogue = create<Known>(() => ({ types: new Map(), fits: {}, choices: {}, previews: {} }));
 
 export const known = (): Catalogue => useCatalogue.getState().types;
 export const fits = (): Fits => useCatalogue.getState().fits;
@@ -34,6 +36,18 @@ export async function loadChoices(name: string, again = false): Promise<void> {
     useCatalogue.setState((s) => ({ choices: { ...s.choices, [name]: values } }));
   } catch {
     asked.delete(name); // what is typed stays possible; the next look asks again
+  }
+}
+
+/** Fetch where the pictures of models are. */
+export async function loadPreviews(): Promise<void> {
+  try {
+    const { models } = await api.library();
+    useCatalogue.setState({
+      previews: Object.fromEntries(models.flatMap((m) => (m.preview ? [[m.source, m.preview]] : []))),
+    });
+  } catch {
+    // a list is of use without pictures
   }
 }
 

@@ -1,7 +1,7 @@
 import { useEffect } from "react";
 import type { Widget } from "../core/catalogue";
 import type { Json } from "../core/document";
-import { loadChoices, useCatalogue } from "../state/catalogue";
+import { loadChoices, loadPreviews, useCatalogue } from "../state/catalogue";
 import { choose } from "../ui/chooser";
 import { Icon } from "../ui/Icon";
 import type { FieldProps } from "./Field";
@@ -20,10 +20,14 @@ export function ChoiceField({ widget, value, label, doc, onChange }: Props) {
     ? Object.entries(served).map(([name, note]) => ({ value: JSON.stringify(name), title: name, note }))
     : widget.values.map((v) => ({ value: JSON.stringify(v), title: String(v) }));
   const open = (button: HTMLButtonElement) => {
-    if (list !== null) void loadChoices(list, true);
+    if (list !== null) {
+      void loadChoices(list, true);
+      void loadPreviews();
+    }
     choose(button, {
       label,
       choices,
+      pictured: list !== null,
       value: JSON.stringify(value ?? null),
       onPick: (picked) => onChange(JSON.parse(picked) as Json),
     });
