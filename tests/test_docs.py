@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +108,56 @@ def test_the_standard_pack_is_wholly_said_in_german() -> None:
     assert {name for name in german["ports"] if "." in name} <= ports
     assert set(german["docs"]) == docs - {""}
     assert all(text.strip() for part in german.values() for text in part.values())
+
+
+SAYING = ("plan", "expand", "modes", "facts", "engine", "server/documents")
+"""The modules whose sentences the editor shows while a document is edited."""
+OTHERS = {"message", "text", "error", "what", "why"}
+HINTS = {"hint", "nearest", "_known_ports", "_near_input"}
+"""Names of what says sentences of its own, or adds one behind."""
+
+
+def _templates(said: ast.expr) -> Iterator[str]:
+    """What an expression makes of words, with {} for what is named."""
+    if isinstance(said, ast.Constant) and isinstance(said.value, str):
+        yield said.value
+    elif isinstance(said, ast.IfExp):
+        yield from (*_templates(said.body), *_templates(said.orelse))
+    elif isinstance(said, ast.BinOp):
+        yield from _templates(said.left)
+    elif isinstance(said, ast.JoinedStr):
+        values = [v.value if isinstance(v, ast.FormattedValue) else v for v in said.values]
+        if not any(isinstance(v, ast.Name) and v.id in OTHERS for v in values):
+            values = [v for v in values if getattr(getattr(v, "func", v), "id", "") not in HINTS]
+            made = (str(v.value) if isinstance(v, ast.Constant) else "{}" for v in values)
+            yield "".join(made)
+
+
+def _sentences(module: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse((DOCS.parent / "nodegraph" / f"{module}.py").read_text(encoding="utf-8"))):
+        said: list[ast.expr] = []
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
+            said = [node.value] if isinstance(target, ast.Name) and target.id in {"message", "advice", "why"} else []
+        elif isinstance(node, ast.Call):
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            said = node.args[{"Problem": 3, "refuse": 1, "Planned": 3}.get(called, 99) :][:1]
+        yield from (sentence for expression in said for text in _templates(expression) for sentence in text.split("; "))
+
+
+def test_problems_are_said_in_german_and_in_no_english_that_is_gone() -> None:
+    german = json.loads((DOCS.parent / "web" / "src" / "text" / "de.problems.json").read_text(encoding="utf-8"))
+    sources = "".join(file.read_text(encoding="utf-8") for file in (DOCS.parent / "nodegraph").rglob("*.py")).replace(
+        "\\\\", "\\"
+    )
+    known = set()
+    for english, other in german["sentences"].items():
+        assert set(re.findall(r"\{\d\}", english)) == set(re.findall(r"\{\d\}", other)), english
+        known.add(re.sub(r"\{\d\}", "{}", english))
+        if not english.startswith("input should be"):  # pydantic's
+            pieces = [piece for piece in re.split(r"\{\d\}|: ", english) if len(piece) > 8]
+            assert all(piece.strip("?") in sources for piece in pieces), english
+    said = {re.sub(r"\{\}(\.\{\})+", "{}", sentence) for module in SAYING for sentence in _sentences(module)}
+    said = {sentence for sentence in said if re.search("[a-z]{3}", sentence)}
+    assert len(said) > 30
+    assert sorted(s for s in said if not any(each.endswith(s) for each in known)) == []

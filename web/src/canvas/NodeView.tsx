@@ -11,7 +11,7 @@ import { useDifference } from "../state/compare";
 import { shapeOfStep, showsPicture } from "../state/geometry";
 import { useRuns } from "../state/runs";
 import { edit, enter, graphOf, useTab } from "../state/session";
-import { t } from "../text";
+import { said, t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Icon } from "../ui/Icon";
 import { Field } from "../widgets/Field";
@@ -142,7 +142,9 @@ function RowView({ id, problemKey, step, row, type, exposed, inside }: RowProps)
     useShallow((s) =>
       input === undefined
         ? []
-        : s.problems.filter((p) => p.node === problemKey && p.port === input.name).map((p) => p.message),
+        : s.problems
+            .filter((p) => p.node === problemKey && p.port === input.name)
+            .map((p) => said(p.message, p.code).text),
     ),
   );
   const y = portTop(row);

@@ -1,10 +1,13 @@
 /** Jedes Wort des Editors auf Deutsch. */
 
 import type { Refusal } from "../core/fit";
-import { problems } from "./de.problems";
+import problems from "./de.problems.json";
 import type { Text } from "./en";
+import { sayer } from "./saying";
 
-export { problems };
+/** Was die Kennungen von Problemen heißen. */
+export const codes: Readonly<Record<string, string>> = problems.codes;
+export const said = sayer(problems.sentences);
 
 const many = (n: number, one: string, more: string) => `${n} ${n === 1 ? one : more}`;
 const decimal = (n: number, digits: number) => n.toFixed(digits).replace(".", ",");
