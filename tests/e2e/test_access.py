@@ -204,7 +204,9 @@ def test_the_editor_speaks_german_where_the_browser_does_and_english_when_asked(
     page.keyboard.press("Delete")
     page.keyboard.press("p")
     problem = page.get_by_role("complementary").get_by_text("decode.latent")
-    expect(problem.locator("..")).to_have_text("decode.latent braucht Latent; einen Ausgang vom Typ Latent damit verbinden")
+    expect(problem.locator("..")).to_have_text(
+        "decode.latent braucht Latent; einen Ausgang vom Typ Latent damit verbinden"
+    )
     page.mouse.dblclick(*editor.background())
     page.get_by_role("combobox").fill("entrauschen")
     expect(page.get_by_role("option").first).to_contain_text("Bild erzeugen")
