@@ -60,7 +60,7 @@ function ChooserList({ open }: { open: Choosing }) {
     event.preventDefault();
   };
   const below = open.anchor.bottom + 260 < innerHeight || open.anchor.top < 260;
-  const width = Math.max(260, Math.min(360, open.anchor.width));
+  const width = Math.max(pictures ? 420 : 260, Math.min(360, open.anchor.width));
   return (
     <div
       ref={box}
