@@ -1,5 +1,5 @@
 """Models on disk: what there is, of what kind, the digests of their files, remembered in a small database, and small
-pictures that they made."""
+pictures that they made or that lie beside them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .context import Folders
 from .pack import Registry
+from .pictures import open_picture
 
 KINDS = {
     "upscalers": "upscaler", "models": "model", "loras": "LoRA", "controlnets": "ControlNet",
@@ -23,6 +24,8 @@ KINDS = {
 CHUNK = 1 << 20
 PREVIEW = 256
 """Pixels of the longer side of a model's small picture."""
+BESIDE = tuple(f"{kind}.{suffix}" for kind in (".preview", "") for suffix in ("png", "jpg", "jpeg", "webp"))
+"""How the names of pictures go on after a model's own: what other programs write beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ class Digests:
 
 
 class Previews:
-    """Small pictures that models made, each for as long as the model's files do not change.
+    """Small pictures of models: those that they made, each for as long as the model's files do not change, and of those
+    that have made none what lies beside them as `name.preview.png`, `name.png` or another picture of that name.
 
     Args:
         folder: Where they are kept; it is made where there is none.
@@ -123,17 +127,35 @@ class Previews:
         self.folder = folder
 
     def known(self, entry: Entry) -> Path | None:
-        """The picture of a model, if it has one."""
+        """The picture that a model made, if it has."""
         place = self._place(entry)
         return place if place.is_file() else None
 
-    def keep(self, entry: Entry, picture: Path) -> Path:
-        """Keep a picture, made small, as that of a model; where it is then. Raises `OSError`."""
-        from PIL import Image
+    def has(self, entry: Entry) -> bool:
+        """Whether a model has a picture, or a file beside it that is called like one."""
+        return self.known(entry) is not None or _beside(entry) is not None
 
-        place = self._place(entry)
+    def read(self, entry: Entry) -> Path | None:
+        """The small picture of a model; None where there is none, or it cannot be read.
+
+        Of a picture beside a model it is made now: nothing of such a file leaves but its pixels.
+        """
+        known, picture = self.known(entry), _beside(entry)
+        if known is not None or picture is None:
+            return known
+        try:
+            place = self._place(entry, picture)
+            return place if place.is_file() else self._keep(place, picture)
+        except (OSError, ValueError):
+            return None
+
+    def keep(self, entry: Entry, picture: Path) -> Path:
+        """Keep a picture, made small, as that of a model; where it is then. Raises `OSError` and `ValueError`."""
+        return self._keep(self._place(entry), picture)
+
+    def _keep(self, place: Path, picture: Path) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with Image.open(picture) as opened:
+        with open_picture(picture) as opened:
             small = opened.convert("RGB")
         small.thumbnail((PREVIEW, PREVIEW))
         part = place.with_suffix(".part")
@@ -141,9 +163,17 @@ class Previews:
         part.replace(place)
         return place
 
-    def _place(self, entry: Entry) -> Path:
+    def _place(self, entry: Entry, *beside: Path) -> Path:
         state = hashlib.blake2b(entry.source.encode(), digest_size=16)
-        for file in entry.files:
+        for file in (*entry.files, *beside):
             stat = file.stat()
             state.update(f"\0{file}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
         return self.folder / f"{state.hexdigest()}.webp"
+
+
+def _beside(entry: Entry) -> Path | None:
+    """The picture file that lies beside a model and is called as it is."""
+    if entry.path is None:
+        return None
+    own = entry.path.stem if entry.path.is_file() else entry.path.name
+    return next((file for end in BESIDE if (file := entry.path.parent / f"{own}{end}").is_file()), None)

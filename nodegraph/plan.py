@@ -371,8 +371,9 @@ class Check:
         names = inspect.signature(node.fingerprint_fn).parameters
         given = {**literals, "folders": self.folders}
         if linked := [name for name in names if name not in given]:
-            message = "names what lies outside of the graph, so it must be known before anything runs; write it here"
-            self.problems += [Problem("not_a_link", id, name, f"{message} instead of linking it") for name in linked]
+            message = "names what lies outside of the graph, so it must be known before anything runs; "
+            message += "write it here instead of linking it"
+            self.problems += [Problem("not_a_link", id, name, message) for name in linked]
             return ""
         try:
             return node.fingerprint_fn(**{n: given[n] for n in names if n in given})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +92,72 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
-def test_every_node_of_the_standard_pack_has_a_german_name() -> None:
-    table = (DOCS.parent / "web" / "src" / "text" / "de.nodes.ts").read_text()
-    nodes, categories = (set(re.findall(r'^  "?([\w ]+?)"?: "', part, re.M)) for part in table.split("};")[:2])
-    assert nodes == {node.name for node in pack.nodes}
-    assert categories == {node.category for node in pack.nodes} | {"subgraphs"}
+def test_the_standard_pack_is_wholly_said_in_german() -> None:
+    """Descriptions are found by their English text: one that is new or was changed since needs its German again."""
+    german = json.loads((DOCS.parent / "web" / "src" / "text" / "de.pack.json").read_text(encoding="utf-8"))
+    assert set(german["nodes"]) == {node.name for node in pack.nodes}
+    assert set(german["categories"]) == {node.category for node in pack.nodes}
+    ports, docs = set(), set()
+    for node in pack.nodes:
+        schema = node.schema()
+        described = {**schema["inputs"]["properties"], **{f"{name} ": of for name, of in schema["outputs"].items()}}
+        ports |= {f"{node.name}.{name.strip()}" for name in described}
+        docs |= {schema["description"], *(of.get("description", "") for of in described.values())}
+    names = {port.partition(".")[2] for port in ports}
+    assert {name for name in german["ports"] if "." not in name} == names
+    assert {name for name in german["ports"] if "." in name} <= ports
+    assert set(german["docs"]) == docs - {""}
+    assert all(text.strip() for part in german.values() for text in part.values())
+
+
+SAYING = ("plan", "expand", "modes", "facts", "engine", "server/documents")
+"""The modules whose sentences the editor shows while a document is edited."""
+OTHERS = {"message", "text", "error", "what", "why"}
+HINTS = {"hint", "nearest", "_known_ports", "_near_input"}
+"""Names of what says sentences of its own, or adds one behind."""
+
+
+def _templates(said: ast.expr) -> Iterator[str]:
+    """What an expression makes of words, with {} for what is named."""
+    if isinstance(said, ast.Constant) and isinstance(said.value, str):
+        yield said.value
+    elif isinstance(said, ast.IfExp):
+        yield from (*_templates(said.body), *_templates(said.orelse))
+    elif isinstance(said, ast.BinOp):
+        yield from _templates(said.left)
+    elif isinstance(said, ast.JoinedStr):
+        values = [v.value if isinstance(v, ast.FormattedValue) else v for v in said.values]
+        if not any(isinstance(v, ast.Name) and v.id in OTHERS for v in values):
+            values = [v for v in values if getattr(getattr(v, "func", v), "id", "") not in HINTS]
+            made = (str(v.value) if isinstance(v, ast.Constant) else "{}" for v in values)
+            yield "".join(made)
+
+
+def _sentences(module: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse((DOCS.parent / "nodegraph" / f"{module}.py").read_text(encoding="utf-8"))):
+        said: list[ast.expr] = []
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
+            said = [node.value] if isinstance(target, ast.Name) and target.id in {"message", "advice", "why"} else []
+        elif isinstance(node, ast.Call):
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            said = node.args[{"Problem": 3, "refuse": 1, "Planned": 3}.get(called, 99) :][:1]
+        yield from (sentence for expression in said for text in _templates(expression) for sentence in text.split("; "))
+
+
+def test_problems_are_said_in_german_and_in_no_english_that_is_gone() -> None:
+    german = json.loads((DOCS.parent / "web" / "src" / "text" / "de.problems.json").read_text(encoding="utf-8"))
+    sources = "".join(file.read_text(encoding="utf-8") for file in (DOCS.parent / "nodegraph").rglob("*.py")).replace(
+        "\\\\", "\\"
+    )
+    known = set()
+    for english, other in german["sentences"].items():
+        assert set(re.findall(r"\{\d\}", english)) == set(re.findall(r"\{\d\}", other)), english
+        known.add(re.sub(r"\{\d\}", "{}", english))
+        if not english.startswith("input should be"):  # pydantic's
+            pieces = [piece for piece in re.split(r"\{\d\}|: ", english) if len(piece) > 8]
+            assert all(piece.strip("?") in sources for piece in pieces), english
+    said = {re.sub(r"\{\}(\.\{\})+", "{}", sentence) for module in SAYING for sentence in _sentences(module)}
+    said = {sentence for sentence in said if re.search("[a-z]{3}", sentence)}
+    assert len(said) > 30
+    assert sorted(s for s in said if not any(each.endswith(s) for each in known)) == []

@@ -18,7 +18,7 @@ export default defineConfig({
           groups: [
             {
               name: "start",
-              test: /node_modules\/(?!@dagrejs)|src\/(api|canvas\/(?!svg|graphPng|Compared|contextMenu|Knife|Minimap)|state|ui|widgets|text\/en)/,
+              test: /node_modules\/(?!@dagrejs)|src\/(\w+\.tsx|api|canvas\/(?!svg|graphPng|Compared|contextMenu|Knife|Minimap)|commands\/[a-z](?!opying)|panels\/(Panel|ResultsPanel)|state\/(?!pasting)|ui\/(?!Picker|Dialog|Chooser)|widgets|text\/en)/,
             },
           ],
         },

@@ -1,8 +1,9 @@
-"""The models of this server, with the small pictures that they made."""
+"""The models of this server, with their small pictures."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
@@ -23,7 +24,9 @@ class ModelView(View):
     kind: str
     what: str
     bytes: int
-    preview: str | None = Field(description="Where its picture is, if `nodegraph models preview` has made one.")
+    preview: str | None = Field(
+        description="Where its picture is: made by `nodegraph models preview`, or beside its file."
+    )
 
 
 class ModelList(View):
@@ -39,18 +42,24 @@ async def list_models(site: Site) -> ModelList:
 @get("/api/library/preview", gives="image/webp")
 async def read_preview(site: Site, source: Source) -> web.StreamResponse:
     """The small picture of a model."""
-    found = await asyncio.to_thread(lambda: {entry.source: entry for entry in _entries(site)}.get(source))
-    picture = site.previews.known(found) if found is not None and _shows(site) else None
+    picture = await asyncio.to_thread(_picture, site, source)
     if picture is None:
         raise not_found("preview of the model", source)
     return picture_response(picture, picture.name, cache="no-cache")
+
+
+def _picture(site: Site, source: str) -> Path | None:
+    if not _shows(site):
+        return None
+    found = next((entry for entry in _entries(site) if entry.source == source), None)
+    return site.previews.read(found) if found is not None else None
 
 
 def _listed(site: Site) -> ModelList:
     shows = _shows(site)
     made = []
     for entry in _entries(site):
-        there = shows and site.previews.known(entry) is not None
+        there = shows and site.previews.has(entry)
         preview = f"/api/library/preview?source={quote(entry.source, safe='')}" if there else None
         made.append(
             ModelView(source=entry.source, kind=entry.kind, what=entry.what, bytes=entry.bytes, preview=preview)

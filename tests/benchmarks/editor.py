@@ -166,7 +166,7 @@ class Measured:
         mouse.down()
         mouse.move(x + 5, y)
         mouse.move(to[0] - 60, to[1])
-        shown = ".react-flow__handle.connectingto.valid" if port == "image" else ".refusal"
+        shown = ".snapped" if port == "image" else ".refusal"
         spent = self.answer("pointermove", shown, partial(mouse.move, *to))
         if not drop:
             mouse.up()

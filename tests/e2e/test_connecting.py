@@ -74,7 +74,8 @@ def test_ports_that_do_not_take_the_link_fade(editor: Editor) -> None:
     start = editor.spot(editor.output("model", "vae"))
     editor.drag(start, (start[0] + 30, start[1] + 200), drop=False)
     coloured = "all => all.filter((port) => getComputedStyle(port).getPropertyValue('--link-chroma') !== '0').length"
-    assert editor.page.locator(".port").evaluate_all(coloured) == 1
+    assert editor.page.locator(".port").evaluate_all(coloured) == 2
+    assert editor.output("model", "vae").evaluate_all(coloured) == 1
     assert editor.input("decode", "vae").evaluate_all(coloured) == 1
     editor.page.mouse.up()
     editor.page.keyboard.press("Escape")
@@ -102,3 +103,59 @@ def test_a_link_taken_by_its_end_is_dropped_elsewhere_or_gone(editor: Editor) ->
     assert "enlarge.image > save.image" not in editor.links()
     editor.page.keyboard.press("Control+Z")
     assert "enlarge.image > save.image" in editor.links()
+
+
+def test_a_link_let_go_on_the_body_of_a_node_goes_to_its_best_port(editor: Editor) -> None:
+    page = editor.page
+    body = editor.spot(editor.node("save").locator(".node-title"))
+    start = editor.spot(editor.output("decode", "image"))
+    editor.drag(start, body, drop=False)
+    expect(page.locator(".snapped")).to_have_count(1)
+    page.mouse.up()
+    expect(page.get_by_label("Link from decode.image to save.image", exact=True)).to_have_count(1)
+
+    before = editor.links()
+    editor.drag(editor.spot(editor.output("model", "vae")), body)
+    expect(page.get_by_text("save has no port that takes or gives Vae")).to_be_visible()
+    assert editor.links() == before
+
+
+def test_shift_takes_every_link_of_an_output_to_another(editor: Editor) -> None:
+    page = editor.page
+    before = editor.links()
+    page.keyboard.down("Shift")
+    start, wrong = editor.spot(editor.output("model", "text_encoder")), editor.spot(editor.output("model", "vae"))
+    editor.drag(start, wrong, drop=False)
+    expect(page.locator(".link.pulled")).to_have_count(2)
+    expect(page.locator(".refusal")).to_contain_text("needs TextEncoder, but model.vae gives Vae")
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    assert editor.links() == before
+
+    page.keyboard.press("Escape")
+    editor.node("model").locator(".node-title").click()
+    page.keyboard.press("Control+D")
+    expect(editor.node("model_2")).to_be_visible()
+    editor.arrange()
+    start, to = (editor.spot(editor.output(node, "text_encoder")) for node in ("model", "model_2"))
+    page.keyboard.down("Shift")
+    editor.drag(start, to)
+    page.keyboard.up("Shift")
+    moved = {link.replace("model.text_encoder", "model_2.text_encoder") for link in before}
+    assert editor.links() == moved != before
+    page.keyboard.press("Control+Z")
+    assert editor.links() == before
+
+
+def test_two_ports_pressed_one_after_the_other_are_linked(editor: Editor) -> None:
+    page = editor.page
+    editor.output("decode", "image").click()
+    expect(page.locator(".canvas style")).to_have_count(1)
+    page.mouse.click(*editor.background())
+    expect(page.locator(".canvas style")).to_have_count(0)
+    editor.output("model", "vae").click()
+    editor.input("sample", "model").click()
+    expect(page.get_by_text("sample.model: needs Model, but model.vae gives Vae").first).to_be_visible()
+    editor.output("decode", "image").click()
+    editor.input("save", "image").click()
+    expect(page.get_by_label("Link from decode.image to save.image", exact=True)).to_have_count(1)

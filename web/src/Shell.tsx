@@ -15,11 +15,12 @@ import { useTab } from "./state/session";
 import { complain, dismiss, openDialog, useView } from "./state/view";
 import { TopBar } from "./TopBar";
 import { language, t } from "./text";
-import { Chooser } from "./ui/Chooser";
+import { useChooser } from "./ui/chooser";
 import { IconButton } from "./ui/IconButton";
 import { fetchLater, later } from "./ui/later";
 
 const AppView = later(() => import("./views/AppView"));
+const Chooser = later(() => import("./ui/Chooser"));
 const GalleryView = lazy(() => import("./views/GalleryView"));
 const AGAIN = 1500;
 
@@ -103,7 +104,7 @@ export function Shell() {
       </main>
       {view === "graph" && <Panel />}
       <Dialogs />
-      <Chooser />
+      <Choices />
       <Messages />
       <Offline />
     </div>
@@ -151,6 +152,18 @@ function Messages() {
         {said}
       </div>
     </>
+  );
+}
+
+/** The list that a field has opened. */
+function Choices() {
+  const open = useChooser((s) => s.open !== null);
+  return (
+    open && (
+      <Suspense>
+        <Chooser />
+      </Suspense>
+    )
   );
 }
 

@@ -3,6 +3,7 @@ import { createRoot } from "react-dom/client";
 import "./app.css";
 import "./canvas/canvas.css";
 import "./canvas/nodes.css";
+import "./ui/dialog.css";
 import "./widgets/widgets.css";
 import { Shell } from "./Shell";
 

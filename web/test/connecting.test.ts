@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Graph } from "../src/core/document";
-import { addNode, connect } from "../src/core/edits";
-import { bestInput, canConnect, fitOf, given } from "../src/core/fit";
+import { addNode, connect, moveLinks } from "../src/core/edits";
+import { bestInput, bestJoin, canConnect, fitOf, given } from "../src/core/fit";
 import { fits, known, picture } from "./toy";
 
 const at = (text: string) => {
@@ -67,6 +67,39 @@ describe("connection rules", () => {
     expect(bestInput(known.get("Sample") ?? never(), "int", fits)).toBe("seed");
     expect(bestInput(known.get("Sample") ?? never(), "int", fits, new Set(["seed"]))).toBe("steps");
     expect(bestInput(known.get("Decode") ?? never(), "Image", fits)).toBeUndefined();
+  });
+
+  it("joins what is pulled onto a node to an open port, or to one of its name", () => {
+    const onto = (from: string, node: string, side: "source" | "target" = "source") =>
+      bestJoin(picture, at(from), side, node, picture, known, fits);
+    expect(onto("decode.image", "save")?.target).toEqual(at("save.image"));
+    expect(onto("save.image", "decode", "target")?.source).toEqual(at("decode.image"));
+    expect(onto("model.vae", "save")).toBeUndefined();
+    expect(onto("decode.image", "decode")).toBeUndefined();
+    const type = known.get("Sample") ?? never();
+    const [model, positive] = type.inputs;
+    if (!model || !positive) throw new Error("Sample has lost its ports");
+    const best = (names: string[], taken: string[] = []) => {
+      const inputs = names.map((name) => ({ ...positive, name }));
+      return bestInput({ ...type, inputs }, "Conditioning", fits, new Set(taken), "conditioning");
+    };
+    expect(best(["positive", "negative"])).toBe("positive");
+    expect(best(["positive", "conditioning"])).toBe("conditioning");
+    expect(best(["positive", "conditioning"], ["conditioning"])).toBe("positive");
+    expect(best(["positive", "negative"], ["positive"])).toBe("negative");
+  });
+
+  it("moves every link of an output to another, in lists and over points too", () => {
+    const second = addNode(picture, known.get("Invert") ?? never(), [0, 0]).graph;
+    const list = addNode(second, known.get("Join") ?? never(), [0, 0]).graph;
+    const one = connect(list, at("decode.image"), at("join.images"), true);
+    const two = connect(one, at("invert.image"), at("join.images"), true);
+    const led = { ...two, layout: { ...two.layout, reroutes: { "decode.image>save.image": [[1, 2] as const] } } };
+    const moved = moveLinks(led, at("decode.image"), at("invert.image"));
+    expect(moved.nodes.save?.inputs?.image).toEqual({ $from: "invert.image" });
+    expect(moved.nodes.join?.inputs).toEqual({ images: [{ $from: "invert.image" }] });
+    expect(moved.layout?.reroutes).toEqual({ "invert.image>save.image": [[1, 2]] });
+    expect(moved.nodes.sample).toBe(led.nodes.sample);
   });
 });
 

@@ -5,7 +5,8 @@ import { widget } from "../src/core/catalogue";
 import { freeName, keptName } from "../src/core/document";
 import { weighted } from "../src/core/emphasis";
 import { search } from "../src/core/search";
-import { problems } from "../src/text/de.problems";
+import german from "../src/text/de.problems.json";
+import { sayer } from "../src/text/saying";
 import { known, schemas } from "./toy";
 
 const find = (query: string) =>
@@ -68,7 +69,22 @@ it("has German words for the code of every problem", () => {
   const texts = sources.map((name) => readFileSync(`${folder}${name}`, "utf8"));
   const codes = texts.flatMap((text) => [...text.matchAll(/(?:Problem|self\.note)\(\s*"([a-z_]+)"/g)].map((m) => m[1]));
   expect(new Set(codes).size).toBeGreaterThan(30);
-  expect(codes.filter((code) => !(String(code) in problems))).toEqual([]);
+  expect(codes.filter((code) => !(String(code) in german.codes))).toEqual([]);
+});
+
+it("says problems in another language, with what they name", () => {
+  const say = sayer(german.sentences);
+  expect(say("needs Model, but load.vae gives Vae")).toEqual({
+    text: "braucht Model, aber load.vae gibt Vae",
+    whole: true,
+  });
+  expect(say("needs Model; link an output of type Model to it").text).toBe(
+    "braucht Model; einen Ausgang vom Typ Model damit verbinden",
+  );
+  expect(say("input should be 'a' or 'b', but 'A' is given; did you mean 'a'?").text).toBe(
+    "muss 'a' or 'b' sein, gegeben ist 'A'; war 'a' gemeint?",
+  );
+  expect(say("no such thing; choose one")).toEqual({ text: "no such thing; einen wählen", whole: false });
 });
 
 describe("a widget from a schema alone", () => {

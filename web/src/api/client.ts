@@ -63,6 +63,7 @@ const part = encodeURIComponent;
 
 export const nodes = () => ask<{ nodes: Record<string, NodeSchema> }>("/api/nodes");
 export const types = () => ask<made.TypesView>("/api/types");
+export const library = () => ask<made.ModelList>("/api/library");
 export const choices = (name: string) => ask<made.ChoicesView>(`/api/choices/${part(name)}`);
 
 /** Check a document, given as its JSON. */

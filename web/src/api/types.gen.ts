@@ -124,7 +124,7 @@ export type ModelView = {
   readonly kind: string;
   readonly what: string;
   readonly bytes: number;
-  /** Where its picture is, if `nodegraph models preview` has made one. */
+  /** Where its picture is: made by `nodegraph models preview`, or beside its file. */
   readonly preview: string | null;
 };
 

@@ -14,39 +14,38 @@ import {
   useStoreApi,
 } from "@xyflow/react";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { copy } from "../core/clipboard";
 import { graphAt, type Point, wireOf } from "../core/document";
 import { splice } from "../core/edits";
 import { fits, known, useCatalogue } from "../state/catalogue";
 import { differenceOf, useAgainst } from "../state/compare";
-import { put } from "../state/pasting";
 import { useRuns } from "../state/runs";
-import { current, currentDocument, currentGraph, edit, graphOf, leave, select, useTab } from "../state/session";
+import { current, edit, graphOf, leave, select, useTab } from "../state/session";
 import { announce, openDialog, useView } from "../state/view";
 import { t } from "../text";
-import { later } from "../ui/later";
+import { later, whenAsked } from "../ui/later";
 import { Controls } from "./Controls";
 import { Empty } from "./Empty";
 import { Far } from "./Far";
 import { hit, type Scene } from "./far";
 import { isText } from "./fieldMenu";
-import { linkDrawer, nodeDrawer, pointId, removedNodes } from "./flow";
+import { linkDrawer, nodeDrawer, removedNodes } from "./flow";
 import { Guides } from "./Guides";
 import { LinkView } from "./LinkView";
 import { leadOver } from "./leading";
 import { isLive } from "./live";
-import { copied, dropped, held as snapped, withGrouped } from "./moving";
+import { dropped, held as snapped, withGrouped } from "./moving";
 import { NodeView } from "./NodeView";
 import { GroupView, NoteView } from "./NoteView";
-import { nearby, useArea } from "./nearby";
+import { nearFinder, useArea } from "./nearby";
 import { GhostView, PointView } from "./PointView";
 import { PortsThatFit, Pulled, Refusal } from "./Pulled";
-import { endPull, endRejoining, fitting, join, rejoin, startPull, startRejoining } from "./pulling";
+import { bodyOf, dropPull, endRejoining, fitting, rejoin, startPull, startRejoining } from "./pulling";
 import { linkUnder } from "./splicing";
 import { areMany, farZoom, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
 
 const Compared = lazy(() => import("./Compared"));
 const Knife = later(() => import("./Knife"));
+const copies = whenAsked(() => import("../commands/copying"));
 const Minimap = later(() => import("./Minimap"));
 const NODES = { step: NodeView, note: NoteView, group: GroupView, point: PointView, ghost: GhostView };
 const LINKS = { link: LinkView };
@@ -63,6 +62,11 @@ const NO_DESCRIPTIONS = { "node.a11yDescription.default": "", "edge.a11yDescript
 
 function leadHere({ clientX: x, clientY: y }: React.MouseEvent, { id }: Edge): void {
   leadOver(id, graphPoint({ x, y }));
+}
+
+/** Whoever presses something else than a second port has thought better of it. */
+function forgetTapped({ target }: React.MouseEvent): void {
+  if (target instanceof Element && !target.closest(".port")) dropPull();
 }
 
 export function Canvas() {
@@ -131,23 +135,16 @@ function Flow() {
   const pane = useRef<HTMLDivElement>(null);
   const drawNodes = useMemo(nodeDrawer, []);
   const drawLinks = useMemo(linkDrawer, []);
+  const findNear = useMemo(nearFinder, []);
   const chosen = useMemo(() => new Set(selection), [selection]);
   const area = useArea();
   const pulled = useCanvas((s) => s.pull?.from.node ?? "");
   const held = [...selection, ...Object.keys(drag ?? {}), pulled].join(" ");
-  // biome-ignore lint/correctness/useExhaustiveDependencies: sizes also depend on the catalogue and on who shows a picture
-  const near = useMemo(
-    () =>
-      far
-        ? NONE
-        : nearby(
-            graph,
-            document,
-            area,
-            held.split(" ").filter((id) => id in graph.nodes),
-          ),
-    [far, graph, document, area, held, types, live],
-  );
+  const near = useMemo(() => {
+    if (far) return NONE;
+    const wanted = held.split(" ").filter((id) => id in graph.nodes);
+    return findNear({ graph, document, area, held: wanted, types, live });
+  }, [far, findNear, graph, document, area, held, types, live]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: sizes also depend on the catalogue and on who shows a picture
   const nodes = useMemo(
     () => (far ? NO_NODES : drawNodes({ graph, document, near, selection: chosen, drag, copying, live: isLive })),
@@ -184,6 +181,7 @@ function Flow() {
 
   const onPaneClick = useCallback(
     (event: React.MouseEvent) => {
+      dropPull();
       const at = far ? graphPoint({ x: event.clientX, y: event.clientY }) : undefined;
       const over = at && scene.current ? hit(scene.current, at[0], at[1]) : undefined;
       select(over === undefined ? [] : [over]);
@@ -229,11 +227,11 @@ function Flow() {
   }, []);
 
   const onDragStop = useCallback(() => {
-    const { drag: moved, splice: into, copying: copies } = useCanvas.getState();
+    const { drag: moved, splice: into, copying: leaves } = useCanvas.getState();
     useCanvas.setState({ drag: null, splice: null, copying: false, guides: [] });
     if (!moved) return;
-    if (copies) {
-      putCopies(moved);
+    if (leaves) {
+      void copies().then(({ dropCopies }) => dropCopies(moved));
       return;
     }
     const dragged = Object.keys(moved);
@@ -257,8 +255,12 @@ function Flow() {
         pointer.inside = true;
         pointer.free = event.ctrlKey || event.metaKey;
       }}
+      onPointerOver={({ target }) => {
+        pointer.over = target instanceof Element ? bodyOf(target) : undefined;
+      }}
       onPointerLeave={() => {
         pointer.inside = false;
+        pointer.over = undefined;
       }}
       onContextMenu={(event) => {
         const { target, clientX, clientY } = event;
@@ -288,9 +290,9 @@ function Flow() {
         onNodeDragStop={onDragStop}
         onSelectionDragStop={onDragStop}
         onPaneClick={onPaneClick}
+        onNodeClick={forgetTapped}
+        connectOnClick={false}
         onConnectStart={startPull}
-        onConnect={join}
-        onConnectEnd={endPull}
         onEdgeDoubleClick={leadHere}
         onReconnectStart={startRejoining}
         onReconnect={rejoin}
@@ -349,18 +351,6 @@ function liveKey(jobs: ReturnType<typeof useRuns.getState>["jobs"], tab: string)
     run.preview === undefined ? [] : [name],
   );
   return names.join();
-}
-
-/** Put copies of what was dragged where it was dropped; it itself stays. */
-function putCopies(moved: Readonly<Record<string, Point>>): void {
-  const graph = currentGraph();
-  const places = Object.entries(moved).flatMap(([id, at]) => (pointId(id) ? [] : [at]));
-  if (places.length === 0) return;
-  const corner: Point = [
-    Math.round(Math.min(...places.map((p) => p[0]))),
-    Math.round(Math.min(...places.map((p) => p[1]))),
-  ];
-  put(copy(currentDocument(), graph, copied(Object.keys(moved))), true, corner, t.edits.duplicate);
 }
 
 function Breadcrumbs() {

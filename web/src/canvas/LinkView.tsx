@@ -11,6 +11,7 @@ const NONE: readonly Point[] = [];
 
 export const LinkView = memo(function LinkView({ id, sourceX, sourceY, targetX, targetY, data, selected }: EdgeProps) {
   const splicing = useCanvas((s) => s.splice === id || s.cutting?.includes(id));
+  const moving = useCanvas((s) => s.moving.includes(id));
   const points = (data?.points as readonly Point[] | undefined) ?? NONE;
   const dragged = useCanvas(useShallow((s) => points.map((_, i) => s.drag?.[pointNode(id, i)])));
   const over = points.map((point, i): Point => {
@@ -22,7 +23,7 @@ export const LinkView = memo(function LinkView({ id, sourceX, sourceY, targetX, 
       id={id}
       path={curve([sourceX, sourceY], over, [targetX, targetY])}
       interactionWidth={16}
-      className={`link ${selected ? "selected" : ""} ${splicing ? "splicing" : ""}`}
+      className={`link ${selected ? "selected" : ""} ${splicing ? "splicing" : ""} ${moving ? "moving" : ""}`}
       style={{ "--hue": hueOf(String(data?.type ?? "")) } as React.CSSProperties}
     />
   );

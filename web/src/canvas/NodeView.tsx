@@ -3,15 +3,15 @@ import { memo } from "react";
 import { useShallow } from "zustand/react/shallow";
 import type { NodeType } from "../core/catalogue";
 import { type End, type Json, linksOf, type Step } from "../core/document";
-import { exposedName, setValue, withLook } from "../core/edits";
-import { FIELD, portTop, type Row, type Shape } from "../core/sizes";
+import { exposedPorts, setValue, withLook } from "../core/edits";
+import { FIELD, portTop, type Row } from "../core/sizes";
 import { typeOfStep, useCatalogue } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { useDifference } from "../state/compare";
 import { shapeOfStep, showsPicture } from "../state/geometry";
 import { useRuns } from "../state/runs";
 import { edit, enter, graphOf, useTab } from "../state/session";
-import { t } from "../text";
+import { said, t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Icon } from "../ui/Icon";
 import { Field } from "../widgets/Field";
@@ -38,6 +38,8 @@ function Known({ id, step, selected }: { id: string; step: Step; selected: boole
   const preview = showsPicture(type, look, live);
   const shape = useTab((tab) => shapeOfStep(step, look, tab.history.present, preview));
   const differs = useDifference((d) => (d?.added.includes(id) ? "added" : d && id in d.changed ? "changed" : ""));
+  const inside = useTab((tab) => tab.path.length > 0);
+  const exposed = useTab((tab) => exposedPorts(graphOf(tab), id).join(" "));
   const troubled = useCheck((s) => s.problems.some((p) => p.node === key));
   const kept = (planned === "memory" || planned === "disk") && state !== "running";
   const title = look?.title || type.title;
@@ -96,7 +98,8 @@ function Known({ id, step, selected }: { id: string; step: Step; selected: boole
           step={step}
           type={type}
           row={row}
-          shape={shape}
+          exposed={exposed.split(" ").includes(row.input?.name ?? "")}
+          inside={inside}
         />
       ))}
       {shape.folds && !look?.collapsed && (
@@ -123,22 +126,25 @@ interface RowProps {
   readonly step: Step;
   readonly type: NodeType;
   readonly row: Row;
-  readonly shape: Shape;
+  readonly exposed: boolean;
+  /** Whether this is the graph of a subgraph. */
+  readonly inside: boolean;
 }
 
-function RowView({ id, problemKey, step, row, type }: RowProps) {
+function RowView({ id, problemKey, step, row, type, exposed, inside }: RowProps) {
   const { input, output } = row;
   const value = input && step.inputs?.[input.name];
   const links = linksOf(value);
-  const exposed = useTab((tab) => input && exposedName(graphOf(tab), { node: id, port: input.name }));
   // inside a subgraph what is exposed is fed by the instance, so a value here would not count
-  const outside = useTab((tab) => tab.path.length > 0) && exposed !== undefined;
+  const outside = inside && exposed;
   const fed = links.length > 0 || outside;
   const problems = useCheck(
     useShallow((s) =>
       input === undefined
         ? []
-        : s.problems.filter((p) => p.node === problemKey && p.port === input.name).map((p) => p.message),
+        : s.problems
+            .filter((p) => p.node === problemKey && p.port === input.name)
+            .map((p) => said(p.message, p.code).text),
     ),
   );
   const y = portTop(row);
@@ -147,6 +153,7 @@ function RowView({ id, problemKey, step, row, type }: RowProps) {
     <>
       {input && (
         <Port
+          node={id}
           name={input.name}
           type={input.type}
           side="target"
@@ -158,6 +165,7 @@ function RowView({ id, problemKey, step, row, type }: RowProps) {
       )}
       {output && (
         <Port
+          node={id}
           name={output.name}
           type={output.type}
           side="source"
@@ -195,7 +203,7 @@ function RowView({ id, problemKey, step, row, type }: RowProps) {
               {output.title}
             </span>
           )}
-          {exposed !== undefined && <span className="row-exposed" title={t.node.exposed} />}
+          {exposed && <span className="row-exposed" title={t.node.exposed} />}
           {problems.length > 0 && (
             <span
               className="row-problem"

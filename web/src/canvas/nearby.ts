@@ -3,10 +3,13 @@
 
 import { useStore } from "@xyflow/react";
 import { useRef } from "react";
+import type { Catalogue } from "../core/catalogue";
 import { feeders, type Graph, type Workflow } from "../core/document";
 import { around, type Box, boxes } from "../state/geometry";
 import { isLive } from "./live";
 
+/** More changed nodes than this are found as all of them are. */
+const FEW = 20;
 /** How far around the view, in shares of it. */
 const ROOM = 0.3;
 
@@ -42,8 +45,58 @@ function meet(a: Box, b: Box): boolean {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 }
 
-/** The nodes in an area and `held`, such as those that are dragged, with the ends of the links that pass there. */
-export function nearby(graph: Graph, document: Workflow, area: Box, held: Iterable<string>): ReadonlySet<string> {
+interface Asked {
+  readonly graph: Graph;
+  readonly document: Workflow;
+  readonly area: Box;
+  /** Nodes that are wanted wherever they are, such as those that are dragged. */
+  readonly held: readonly string[];
+  /** What sizes depend on beside the document. */
+  readonly types: Catalogue;
+  readonly live: string;
+}
+
+/** A finder of the nodes in an area, with the ends of the links that pass there. It remembers: where only values or links
+ * of a few of them changed, it looks at those alone, and keeps what was near. */
+export function nearFinder(): (asked: Asked) => ReadonlySet<string> {
+  let last: Asked | undefined;
+  let near: ReadonlySet<string> = new Set();
+  return (asked) => {
+    const changed = last && changedSteps(last, asked);
+    near = changed?.every((id) => near.has(id)) ? withFeeders(near, asked.graph, changed) : nearby(asked);
+    last = asked;
+    return near;
+  };
+}
+
+/** The nodes whose values or links changed; undefined where more than that did. */
+function changedSteps(before: Asked, now: Asked): string[] | undefined {
+  const same =
+    before.area === now.area &&
+    before.types === now.types &&
+    before.live === now.live &&
+    before.graph.layout === now.graph.layout &&
+    before.document.definitions === now.document.definitions &&
+    now.held.every((id) => before.held.includes(id));
+  if (!same) return undefined;
+  const [old, nodes] = [before.graph.nodes, now.graph.nodes];
+  const ids = Object.keys(nodes);
+  if (ids.length !== Object.keys(old).length) return undefined;
+  const changed = ids.filter((id) => nodes[id] !== old[id]);
+  return changed.length <= FEW && changed.every((id) => id in old) ? changed : undefined;
+}
+
+/** `near` with what feeds these nodes. */
+function withFeeders(near: ReadonlySet<string>, graph: Graph, changed: readonly string[]): ReadonlySet<string> {
+  const found = new Set(near);
+  for (const id of changed) {
+    const step = graph.nodes[id];
+    for (const source of step ? feeders(step) : []) found.add(source);
+  }
+  return found.size === near.size ? near : found;
+}
+
+function nearby({ graph, document, area, held }: Asked): ReadonlySet<string> {
   const places = boxes(graph, document, isLive);
   const kept = new Set(held);
   const found = new Set(kept);

@@ -20,6 +20,10 @@ interface Now {
   /** The links under the knife. */
   readonly cutting: readonly string[] | null;
   readonly pull: Pull | null;
+  /** Whether the pull waits for another port to be pressed. */
+  readonly tapped: boolean;
+  /** The links that are taken to another output. */
+  readonly moving: readonly string[];
   /** Why the port under the pointer does not take the link. */
   readonly refusal: string | null;
   /** The link that a dropped node would be put into. */
@@ -35,6 +39,8 @@ export const useCanvas = create<Now>(() => ({
   guides: [],
   cutting: null,
   pull: null,
+  tapped: false,
+  moving: [],
   refusal: null,
   splice: null,
   leaving: false,
@@ -111,6 +117,7 @@ export const pointer = {
   x: 0,
   y: 0,
   inside: false,
+  /** The node that it is over. */ over: undefined as string | undefined,
   /** Whether Ctrl lets what is dragged go where it will. */ free: false,
 };
 

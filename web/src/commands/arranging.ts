@@ -45,6 +45,7 @@ function chosenBoxes(least: number) {
 
 /** Move nodes along one axis, each to its place. */
 function moveAlong(axis: 0 | 1, places: readonly (readonly [string, Point, number])[]): void {
+  if (places.length === 0) return;
   const moved = places.map(([id, [x, y], to]): [string, Point] => [id, axis === 0 ? [to, y] : [x, to]]);
   edit(t.edits.align, (graph) => edits.place(graph, Object.fromEntries(moved)));
 }

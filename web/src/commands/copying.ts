@@ -1,6 +1,6 @@
 /** Copy, paste and duplicate. */
 
-import { groupNode, noteNode } from "../canvas/flow";
+import { groupNode, noteNode, pointId } from "../canvas/flow";
 import { copied, placesOf } from "../canvas/moving";
 import * as canvas from "../canvas/state";
 import { copy } from "../core/clipboard";
@@ -9,6 +9,7 @@ import { openFile } from "../state/files";
 import { put } from "../state/pasting";
 import { current, currentDocument, currentGraph } from "../state/session";
 import { t } from "../text";
+import { remove } from "./changing";
 
 /** What was copied last here, for pages that may not read the clipboard of the system. */
 let clipboard = "";
@@ -19,6 +20,11 @@ export async function copyChosen(): Promise<void> {
   const text = copy(currentDocument(), currentGraph(), chosen);
   clipboard = text;
   await navigator.clipboard?.writeText(text).catch(() => undefined); // else the page's own copy is used
+}
+
+export async function cutChosen(): Promise<void> {
+  await copyChosen();
+  remove();
 }
 
 /** What the clipboard of the system holds: a picture, or a text. */
@@ -47,8 +53,18 @@ export async function paste(keepLinks: boolean): Promise<void> {
 export function duplicate(): void {
   const chosen = copied(current().selection);
   const ids = [...chosen.nodes, ...chosen.notes.map(noteNode), ...chosen.groups.map(groupNode)];
-  const places = Object.values(placesOf(currentGraph(), ids));
+  putCopies(chosen, Object.values(placesOf(currentGraph(), ids)), 36);
+}
+
+/** Put copies of what was dragged where it was dropped; it itself stays. */
+export function dropCopies(moved: Readonly<Record<string, Point>>): void {
+  const places = Object.entries(moved).flatMap(([id, at]) => (pointId(id) ? [] : [at]));
+  putCopies(copied(Object.keys(moved)), places, 0);
+}
+
+/** Put copies with their corner beside that of `places`. */
+function putCopies(chosen: ReturnType<typeof copied>, places: readonly Point[], beside: number): void {
   if (places.length === 0) return;
-  const at: Point = [Math.min(...places.map((p) => p[0])) + 36, Math.min(...places.map((p) => p[1])) + 36];
-  put(copy(currentDocument(), currentGraph(), chosen), true, at, t.edits.duplicate);
+  const corner = (axis: 0 | 1) => Math.round(Math.min(...places.map((p) => p[axis]))) + beside;
+  put(copy(currentDocument(), currentGraph(), chosen), true, [corner(0), corner(1)], t.edits.duplicate);
 }

@@ -9,7 +9,7 @@ import { useCheck } from "../state/check";
 import { boxes } from "../state/geometry";
 import { chosenNodes, current, currentDocument, currentGraph, enter, leave, select } from "../state/session";
 import { announce, useView } from "../state/view";
-import { t } from "../text";
+import { said, t } from "../text";
 
 export function selectAll(): void {
   select(Object.keys(currentGraph().nodes));
@@ -32,7 +32,7 @@ export function nextProblem(): void {
   if (!found) return;
   useView.setState({ view: "graph", panel: "problems" });
   goTo(found.node);
-  announce(found.message);
+  announce(said(found.message, found.code).text);
 }
 
 /** Show a node by the name a run gives it, inside its subgraph where it is in one. */

@@ -52,6 +52,19 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowDown: [0, 1],
 };
 
+/** The command that is still being fetched. */
+let fetched: Promise<unknown> | undefined;
+
+/** Run a command, after one that was pressed before it and is still being fetched. */
+function run(command: Command): void {
+  const begun = fetched ? fetched.then(command.run) : command.run();
+  if (!begun) return;
+  const now = begun.finally(() => {
+    if (fetched === now) fetched = undefined;
+  });
+  fetched = now;
+}
+
 export function listenToKeys(): () => void {
   const down = (event: KeyboardEvent) => {
     if (event.defaultPrevented || event.isComposing) return;
@@ -77,7 +90,7 @@ export function listenToKeys(): () => void {
     if (control && (key === "Tab" || key === "Space" || key === "Enter")) return;
     if (key === "Tab" && target !== document.body && !target.closest(".react-flow__pane")) return;
     event.preventDefault();
-    command.run();
+    run(command);
   };
   addEventListener("keydown", down);
   return () => removeEventListener("keydown", down);

@@ -5,6 +5,7 @@ import { newWorkflow, pickFile, save } from "../state/files";
 import { chosenNodes } from "../state/session";
 import { openDialog, show, toggleMinimap, togglePanel } from "../state/view";
 import { t } from "../text";
+import { whenAsked } from "../ui/later";
 import { align, arrange, collapse, distribute, frame, nudge } from "./arranging";
 import {
   addNote,
@@ -18,7 +19,6 @@ import {
   setMode,
   unfoldChosen,
 } from "./changing";
-import { copyChosen, duplicate, paste } from "./copying";
 import { enterChosen, nextProblem, reach, selectAll, stepBack } from "./going";
 import { start, stop, toggleOnChange } from "./running";
 
@@ -28,7 +28,8 @@ export interface Command {
   readonly group: keyof typeof t.groups;
   /** Those it comes with. The first is shown; `Mod` is Ctrl, or Command on a Mac. */
   readonly keys: readonly string[];
-  readonly run: () => void;
+  /** Where it must be fetched first, it promises to have begun. */
+  readonly run: () => void | Promise<void>;
   /** Also while typing in a field. */
   readonly always?: boolean;
   /** Only where the graph is shown. */
@@ -36,6 +37,7 @@ export interface Command {
 }
 
 const GRID = 12;
+const copying = whenAsked(() => import("./copying"));
 
 export const COMMANDS: readonly Command[] = [
   command("run", "run", ["Mod+Enter"], () => void start(), { always: true }),
@@ -48,11 +50,11 @@ export const COMMANDS: readonly Command[] = [
 
   command("edit", "undo", ["Mod+z"], () => back("undo")),
   command("edit", "redo", ["Mod+Shift+z", "Mod+y"], () => back("redo")),
-  graphCommand("edit", "copy", ["Mod+c"], () => void copyChosen()),
-  graphCommand("edit", "cut", ["Mod+x"], () => void copyChosen().then(remove)),
-  graphCommand("edit", "paste", ["Mod+v"], () => void paste(false)),
-  graphCommand("edit", "pasteLinked", ["Mod+Shift+v"], () => void paste(true)),
-  graphCommand("edit", "duplicate", ["Mod+d"], duplicate),
+  graphCommand("edit", "copy", ["Mod+c"], () => copying().then((m) => void m.copyChosen())),
+  graphCommand("edit", "cut", ["Mod+x"], () => copying().then((m) => void m.cutChosen())),
+  graphCommand("edit", "paste", ["Mod+v"], () => copying().then((m) => void m.paste(false))),
+  graphCommand("edit", "pasteLinked", ["Mod+Shift+v"], () => copying().then((m) => void m.paste(true))),
+  graphCommand("edit", "duplicate", ["Mod+d"], () => copying().then((m) => void m.duplicate())),
   graphCommand("edit", "remove", ["Delete", "Backspace"], remove),
   graphCommand("edit", "dissolve", ["Mod+Delete", "Mod+Backspace"], dissolve),
   graphCommand("edit", "bypass", ["Mod+b"], () => setMode("bypass")),
@@ -117,7 +119,7 @@ function command(
   group: Command["group"],
   id: keyof typeof t.actions,
   keys: readonly string[],
-  run: () => void,
+  run: Command["run"],
   more: Partial<Command> = {},
 ): Command {
   return { id, title: t.actions[id], group, keys, run, ...more };
@@ -127,7 +129,7 @@ function graphCommand(
   group: Command["group"],
   id: keyof typeof t.actions,
   keys: readonly string[],
-  run: () => void,
+  run: Command["run"],
 ): Command {
   return command(group, id, keys, run, { graph: true });
 }

@@ -80,10 +80,14 @@ export interface NodeType {
 
 export type Catalogue = ReadonlyMap<string, NodeType>;
 
-/** What people read in place of the names of node types and categories; English is what the packs say themselves. */
+/** What people read in place of the words of a pack, which are English. */
 export interface Names {
   readonly nodes: Readonly<Record<string, string>>;
   readonly categories: Readonly<Record<string, string>>;
+  /** By the name of a port, or by `Node.port` where it is called otherwise on that node. */
+  readonly ports: Readonly<Record<string, string>>;
+  /** Descriptions of nodes and ports, by what the pack says: where that changes, its own words are shown again. */
+  readonly docs: Readonly<Record<string, string>>;
 }
 
 export function catalogue(schemas: Readonly<Record<string, NodeSchema>>, names?: Names): Catalogue {
@@ -92,18 +96,21 @@ export function catalogue(schemas: Readonly<Record<string, NodeSchema>>, names?:
 
 function nodeType(name: string, schema: NodeSchema, names?: Names): NodeType {
   const required = new Set(schema.inputs.required);
+  const own = names && name in names.nodes ? names : undefined; // ports of other packs may mean something else
+  const title = (port: string) => own?.ports[`${name}.${port}`] ?? own?.ports[port] ?? words(port);
+  const said = (doc = "") => names?.docs[doc] ?? doc;
   return {
     id: `${name}@${schema.version}`,
-    title: names?.nodes[name] ?? schema.title,
-    doc: schema.description,
+    title: own?.nodes[name] ?? schema.title,
+    doc: said(schema.description),
     category: names?.categories[schema.category] ?? schema.category,
     lane: schema.lane,
     pure: schema.pure,
     inputs: Object.entries(schema.inputs.properties).map(([port, input]) => ({
       name: port,
       type: input["x-type"],
-      title: words(port),
-      doc: input.description ?? "",
+      title: title(port),
+      doc: said(input.description),
       required: required.has(port),
       list: input["x-type"].startsWith("list["),
       widget: widget(input),
@@ -112,8 +119,8 @@ function nodeType(name: string, schema: NodeSchema, names?: Names): NodeType {
     outputs: Object.entries(schema.outputs).map(([port, output]) => ({
       name: port,
       type: output["x-type"],
-      title: words(port),
-      doc: output.description ?? "",
+      title: title(port),
+      doc: said(output.description),
     })),
     known: true,
   };

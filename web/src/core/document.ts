@@ -137,6 +137,12 @@ export function wires(graph: Graph): Wire[] {
   return found;
 }
 
+/** The links of an output. */
+export function wiresFrom(graph: Graph, source: End): Wire[] {
+  const { $from } = link(source);
+  return wires(graph).filter((wire) => link(wire.source).$from === $from);
+}
+
 export function wireId(wire: Wire): string {
   return `${wire.source.node}.${wire.source.port}>${wire.target.node}.${wire.target.port}`;
 }

@@ -23,6 +23,7 @@ import {
   type Workflow,
   wireId,
   wires,
+  wiresFrom,
 } from "./document";
 import { bestInput, bestOutput, type Fits, fitOf, given } from "./fit";
 import { renamedReroutes } from "./reroutes";
@@ -54,6 +55,22 @@ export function connect(graph: Graph, source: End, target: End, list: boolean): 
   if (old.some((l) => l.$from === made.$from)) return graph;
   const value: Value = list && old.length > 0 ? [...old, made] : list ? [made] : made;
   return setValue(graph, target, value);
+}
+
+/** Let everything that one output feeds be fed by another, over the same points. */
+export function moveLinks(graph: Graph, from: End, to: End): Graph {
+  const [old, made] = [link(from).$from, link(to)];
+  let moved = graph;
+  for (const { target } of wiresFrom(graph, from)) {
+    const value = graph.nodes[target.node]?.inputs?.[target.port];
+    const links = linksOf(value).map((l) => (l.$from === old ? made : l));
+    const once = links.filter((l, i) => links.findIndex((other) => other.$from === l.$from) === i);
+    moved = setValue(moved, target, isLink(value) ? made : once);
+  }
+  const { reroutes } = graph.layout ?? {};
+  if (!reroutes) return moved;
+  const renamed = renamedReroutes(reroutes, (w) => (link(w.source).$from === old ? { ...w, source: to } : w));
+  return withLayout(moved, { reroutes: renamed });
 }
 
 /** Take a link away. The input falls back to `otherwise`, the default of its widget where it has one. */
@@ -284,6 +301,15 @@ export function relinked(step: Step, replace: (link: Link) => Link | null): Step
 export function exposedName(graph: Graph, target: End): string | undefined {
   const wanted = `${target.node}.${target.port}`;
   return Object.entries(graph.inputs ?? {}).find(([, e]) => e.to.includes(wanted))?.[0];
+}
+
+/** The inputs of a node that are exposed. */
+export function exposedPorts(graph: Graph, node: string): string[] {
+  const found: string[] = [];
+  for (const name in graph.inputs) {
+    for (const to of graph.inputs[name]?.to ?? []) if (to.startsWith(`${node}.`)) found.push(end(to).port);
+  }
+  return found;
 }
 
 export function expose(graph: Graph, target: End, title: string): Graph {

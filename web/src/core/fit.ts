@@ -1,7 +1,7 @@
 /** Whether a link may be. The types' own rule is the server's: its table is looked up, never re-made here. */
 
 import { type Catalogue, type NodeType, typeOf } from "./catalogue";
-import { type End, feeders, type Graph, linksOf, type Workflow } from "./document";
+import { type End, feeders, type Graph, linksOf, type Wire, type Workflow } from "./document";
 
 export interface Fit {
   readonly how: string;
@@ -94,25 +94,59 @@ function pathBetween(graph: Graph, from: string, to: string): string[] | null {
   return null;
 }
 
-/** The port of `type` that a link of this kind from outside fits best: a required one first, then an exact type, then any. */
-export function bestInput(type: NodeType, gives: string, fits: Fits, taken: ReadonlySet<string> = new Set()) {
+/** The link that what is pulled from `from` would best make with a node: to a port of that name or exactly that type, and
+ * to one that is open before one that is taken. Undefined where no port fits. */
+export function bestJoin(
+  graph: Graph,
+  from: End,
+  side: "source" | "target",
+  node: string,
+  document: Workflow,
+  known: Catalogue,
+  fits: Fits,
+): Wire | undefined {
+  const step = graph.nodes[node];
+  const other = graph.nodes[from.node];
+  if (!step || !other || node === from.node) return undefined;
+  const type = typeOf(step, document, known);
+  if (side === "target") {
+    const needs = typeOf(other, document, known).inputs.find((i) => i.name === from.port)?.type ?? "?";
+    const port = bestOutput(type, needs, fits, from.port);
+    return port === undefined ? undefined : { source: { node, port }, target: from };
+  }
+  const taken = type.inputs.filter((i) => !i.list && linksOf(step.inputs?.[i.name]).length > 0).map((i) => i.name);
+  const port = bestInput(type, given(graph, from, document, known), fits, new Set(taken), from.port);
+  return port === undefined ? undefined : { source: from, target: { node, port } };
+}
+
+/** The port of `type` that a link of this kind from outside fits best: a required one first, then an exact type, then any.
+ * One that is called `name` goes before others of its type. */
+export function bestInput(
+  type: NodeType,
+  gives: string,
+  fits: Fits,
+  taken: ReadonlySet<string> = new Set(),
+  name?: string,
+) {
   let best: { port: string; score: number } | undefined;
   for (const input of type.inputs) {
     const fit = fitOf(fits, gives, input.type);
     if (!fit) continue;
     const exact = input.type === gives ? 6 : fit.how === "same" && !VARIABLE.test(input.type) ? 4 : 0;
-    const score = exact + (input.required ? 4 : 0) + (input.widget ? 0 : 1) - (taken.has(input.name) ? 6 : 0);
+    const open = taken.has(input.name) ? -6 : 0;
+    const named = input.name === name ? 3 : 0;
+    const score = exact + (input.required ? 4 : 0) + (input.widget ? 0 : 1) + open + named;
     if (!best || score > best.score) best = { port: input.name, score };
   }
   return best?.port;
 }
 
-export function bestOutput(type: NodeType, needs: string, fits: Fits) {
+export function bestOutput(type: NodeType, needs: string, fits: Fits, name?: string) {
   let best: { port: string; score: number } | undefined;
   for (const output of type.outputs) {
     const fit = fitOf(fits, output.type, needs);
     if (!fit) continue;
-    const score = (output.type === needs ? 2 : 0) + (fit.how === "same" ? 1 : 0);
+    const score = (output.type === needs ? 3 : 0) + (fit.how === "same" ? 2 : 0) + (output.name === name ? 1 : 0);
     if (!best || score > best.score) best = { port: output.name, score };
   }
   return best?.port;

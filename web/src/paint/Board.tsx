@@ -190,7 +190,8 @@ export function Board({ painter, picture, tint, version, onBrushSize }: Props) {
     } else if (known && panning.current === event.pointerId) {
       view.current = { ...now, x: now.x + event.clientX - known.x, y: now.y + event.clientY - known.y };
     } else if (known) {
-      for (const sample of event.nativeEvent.getCoalescedEvents?.() ?? [event.nativeEvent])
+      const samples = event.nativeEvent.getCoalescedEvents?.() ?? [];
+      for (const sample of samples.length > 0 ? samples : [event.nativeEvent])
         painter.move(spot(sample), pressure(sample));
     }
     if (known) pointers.current.set(event.pointerId, { x: event.clientX, y: event.clientY });

@@ -6,7 +6,7 @@ import { useCheck } from "../state/check";
 import { lookAt, shownOutput } from "../state/geometry";
 import { edit, graphOf, select, useTab } from "../state/session";
 import { openDialog } from "../state/view";
-import { t } from "../text";
+import { said, t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Dot } from "../ui/Dot";
 import "../ui/swatches.css";
@@ -39,7 +39,7 @@ function About({ id, type }: { id: string; type: NodeType }) {
       {planned && (
         <p className="quiet">
           {t.plan[planned.state]}
-          {planned.why && `: ${planned.why}`}
+          {planned.why && `: ${said(planned.why).text}`}
         </p>
       )}
       <fieldset className="segments" aria-label={t.modes.label}>

@@ -21,7 +21,7 @@ interface Props {
 }
 
 const WIDTH = 520;
-const HEIGHT = 360;
+const HEIGHT = 440;
 
 /** Adding a node: every type, or those that a waiting link fits, which then arrive linked. */
 export default function Palette({ at, screen, pull }: Props) {
@@ -103,7 +103,10 @@ function needs(type: NodeType, pull: Pull): number {
 
 function definitions(): NodeType[] {
   const document = currentDocument();
-  return Object.keys(document.definitions ?? {}).map((name) => typeOf({ type: `#${name}` }, document, known()));
+  return Object.keys(document.definitions ?? {}).map((name) => ({
+    ...typeOf({ type: `#${name}` }, document, known()),
+    category: t.palette.subgraphs,
+  }));
 }
 
 /** The port of a type that takes the waiting link; undefined where no link waits, null where none takes it. */

@@ -2,7 +2,7 @@ import { goTo } from "../commands/going";
 import { useCheck } from "../state/check";
 import { useRuns } from "../state/runs";
 import { change, current, useTab } from "../state/session";
-import { problems as meanings, t } from "../text";
+import { said, t } from "../text";
 import { Icon } from "../ui/Icon";
 import { type Fix, fixOf } from "./fixes";
 import "./problems.css";
@@ -78,13 +78,14 @@ interface LineProps {
 }
 
 function Line({ node, port, code = "", text, fix }: LineProps) {
+  const { text: words, whole } = said(text, code);
   const where = node === "" ? t.panel.document : port ? `${node}.${port}` : node;
   return (
     <li>
       <button type="button" disabled={node === ""} onClick={() => goTo(node)}>
         <Icon name="warning" size={14} />
         <span>
-          <strong>{where}</strong> {meanings[code]} <span lang="en">{text}</span>
+          <strong>{where}</strong> <span lang={whole ? undefined : "en"}>{words}</span>
         </span>
       </button>
       {fix && (

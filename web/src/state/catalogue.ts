@@ -11,16 +11,18 @@ interface Known {
   readonly types: Catalogue;
   readonly fits: Fits;
   readonly choices: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Where the pictures of models are, by what a document calls them. */
+  readonly previews: Readonly<Record<string, string>>;
 }
 
-export const useCatalogue = create<Known>(() => ({ types: new Map(), fits: {}, choices: {} }));
+export const useCatalogue = create<Known>(() => ({ types: new Map(), fits: {}, choices: {}, previews: {} }));
 
 export const known = (): Catalogue => useCatalogue.getState().types;
 export const fits = (): Fits => useCatalogue.getState().fits;
 
 export async function loadCatalogue(): Promise<void> {
-  const [{ nodes }, { fits }] = await Promise.all([api.nodes(), api.types()]);
-  useCatalogue.setState({ types: catalogue(nodes, names), fits });
+  const [{ nodes }, { fits }, said] = await Promise.all([api.nodes(), api.types(), names()]);
+  useCatalogue.setState({ types: catalogue(nodes, said), fits });
 }
 
 const asked = new Set<string>();
@@ -34,6 +36,18 @@ export async function loadChoices(name: string, again = false): Promise<void> {
     useCatalogue.setState((s) => ({ choices: { ...s.choices, [name]: values } }));
   } catch {
     asked.delete(name); // what is typed stays possible; the next look asks again
+  }
+}
+
+/** Fetch where the pictures of models are. */
+export async function loadPreviews(): Promise<void> {
+  try {
+    const { models } = await api.library();
+    useCatalogue.setState({
+      previews: Object.fromEntries(models.flatMap((m) => (m.preview ? [[m.source, m.preview]] : []))),
+    });
+  } catch {
+    // a list is of use without pictures
   }
 }
 

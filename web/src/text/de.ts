@@ -1,12 +1,13 @@
 /** Jedes Wort des Editors auf Deutsch. */
 
 import type { Refusal } from "../core/fit";
-import { categories, nodes } from "./de.nodes";
-import { problems } from "./de.problems";
+import problems from "./de.problems.json";
 import type { Text } from "./en";
+import { sayer } from "./saying";
 
-export const names = { nodes, categories };
-export { problems };
+/** Was die Kennungen von Problemen heißen. */
+export const codes: Readonly<Record<string, string>> = problems.codes;
+export const said = sayer(problems.sentences);
 
 const many = (n: number, one: string, more: string) => `${n} ${n === 1 ? one : more}`;
 const decimal = (n: number, digits: number) => n.toFixed(digits).replace(".", ",");
@@ -130,6 +131,7 @@ export const de: Text = {
     expression: "Eine Zahl oder eine Rechnung wie 512*1.5",
   },
   palette: {
+    subgraphs: "Untergraphen",
     label: "Knoten hinzufügen",
     placeholder: "Knoten suchen",
     fits: (type) => `Knoten, die zu ${type} passen`,
@@ -175,6 +177,7 @@ export const de: Text = {
     mute: "stummschalten",
     add: "hinzufügen",
     connect: "verbinden",
+    moveLinks: "Verbindungen umhängen",
     disconnect: "eine Verbindung lösen",
     value: "einen Wert ändern",
     move: "verschieben",
@@ -279,6 +282,8 @@ export const de: Text = {
   },
   canvas: {
     point: (source, target) => `Punkt der Verbindung von ${source} nach ${target}`,
+    tapped: "Jetzt den Anschluss drücken, mit dem verbunden werden soll",
+    noPortFits: (node, type) => `${node} hat keinen Anschluss, der ${type} nimmt oder gibt`,
     tooFew: (n) => `Dafür mindestens ${n} Knoten auswählen`,
     cut: (n) => `${many(n, "Verbindung", "Verbindungen")} durchgeschnitten`,
     label: "Graph des Ablaufs",

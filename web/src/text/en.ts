@@ -124,6 +124,7 @@ export const en = {
     expression: "A number, or arithmetic such as 512*1.5",
   },
   palette: {
+    subgraphs: "subgraphs",
     label: "Add a node",
     placeholder: "Search nodes",
     fits: (type: string) => `Nodes that fit ${type}`,
@@ -169,6 +170,7 @@ export const en = {
     mute: "mute",
     add: "add",
     connect: "link",
+    moveLinks: "move links",
     disconnect: "cut a link",
     value: "change a value",
     move: "move",
@@ -274,6 +276,8 @@ export const en = {
   canvas: {
     point: (source: string, target: string) => `Point of the link from ${source} to ${target}`,
     cut: (n: number) => `${many(n, "link", "links")} cut`,
+    tapped: "Now press the port to link it to",
+    noPortFits: (node: string, type: string) => `${node} has no port that takes or gives ${type}`,
     tooFew: (n: number) => `Select at least ${n} nodes for this`,
     label: "Graph of the workflow",
     empty: "An empty workflow",

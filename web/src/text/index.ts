@@ -2,6 +2,7 @@
 
 import type { Names } from "../core/catalogue";
 import { en, type Text } from "./en";
+import type { Said } from "./saying";
 
 export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
 export type Language = keyof typeof LANGUAGES;
@@ -26,7 +27,14 @@ export const moment = (seconds: number): string =>
 
 const german = language() === "de" ? await import("./de") : undefined;
 export const t: Text = german?.de ?? en;
-/** What the codes of problems mean, where the words of the server are in another language. */
-export const problems: Readonly<Record<string, string>> = german?.problems ?? {};
-/** The names of nodes in the chosen language, where they are not those of the packs. */
-export const names: Names | undefined = german?.names;
+
+/** What the server says, which is English, in the chosen language as far as its sentences are known; where they are not
+ * all, what the code of the problem means stands before them. */
+export function said(message: string, code = ""): Said {
+  if (!german) return { text: message, whole: true };
+  const found = german.said(message);
+  const meaning = found.whole ? undefined : german.codes[code];
+  return meaning === undefined ? found : { ...found, text: `${meaning} ${found.text}` };
+}
+/** Fetch the words for nodes and ports in the chosen language; none where it is that of the packs. */
+export const names = async (): Promise<Names | undefined> => german && (await import("./de.pack.json")).default;

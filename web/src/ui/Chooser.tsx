@@ -1,12 +1,13 @@
 import { useEffect, useId, useMemo, useRef, useState } from "react";
 import { search } from "../core/search";
+import { useCatalogue } from "../state/catalogue";
 import { t } from "../text";
 import { type Choosing, useChooser } from "./chooser";
 import "./chooser.css";
 
 const FEW = 8;
 
-export function Chooser() {
+export default function Chooser() {
   const open = useChooser((s) => s.open);
   return open && <ChooserList key={`${open.label}${open.anchor.x}${open.anchor.y}`} open={open} />;
 }
@@ -22,6 +23,8 @@ function ChooserList({ open }: { open: Choosing }) {
     open.choices.findIndex((c) => c.value === open.value),
   );
   const [at, setAt] = useState(start);
+  const previews = useCatalogue((s) => s.previews);
+  const pictures = open.pictured === true && open.choices.some((c) => c.title in previews);
   const box = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
@@ -57,7 +60,7 @@ function ChooserList({ open }: { open: Choosing }) {
     event.preventDefault();
   };
   const below = open.anchor.bottom + 260 < innerHeight || open.anchor.top < 260;
-  const width = Math.max(260, Math.min(360, open.anchor.width));
+  const width = Math.max(pictures ? 420 : 260, Math.min(360, open.anchor.width));
   return (
     <div
       ref={box}
@@ -69,7 +72,7 @@ function ChooserList({ open }: { open: Choosing }) {
         left: Math.max(4, Math.min(open.anchor.left, innerWidth - width - 8)),
         width,
         maxHeight: Math.min(460, (below ? innerHeight - open.anchor.bottom : open.anchor.top) - 10),
-        ...(below ? { top: open.anchor.bottom + 2 } : { bottom: innerHeight - open.anchor.top + 2 }),
+        ...(below ? { top: open.anchor.bottom + 2 } : { bottom: innerHeight - open.anchor.top + 2, marginTop: "auto" }),
       }}
       onBlur={(event) => {
         if (!event.currentTarget.contains(event.relatedTarget)) useChooser.setState({ open: null });
@@ -107,11 +110,21 @@ function ChooserList({ open }: { open: Choosing }) {
             onMouseDown={(event) => event.preventDefault()}
             onClick={() => pick(choice.value)}
           >
+            {pictures && <Picture of={previews[choice.title]} />}
             <span>{choice.title}</span>
             {choice.note && <span className="quiet">{choice.note}</span>}
           </div>
         ))}
       </div>
     </div>
+  );
+}
+
+/** A small picture in a row, or its place. */
+function Picture({ of }: { of: string | undefined }) {
+  return of === undefined ? (
+    <span className="chooser-picture" />
+  ) : (
+    <img className="chooser-picture" src={of} alt="" loading="lazy" />
   );
 }

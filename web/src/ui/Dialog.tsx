@@ -1,7 +1,6 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { t } from "../text";
 import { IconButton } from "./IconButton";
-import "./dialog.css";
 
 interface Props {
   readonly label: string;

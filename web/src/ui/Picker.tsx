@@ -93,7 +93,12 @@ export function Picker<T>(props: Props<T>) {
           })}
         </div>
         {items.length === 0 && <p className="quiet picker-none">{props.empty ?? t.palette.none}</p>}
-        {detail && chosen !== undefined && <div className="picker-detail">{detail(chosen)}</div>}
+        {detail && chosen !== undefined && (
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a long text is scrolled by keyboard too
+          <section className="picker-detail" aria-label={label} tabIndex={0}>
+            {detail(chosen)}
+          </section>
+        )}
       </div>
     </Dialog>
   );

@@ -12,6 +12,8 @@ export interface Choosing {
   readonly anchor: DOMRect;
   readonly label: string;
   readonly choices: readonly Choice[];
+  /** Whether these are models, which may have pictures. */
+  readonly pictured?: boolean;
   readonly value: string | undefined;
   readonly onPick: (value: string) => void;
   /** What takes the focus back. */

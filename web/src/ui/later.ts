@@ -6,10 +6,15 @@ type Load<P> = () => Promise<{ default: ComponentType<P> }>;
 
 const waiting: (() => Promise<unknown>)[] = [];
 
+/** What is fetched when it is first asked for, or once the page has come to rest. */
+export function whenAsked<T>(load: () => Promise<T>): () => Promise<T> {
+  waiting.push(load);
+  return load;
+}
+
 /** A component that is fetched when it is first drawn, or once the page has come to rest. */
 export function later<P extends object>(load: Load<P>) {
-  waiting.push(load);
-  return lazy(load);
+  return lazy<ComponentType<P>>(whenAsked(load));
 }
 
 const REST = 1500;

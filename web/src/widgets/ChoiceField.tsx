@@ -1,13 +1,19 @@
 import { useEffect } from "react";
 import type { Widget } from "../core/catalogue";
 import type { Json } from "../core/document";
-import { loadChoices, useCatalogue } from "../state/catalogue";
-import { choose } from "../ui/chooser";
+import { loadChoices, loadPreviews, useCatalogue } from "../state/catalogue";
+import { type Choice, choose } from "../ui/chooser";
 import { Icon } from "../ui/Icon";
 import type { FieldProps } from "./Field";
 
 interface Props extends FieldProps {
   readonly widget: Extract<Widget, { kind: "choice" }>;
+}
+
+function choicesOf(widget: Props["widget"], served: Readonly<Record<string, string>> | undefined): Choice[] {
+  return served
+    ? Object.entries(served).map(([name, note]) => ({ value: JSON.stringify(name), title: name, note }))
+    : widget.values.map((v) => ({ value: JSON.stringify(v), title: String(v) }));
 }
 
 export function ChoiceField({ widget, value, label, doc, onChange }: Props) {
@@ -16,14 +22,17 @@ export function ChoiceField({ widget, value, label, doc, onChange }: Props) {
   useEffect(() => {
     if (list !== null) void loadChoices(list);
   }, [list]);
-  const choices = served
-    ? Object.entries(served).map(([name, note]) => ({ value: JSON.stringify(name), title: name, note }))
-    : widget.values.map((v) => ({ value: JSON.stringify(v), title: String(v) }));
-  const open = (button: HTMLButtonElement) => {
-    if (list !== null) void loadChoices(list, true);
+  const choices = choicesOf(widget, served);
+  const open = async (button: HTMLButtonElement) => {
+    if (list !== null) {
+      const loaded = loadChoices(list, true);
+      void loadPreviews();
+      if (!served) await loaded; // what is seen is what was there before, and what comes now is seen the next time
+    }
     choose(button, {
       label,
-      choices,
+      choices: choicesOf(widget, useCatalogue.getState().choices[list ?? ""]),
+      pictured: list !== null,
       value: JSON.stringify(value ?? null),
       onPick: (picked) => onChange(JSON.parse(picked) as Json),
     });
@@ -45,7 +54,7 @@ export function ChoiceField({ widget, value, label, doc, onChange }: Props) {
         className="nodrag"
         aria-haspopup="listbox"
         aria-label={`${label}: ${shown}`}
-        onClick={(event) => open(event.currentTarget)}
+        onClick={(event) => void open(event.currentTarget)}
         onKeyDown={(event) => {
           if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
           event.preventDefault();
