@@ -107,6 +107,8 @@ def test_the_standard_pack_is_wholly_said_in_german() -> None:
     assert {name for name in german["ports"] if "." not in name} == names
     assert {name for name in german["ports"] if "." in name} <= ports
     assert set(german["docs"]) == docs - {""}
+    shipped = [json.loads(path.read_text(encoding="utf-8")) for path in (DOCS.parent / "workflows").glob("*.json")]
+    assert set(german["templates"]) == {each[what] for each in shipped for what in ("name", "description")}
     assert all(text.strip() for part in german.values() for text in part.values())
 
 

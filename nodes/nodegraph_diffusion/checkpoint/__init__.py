@@ -67,6 +67,8 @@ def open_model(
     found = _read(root, state(root), demo=source == DEMO)
     if predicts != "auto":
         if found.prediction in ("flow", "direct"):
+            from ..families import FAMILIES
+
             what = "a flow model" if found.prediction == "flow" else FAMILIES[found.family].title
             raise ModelError(f"{root}: {what}, which predicts neither epsilon nor v. Leave prediction at 'auto'")
         found = _predicting(found, predicts, "the input")

@@ -88,6 +88,8 @@ export interface Names {
   readonly ports: Readonly<Record<string, string>>;
   /** Descriptions of nodes and ports, by what the pack says: where that changes, its own words are shown again. */
   readonly docs: Readonly<Record<string, string>>;
+  /** Names and descriptions of the workflows that ship, likewise. */
+  readonly templates: Readonly<Record<string, string>>;
 }
 
 export function catalogue(schemas: Readonly<Record<string, NodeSchema>>, names?: Names): Catalogue {

@@ -3,17 +3,25 @@ import * as api from "../api/client";
 import { search } from "../core/search";
 import { forget, openStored } from "../state/files";
 import { closeDialog, complain } from "../state/view";
-import { t } from "../text";
+import { names, t } from "../text";
 import { Picker } from "../ui/Picker";
 import "./templates.css";
+
+/** What was saved, then templates, in the words of the chosen language. */
+async function listed(): Promise<readonly api.Stored[]> {
+  const [{ workflows }, words] = await Promise.all([api.workflows(), names()]);
+  const said = (text: string) => words?.templates[text] ?? text;
+  const own = workflows.filter((w) => !w.template);
+  const shipped = workflows.filter((w) => w.template);
+  return [...own, ...shipped.map((w) => ({ ...w, title: said(w.title), description: said(w.description) }))];
+}
 
 /** What the server keeps: what was saved, and templates. */
 export default function Templates() {
   const [items, setItems] = useState<readonly api.Stored[]>([]);
   const [sure, setSure] = useState("");
   useEffect(() => {
-    const own = (w: api.Stored) => Number(!w.template);
-    api.workflows().then(({ workflows }) => setItems([...workflows].sort((a, b) => own(b) - own(a))), complain);
+    listed().then(setItems, complain);
   }, []);
   const find = useCallback(
     (query: string) => search(items, query, (w) => [w.title || w.name, w.name, w.description]),
