@@ -13,7 +13,8 @@ from torch.nn import functional
 import nodegraph_diffusion.comfyui
 from nodegraph import NodeError
 from nodegraph.interop.classes import known_classes
-from nodegraph.interop.parts import ALONE, MODEL
+from nodegraph.interop.names import twin_type
+from nodegraph.interop.parts import BESIDE
 from nodegraph_diffusion.comfyui import pack
 from nodegraph_diffusion.comfyui.arithmetic import (
     LatentAdd,
@@ -77,9 +78,9 @@ LATENT = Latent(64, 48, 1, np.random.default_rng(2).standard_normal((1, 4, 12, 1
 def test_names_order_and_defaults_are_theirs(name: str) -> None:
     node = next(n for n in nodegraph_diffusion.comfyui.pack.nodes if n.title == name)
     theirs = known_classes()[name]
-    assert set(node.inputs) == set(theirs.inputs) | ({MODEL} if name in ALONE else set())
+    assert set(node.inputs) - {BESIDE.get(name)} == set(theirs.inputs)
     assert len(node.outputs) == len(theirs.outputs)
-    assert node.name == name.replace("_", "")
+    assert f"comfyui/{node.name}" == twin_type(name)
     for port in theirs.inputs.values():
         if port.has_default:
             assert node.inputs[port.name].default == port.default
