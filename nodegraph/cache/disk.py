@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..codec import Codec, Damaged
 
@@ -72,14 +72,10 @@ class Disk:
         if not replace and path.exists():
             return
         data = self.codec.encode(dict(outputs))
-        temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         try:
-            try:
-                file = _made(temporary)
-            except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                file = _made(temporary)
-            with file:
+            with os.fdopen(handle, "wb") as file:
                 file.write(data)
             os.replace(temporary, path)
         except BaseException:
@@ -129,8 +125,3 @@ class Disk:
                 path.unlink()
             removed += stat.st_size
         return removed
-
-
-def _made(path: Path) -> BinaryIO:
-    """A new file, which its owner alone may read."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

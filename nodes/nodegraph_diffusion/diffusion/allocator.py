@@ -51,7 +51,7 @@ def give_back_at_once() -> Iterator[None]:
     if libc is None or not _is_tuned:
         yield
         return
-    libc.malloc_trim(0)
+    release_memory()
     libc.mallopt(M_MMAP_THRESHOLD, MAPPED)
     libc.mallopt(M_MMAP_MAX, MAPPINGS)
     try:
