@@ -1,4 +1,4 @@
-import { useStoreApi } from "@xyflow/react";
+import { type Transform, useStoreApi } from "@xyflow/react";
 import { useEffect, useRef } from "react";
 import type { Runs } from "../core/runs";
 import { useRuns } from "../state/runs";
@@ -41,18 +41,23 @@ export function Far({ onScene }: { onScene: (scene: Scene) => void }) {
     const sheet = document.createElement("canvas").getContext("2d");
     let at = { x: 0, y: 0, zoom: 0 };
     let kept = false;
+    let shown: Transform | null = null;
     const draw = () => {
       frame = 0;
+      const now = store.getState().transform;
+      const [x, y, zoom] = now;
+      if (shown?.every((value, i) => value === now[i])) return;
       const context = fitCanvas(on);
       if (!context || !sheet) return;
       if (!drawn) {
         drawn = scene(currentGraph(), currentDocument(), isLive);
         onScene(drawn);
       }
-      const [x, y, zoom] = store.getState().transform;
       const brush = { style, selection: new Set(current().selection), state: runState };
       const { clientWidth, clientHeight } = on;
-      if (zoom !== at.zoom) {
+      const moved = shown !== null && shown[2] === zoom;
+      shown = now;
+      if (!moved) {
         kept = false;
         at = { x, y, zoom };
         paint(context, drawn, at, brush);
@@ -75,8 +80,12 @@ export function Far({ onScene }: { onScene: (scene: Scene) => void }) {
     const ask = () => {
       if (frame === 0) frame = requestAnimationFrame(draw);
     };
-    const askAnew = () => {
+    const forget = () => {
+      shown = null;
       kept = false;
+    };
+    const askAnew = () => {
+      forget();
       ask();
     };
     const stops = [
@@ -87,9 +96,12 @@ export function Far({ onScene }: { onScene: (scene: Scene) => void }) {
         askAnew();
       }),
     ];
-    const resized = new ResizeObserver(askAnew);
+    // told of the first size too, before it is seen
+    const resized = new ResizeObserver(() => {
+      forget();
+      draw();
+    });
     resized.observe(on);
-    ask();
     return () => {
       cancelAnimationFrame(frame);
       resized.disconnect();

@@ -26,15 +26,13 @@ export default function Minimap() {
     const style = getComputedStyle(on);
     let drawn: Scene | null = null;
     // the graph stays as it was drawn while only what is seen of it changes
-    const sheet = document.createElement("canvas").getContext("2d");
+    let sheet: CanvasRenderingContext2D | null = null;
     let kept = "";
     let timer: ReturnType<typeof setTimeout> | undefined;
     let rest: ReturnType<typeof setTimeout> | undefined;
     const draw = () => {
       clearTimeout(timer);
       timer = undefined;
-      const context = fitCanvas(on);
-      if (!context || !sheet) return;
       drawn ??= scene(currentGraph(), currentDocument(), isLive);
       const { transform, width, height } = store.getState();
       const [x, y, zoom] = transform;
@@ -50,6 +48,9 @@ export default function Minimap() {
         graph.y + graph.height <= seen.y + seen.height;
       on.classList.toggle("unneeded", whole);
       if (whole) return;
+      const context = fitCanvas(on);
+      sheet ??= document.createElement("canvas").getContext("2d");
+      if (!context || !sheet) return;
       const fit = Math.min(
         (on.clientWidth - MARGIN * 2) / box.width,
         (on.clientHeight - MARGIN * 2) / box.height,

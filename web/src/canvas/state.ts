@@ -54,6 +54,7 @@ export const farZoom = (): number => (areMany() ? 0.55 : 0.4);
 export const areMany = (): boolean => Object.keys(currentGraph().nodes).length > 200;
 const MARGIN = 60;
 const PANEL = 304;
+const TOP = 44;
 
 export function paneBox(): DOMRect | undefined {
   return document.querySelector(".canvas")?.getBoundingClientRect();
@@ -71,15 +72,18 @@ function viewOf(items: Iterable<Box>, width: number, height: number): Viewport |
 /** The view to begin with, before there is a canvas to ask for its size. */
 export function firstView(): Viewport {
   const whole = boxes(currentGraph(), currentDocument(), isLive).values();
-  return viewOf(whole, innerWidth - (useView.getState().panel ? PANEL : 0), innerHeight) ?? { x: 0, y: 0, zoom: 1 };
+  const width = innerWidth - (useView.getState().panel ? PANEL : 0);
+  return viewOf(whole, width, innerHeight - TOP) ?? { x: 0, y: 0, zoom: 1 };
 }
 
 /** Move the view so that these boxes are seen. */
 function showBoxes(items: Iterable<Box>, duration = 200): void {
   const { flow } = useCanvas.getState();
-  const pane = paneBox();
+  const pane = flow && paneBox();
   const view = pane && viewOf(items, pane.width, pane.height);
-  if (!flow || !view) return;
+  if (!view) return;
+  const now = flow.getViewport();
+  if (now.x === view.x && now.y === view.y && now.zoom === view.zoom) return;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const go = () => void flow.setViewport(view, { duration: still ? 0 : duration });
   if (view.zoom >= farZoom() || flow.getZoom() < farZoom()) {
