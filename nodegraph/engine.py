@@ -223,13 +223,11 @@ class Engine:
         filled = fill(workflow, {**(inputs or {}), **named})
         places = folders or self.folders
         plan = compile(filled, self.registry, places, targets)
-        return self.follow(plan, lambda: rebase(filled, self.registry, places.base, places.output), places)
+        return self.follow(plan, filled, places)
 
-    def follow(self, plan: Plan, workflow: Callable[[], Workflow], folders: Folders) -> Run:
-        """Start a run of `plan`, which this engine's registry made, and return it.
+    def follow(self, plan: Plan, workflow: Workflow, folders: Folders) -> Run:
+        """Start a run of `plan`, which `compile` made of `workflow`, and return it.
 
-        Args:
-            workflow: Makes the document for what saves it, with file names as they are below `folders.output`.
         Raises:
             InvalidWorkflow: A file that the plan names is gone.
         """
@@ -244,7 +242,10 @@ class Engine:
             self._runs += 1
             number = self._runs
 
-        return Run(plan, made, self._machinery, folders, lambda: workflow().to_json(), number)
+        def document() -> str:
+            return rebase(workflow, self.registry, folders.base, folders.output).to_json()
+
+        return Run(plan, made, self._machinery, folders, document, number)
 
     def _prepare(self) -> None:
         for pack in self.registry.packs:
