@@ -1,7 +1,7 @@
 """One SQLite file, in WAL mode: what was committed survives the death of the process at any moment.
 
-Now and then what is in the log has to go into the file, and both to the disk, for which a commit would wait 5 to 100 ms.
-So that is done by a thread of its own.
+What is in the log goes into the file now and then, and both to the disk: up to 100 ms, for which no commit should wait.
+So a thread of its own does it.
 """
 
 from __future__ import annotations
@@ -42,12 +42,9 @@ class Database:
         self._connection.row_factory = sqlite3.Row
         self._depth = 0
         for pragma in (
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "foreign_keys = ON",
-            "cache_size = -32000",
+            "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "cache_size = -32000",
             f"wal_autocheckpoint = {LONG}",
-        ):
+        ):  # fmt: skip
             self._connection.execute(f"PRAGMA {pragma}")
         self._migrate()
         self._closed = threading.Event()

@@ -325,7 +325,9 @@ class Dispatcher:
             worker.job = job
             if job.attempts > 1:
                 self.store.sweep(job.id)
-            order = {"do": "run", "job": job.id, "models": job.models, "targets": job.targets, "checked": None}
+            order: dict[str, Any] = {
+                "do": "run", "job": job.id, "models": job.models, "targets": job.targets, "checked": None,
+            }  # fmt: skip
             known, worker.checked = worker.checked, None
             if known is not None and known[1:3] == (document, job.targets) and time.monotonic() - known.time < FRESH:
                 order["checked"] = known.request
