@@ -38,6 +38,8 @@ ANSWER = 5.0
 """Seconds that a worker has to say whether it remembers something."""
 FRESH = 1.0
 """Seconds for which a plan stays true: it holds fingerprints of files, which may change."""
+QUICK = 0.05
+"""Seconds within which a job must have ended for a lone worker to be given the next but one too."""
 DEADLY = 2
 """Workers that a job may kill before it is given up."""
 UNLUCKY = 10
@@ -98,10 +100,11 @@ class Dispatcher:
         """Stop. Running nodes may save their state until patience ends; their jobs wait for the next start."""
         self._closing.set()
         for worker in self.workers:
-            if worker.process is not None and worker.job is not None:
-                worker.process.send({"do": "cancel", "job": worker.job.id})
+            for job in reversed(worker.jobs):  # what waits first, or it would be begun
+                assert worker.process is not None
+                worker.process.send({"do": "cancel", "job": job.id})
         until = time.monotonic() + self.settings.patience
-        while time.monotonic() < until and any(w.job for w in self.workers):
+        while time.monotonic() < until and any(w.jobs for w in self.workers):
             await asyncio.sleep(0.02)
         for worker in self.workers:
             if worker.process is not None:
@@ -113,8 +116,8 @@ class Dispatcher:
         if self._cluster is not None:
             await self._cluster.leave()
         for worker in self.workers:
-            if worker.job is not None:
-                self.store.queue.put_back(worker.job.id)
+            for job in worker.jobs:
+                self.store.queue.put_back(job.id)
         self.hub.close()
 
     # What clients ask for.
@@ -149,7 +152,7 @@ class Dispatcher:
                 self.store.queue.ask_to_cancel(id)
                 told = []
         for worker in self.workers:
-            if worker.job is not None and worker.job.id == id and worker.process is not None:
+            if any(job.id == id for job in worker.jobs) and worker.process is not None:
                 worker.process.send({"do": "cancel", "job": id})
                 asyncio.get_running_loop().call_later(self.settings.patience, self._kill_if_at, worker, id)
         self._tell(job, told)
@@ -277,7 +280,7 @@ class Dispatcher:
             await asyncio.wait_for(self._closing.wait(), min(30.0, 0.5 * 2 ** min(worker.deaths, 6)))
 
     def _killed(self, worker: Worker, how: str) -> None:
-        """A worker died of its job, or with it."""
+        """A worker died of its job, or with it. What it was to do next is nobody's fault."""
         assert worker.job is not None
         assert worker.process is not None
         id, queue = worker.job.id, self.store.queue
@@ -287,10 +290,13 @@ class Dispatcher:
                 reason = f"killed its worker {job.kills} times (the last: {how})"
                 advice = "; it may need more memory than there is: make the picture or the batch smaller"
                 job = self._end(id, "failed", reason + (advice if how == "SIGKILL" else ""))
-            told = self.store.journal.add([_job_event(job)])
-        worker.job = None
+            others = [queue.put_back(other.id) for other in worker.jobs[1:]]
+            told = self.store.journal.add([_job_event(each) for each in (job, *others)])
+        worker.jobs.clear()
         self.store.sweep(id)
         self._tell(job, told)
+        for other in others:
+            self._tell(other, ())
         self._feed()
 
     def _feed(self) -> None:
@@ -303,14 +309,18 @@ class Dispatcher:
             self.hub.publish(told)
 
     def _give(self, events: list[str], free: Worker | None = None) -> list[Given]:
-        """Take jobs for idle workers, and for one that is about to be: what is to be sent, once it is committed.
+        """Take jobs for idle workers, and for one that has ended a job: what is to be sent, once it is committed.
 
-        What is to be told of it is added to `events`.
+        What is to be told of it is added to `events`. Where the only worker is quick, its next job is with it before
+        it has ended this one, so that it need not wait for us.
         """
         given: list[Given] = []
         if self._closing.is_set() or self.store.paused:
             return given
-        idle = [worker for worker in self.workers if worker.is_idle or worker is free]
+        idle = [worker for worker in self.workers if worker.is_idle]
+        if free is not None:
+            is_quick = len(self.workers) == 1 and time.monotonic() - free.began < QUICK
+            idle += [free] * (1 + is_quick - len(free.jobs))
         while idle and (taken := self.store.queue.take()) is not None:
             job, document = taken
             worker = max(idle, key=partial(suits, job))
@@ -322,7 +332,9 @@ class Dispatcher:
     def _send(self, given: Iterable[Given]) -> None:
         """Send jobs to the workers that they were given to."""
         for worker, job, document in given:
-            worker.job = job
+            if not worker.jobs:
+                worker.began = time.monotonic()
+            worker.jobs.append(job)
             if job.attempts > 1:
                 self.store.sweep(job.id)
             order: dict[str, Any] = {
@@ -344,12 +356,12 @@ class Dispatcher:
             waiting = worker.asked.pop(message["answers"])
             if not waiting.done():
                 waiting.set_result(message["answer"])
-        elif worker.job is not None and message["job"] == worker.job.id:
-            self._progressed(worker, worker.job, message)
+        elif (job := next((job for job in worker.jobs if job.id == message["job"]), None)) is not None:
+            self._progressed(worker, job, message)
 
     def _progressed(self, worker: Worker, job: Job, message: dict[str, Any]) -> None:
         """Write down what a worker says about its job, all in one transaction, then tell it."""
-        now = time.time()
+        now, was, is_first = time.time(), job, job is worker.job
         lines: list[str] = []
         doubles = False
         given: list[Given] = []
@@ -372,6 +384,7 @@ class Dispatcher:
                     job = self._end(job.id, end["state"], end["error"])
                 lines.append(_job_event(job))
                 worker.holds = frozenset(end["holds"])
+                worker.jobs.remove(was)
                 given = self._give(lines, worker)
             told = self.store.journal.add(lines)
         progress = [
@@ -379,8 +392,9 @@ class Dispatcher:
             for fields in message.get("progress", ())
         ]
         if end is not None:
-            worker.job = None
             worker.done += 1
+            if is_first:
+                worker.began = time.monotonic()
             if doubles:
                 self.store.sweep(job.id)
         self._send(given)

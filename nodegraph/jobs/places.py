@@ -64,6 +64,8 @@ class Worker:
     """A place for a worker process, which is filled again when the process dies.
 
     Attributes:
+        jobs: What it was given: what it does, and perhaps what is next.
+        began: When it began with the first of them, of the monotonic clock.
         holds: The models that it has loaded, of those that jobs named.
         died_of: How its last process ended.
         asked: Who waits for an answer, by the number of the request.
@@ -74,7 +76,8 @@ class Worker:
     device: str
     process: Process | Actor | None = None
     ready: bool = False
-    job: Job | None = None
+    jobs: list[Job] = field(default_factory=list)
+    began: float = 0.0
     deaths: int = 0
     died_of: str | None = None
     done: int = 0
@@ -83,8 +86,12 @@ class Worker:
     checked: Checked | None = None
 
     @property
+    def job(self) -> Job | None:
+        return self.jobs[0] if self.jobs else None
+
+    @property
     def is_idle(self) -> bool:
-        return self.ready and self.job is None
+        return self.ready and not self.jobs
 
 
 def suits(job: Job, worker: Worker) -> tuple[int, int]:

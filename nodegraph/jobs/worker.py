@@ -59,6 +59,8 @@ class Worker:
         self._checked: tuple[int, Accepted] | None = None
         """What was checked last, and by which request."""
         self._lock = threading.Lock()
+        self._waiting: set[str] = set()
+        """Jobs that were ordered and not begun."""
         self._job = ""
         self._run: Run | None = None
         self._stopped = False
@@ -72,13 +74,16 @@ class Worker:
         match message["do"]:
             case "run":
                 with self._lock:
-                    self._job, self._stopped, self._run = message["job"], False, None
+                    self._waiting.add(message["job"])
                 self._orders.put(message)
             case "check":
                 self._orders.put(message)
             case "cancel":
                 with self._lock:
-                    if message["job"] == self._job:
+                    if message["job"] in self._waiting:
+                        self._waiting.remove(message["job"])
+                        self._teller(message["job"]).end("cancelled", None, list(self._weights))
+                    elif message["job"] == self._job:
                         self._stopped = True
                         if self._run is not None:
                             self._run.cancel()
@@ -101,7 +106,7 @@ class Worker:
             message = self._orders.get()
             if message["do"] == "check":
                 self._check(message)
-            else:
+            elif self._begin(message["job"]):
                 self._work(message)
                 gc.collect(1)  # an error holds what its frames held: pictures, weights
 
@@ -120,13 +125,24 @@ class Worker:
             same = document is message["document"]
             self._answer(message, {"name": name, "document": None if same else document, "models": models})
 
+    def _begin(self, job: str) -> bool:
+        """Take on a job that waits. False where it was cancelled before."""
+        with self._lock:
+            if job not in self._waiting:
+                return False
+            self._waiting.remove(job)
+            self._job, self._stopped, self._run = job, False, None
+            return True
+
+    def _teller(self, job: str) -> Teller:
+        return Teller(job, self._say, self._folders.output / job, self._public, previews=self._previews)
+
     def _work(self, message: Message) -> None:
-        folders = Folders(self._folders.base, self._folders.output / message["job"], self._folders.models)
-        teller = Teller(message["job"], self._say, folders.output, self._public, previews=self._previews)
+        teller = self._teller(message["job"])
         before = self._engine.loaded()
         state, error = "done", None
         try:
-            self._execute(message, folders, teller)
+            self._execute(message, teller)
         except InvalidWorkflow as problems:
             state, error = "failed", str(problems)
         except Cancelled:
@@ -149,7 +165,8 @@ class Worker:
         self._weights = {model: weights for model, keys in self._weights.items() if (weights := keys & loaded)}
         return list(self._weights)
 
-    def _execute(self, message: Message, folders: Folders, teller: Teller) -> None:
+    def _execute(self, message: Message, teller: Teller) -> None:
+        folders = Folders(self._folders.base, self._folders.output / message["job"], self._folders.models)
         run = self._start(message, folders)
         with self._lock:
             self._run = run
