@@ -58,6 +58,8 @@ class Worker:
         self._documents = Documents(self._engine, self._folders.base, Path(setup["examples"]), policy)
         self._checked: tuple[int, Accepted] | None = None
         """What was checked last, and by which request."""
+        self._keys: Mapping[str, str] | None = None
+        """Those of its plan, for one run."""
         self._lock = threading.Lock()
         self._waiting: set[str] = set()
         """Jobs that were ordered and not begun."""
@@ -112,7 +114,7 @@ class Worker:
 
     def _check(self, message: Message) -> None:
         """Answer what is queued of a document, or what is wrong with it. Its plan is kept for the job that follows."""
-        self._checked = None
+        self._checked = self._keys = None
         try:
             made = self._documents.accept(message["document"], message["inputs"], message["targets"])
         except InvalidWorkflow as error:
@@ -124,6 +126,9 @@ class Worker:
             name, document, models = made.queueable
             same = document is message["document"]
             self._answer(message, {"name": name, "document": None if same else document, "models": models})
+            if made.plan is not None:
+                with contextlib.suppress(InvalidWorkflow):  # a file is gone since: the job will say so
+                    self._keys = self._engine.keys(made.plan)  # while the server writes the job down
 
     def _begin(self, job: str) -> bool:
         """Take on a job that waits. False where it was cancelled before."""
@@ -177,11 +182,12 @@ class Worker:
         run.persist()
 
     def _start(self, message: dict[str, Any], folders: Folders) -> Run:
-        checked, self._checked = self._checked, None
+        checked, keys = self._checked, self._keys
+        self._checked = self._keys = None
         if checked is not None and checked[0] == message["checked"]:
             _, workflow, plan = checked[1]
             if plan is not None:
-                return self._engine.follow(plan, workflow, folders)
+                return self._engine.follow(plan, keys or self._engine.keys(plan), workflow, folders)
         else:
             workflow = self._engine.read(from_json(message["document"]))
             policy = self._documents.policy
