@@ -223,7 +223,7 @@ class Dispatcher:
             raise InvalidWorkflow([Problem(**problem) for problem in found["problems"]])
         document = found["document"] or document
         if worker.checked is mine:  # it was sent neither a job since, nor another document
-            worker.checked = mine._replace(document=document)
+            worker.checked = mine._replace(document=document, time=time.monotonic())
         return Queueable(found["name"], document, tuple(found["models"]))
 
     def _ask(self, worker: Worker, order: dict[str, Any]) -> tuple[int, asyncio.Future[Any]]:
@@ -309,10 +309,10 @@ class Dispatcher:
             self.hub.publish(told)
 
     def _give(self, events: list[str], free: Worker | None = None) -> list[Given]:
-        """Take jobs for idle workers, and for one that has ended a job: what is to be sent, once it is committed.
+        """Take jobs for idle workers, and for one that has just ended a job: what is to be sent, once it is committed.
 
-        What is to be told of it is added to `events`. Where the only worker is quick, its next job is with it before
-        it has ended this one, so that it need not wait for us.
+        What is to be told of it is added to `events`. While the jobs of a lone worker are quick it is given two, so
+        that it need not wait for us between them.
         """
         given: list[Given] = []
         if self._closing.is_set() or self.store.paused:
@@ -320,7 +320,7 @@ class Dispatcher:
         idle = [worker for worker in self.workers if worker.is_idle]
         if free is not None:
             is_quick = len(self.workers) == 1 and time.monotonic() - free.began < QUICK
-            idle += [free] * (1 + is_quick - len(free.jobs))
+            idle += [free] * (2 + is_quick - len(free.jobs))
         while idle and (taken := self.store.queue.take()) is not None:
             job, document = taken
             worker = max(idle, key=partial(suits, job))
@@ -361,7 +361,7 @@ class Dispatcher:
 
     def _progressed(self, worker: Worker, job: Job, message: dict[str, Any]) -> None:
         """Write down what a worker says about its job, all in one transaction, then tell it."""
-        now, was, is_first = time.time(), job, job is worker.job
+        now, was = time.time(), job
         lines: list[str] = []
         doubles = False
         given: list[Given] = []
@@ -384,7 +384,6 @@ class Dispatcher:
                     job = self._end(job.id, end["state"], end["error"])
                 lines.append(_job_event(job))
                 worker.holds = frozenset(end["holds"])
-                worker.jobs.remove(was)
                 given = self._give(lines, worker)
             told = self.store.journal.add(lines)
         progress = [
@@ -393,8 +392,9 @@ class Dispatcher:
         ]
         if end is not None:
             worker.done += 1
-            if is_first:
+            if was is worker.job:
                 worker.began = time.monotonic()
+            worker.jobs.remove(was)
             if doubles:
                 self.store.sweep(job.id)
         self._send(given)

@@ -104,13 +104,16 @@ class Worker:
         self._say({"answers": message["request"], "answer": answer})
 
     def _serve(self) -> None:
-        while True:
-            message = self._orders.get()
-            if message["do"] == "check":
-                self._check(message)
-            elif self._begin(message["job"]):
-                self._work(message)
-                gc.collect(1)  # an error holds what its frames held: pictures, weights
+        try:
+            while True:
+                message = self._orders.get()
+                if message["do"] == "check":
+                    self._check(message)
+                elif self._begin(message["job"]):
+                    self._work(message)
+                    gc.collect(1)  # an error holds what its frames held: pictures, weights
+        finally:
+            os._exit(1)  # nobody would do what is ordered next; the server starts another worker
 
     def _check(self, message: Message) -> None:
         """Answer what is queued of a document, or what is wrong with it. Its plan is kept for the job that follows."""
