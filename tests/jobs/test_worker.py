@@ -43,7 +43,14 @@ class Heard:
         self.worker = Worker(setup(self.store, Settings(packs=(folder / "gates.py",))), self.said.put)
 
     def run(self, job: str, document: str | None, checked: int | None = None) -> None:
-        order = {"do": "run", "job": job, "models": [], "targets": [], "checked": checked, "document": document}
+        order: dict[str, Any] = {
+            "do": "run",
+            "job": job,
+            "models": [],
+            "targets": [],
+            "checked": checked,
+            "document": document,
+        }
         self.worker.order(order)
 
     def end(self) -> tuple[str, str, set[str]]:
