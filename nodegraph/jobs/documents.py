@@ -145,9 +145,8 @@ class Documents:
         with collector_paused():
             try:
                 raw = from_json(text)
-            except ValueError as error:
-                message = f"cannot be read: {error}; make its values less deep"
-                raise InvalidWorkflow([Problem("bad_document", "", None, message)]) from None
+            except ValueError:
+                raise InvalidWorkflow([Problem("bad_document", "", None, "its values are nested too deeply")]) from None
             read = self._open(raw)
             workflow = self._adopt(fill(read, inputs))
             return self._accept(workflow, targets, text if workflow is read and _is_current(raw, read) else None)
