@@ -146,7 +146,7 @@ class Documents:
             try:
                 raw = from_json(text)
             except ValueError:
-                raise InvalidWorkflow([Problem("bad_document", "", None, "its values are nested too deeply")]) from None
+                raise _too_deep() from None
             read = self._open(raw)
             workflow = self._adopt(fill(read, inputs))
             return self._accept(workflow, targets, text if workflow is read and _is_current(raw, read) else None)
@@ -164,11 +164,10 @@ class Documents:
         nodes = raw.get("nodes") if isinstance(raw, dict) else None
         if not isinstance(nodes, dict) or len(nodes) > FEW or not isinstance(raw, dict) or raw.get("definitions"):
             return False
-        types = {step.get("type") if isinstance(step, dict) else None for step in nodes.values()}
-        return all(isinstance(type, str) and self._asks_nothing(type) for type in types)
+        return all(isinstance(step, dict) and self._asks_nothing(step.get("type")) for step in nodes.values())
 
-    def _asks_nothing(self, type: str) -> bool:
-        node = self.engine.registry.get(type.partition("@")[0])
+    def _asks_nothing(self, type: Any) -> bool:
+        node = self.engine.registry.get(type.partition("@")[0]) if isinstance(type, str) else None
         return node is not None and not (node.fingerprint_fn or node.facts_fn or self._guards([type]))
 
     def choices(self, name: str) -> Mapping[str, str]:
@@ -282,15 +281,21 @@ def written(raw: Any) -> str:
     """What a client sent for a document as JSON; if it is one of ours, with its format.
 
     Raises:
-        InvalidWorkflow: It has letters that cannot be written, such as half of a pair.
+        InvalidWorkflow: It has letters that cannot be written, such as half of a pair, or is nested too deeply.
     """
     if isinstance(raw, dict) and "format" not in raw and isinstance(raw.get("nodes"), dict) and not is_prompt(raw):
         raw = {"format": FORMAT, **raw}
     try:
         return to_json(raw, inf_nan_mode="constants").decode()
-    except PydanticSerializationError:
+    except PydanticSerializationError as error:
+        if "depth" in str(error):
+            raise _too_deep() from None
         message = "holds a letter that is none: half of a UTF-16 pair (\\ud800 to \\udfff); write the text anew"
         raise InvalidWorkflow([Problem("bad_text", "", None, message)]) from None
+
+
+def _too_deep() -> InvalidWorkflow:
+    return InvalidWorkflow([Problem("bad_document", "", None, "its values are nested too deeply")])
 
 
 def _is_current(raw: Any, workflow: Workflow) -> bool:
