@@ -223,28 +223,28 @@ class Engine:
         filled = fill(workflow, {**(inputs or {}), **named})
         places = folders or self.folders
         plan = compile(filled, self.registry, places, targets)
-        return self.follow(plan, lambda: rebase(filled, self.registry, places.base, places.output), places)
+        return self.follow(plan, self.keys(plan), filled, places)
 
-    def follow(self, plan: Plan, workflow: Callable[[], Workflow], folders: Folders) -> Run:
-        """Start a run of `plan`, which this engine's registry made, and return it.
-
-        Args:
-            workflow: Makes the document for what saves it, with file names as they are below `folders.output`.
-        Raises:
-            InvalidWorkflow: A file that the plan names is gone.
-        """
+    def keys(self, plan: Plan) -> dict[str, str]:
+        """The keys of one run of `plan`. Raises `InvalidWorkflow` where a file that it names is gone."""
         try:
-            made = keys(plan, uuid.uuid4().hex, self._digests)
+            return keys(plan, uuid.uuid4().hex, self._digests)
         except OSError as error:
             problem = Problem("missing_file", "", None, f"{error.filename!r} cannot be read: {error.strerror}")
             raise InvalidWorkflow([problem]) from error
+
+    def follow(self, plan: Plan, keys: Mapping[str, str], workflow: Workflow, folders: Folders) -> Run:
+        """Start a run of `plan`, which `compile` made of `workflow`, and return it. Its keys are of no other run."""
         with self._lock:
             if not self._runs:
                 self._prepare()
             self._runs += 1
             number = self._runs
 
-        return Run(plan, made, self._machinery, folders, lambda: workflow().to_json(), number)
+        def document() -> str:
+            return rebase(workflow, self.registry, folders.base, folders.output).to_json()
+
+        return Run(plan, keys, self._machinery, folders, document, number)
 
     def _prepare(self) -> None:
         for pack in self.registry.packs:

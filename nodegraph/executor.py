@@ -133,6 +133,10 @@ class Run:
     def __aiter__(self) -> AsyncIterator[Event]:
         return aiter(self._stream)
 
+    def gather(self, linger: float, most: float | None = None) -> tuple[list[Event], bool]:
+        """The events since, and whether there may be more; see `Stream.gather`."""
+        return self._stream.gather(linger, most)
+
     @property
     def done(self) -> bool:
         return self._stream.closed

@@ -37,6 +37,24 @@ class Stream(Generic[T]):
             while not self.closed:
                 self._changed.wait()
 
+    def gather(self, linger: float, most: float | None = None) -> tuple[list[T], bool]:
+        """What was put since, and whether there may be more.
+
+        Args:
+            linger: Seconds to wait for others once there is something, but not behind the end.
+            most: Seconds after which nothing is waited for any longer.
+        """
+        with self._changed:
+            if not self._items and not self.closed:
+                self._reader_waits = True
+                if not self._items:
+                    self._changed.wait(most)
+                self._reader_waits = False
+            if self._items and not self.closed:
+                self._changed.wait(linger)
+            more = not self.closed
+        return [self._items.popleft() for _ in range(len(self._items))], more
+
     def _notify(self) -> None:
         with self._changed:
             self._reader_waits = False

@@ -112,7 +112,7 @@ def test_the_standard_pack_is_wholly_said_in_german() -> None:
     assert all(text.strip() for part in german.values() for text in part.values())
 
 
-SAYING = ("plan", "expand", "modes", "facts", "engine", "server/documents")
+SAYING = ("plan", "expand", "modes", "facts", "engine", "jobs/documents")
 """The modules whose sentences the editor shows while a document is edited."""
 OTHERS = {"message", "text", "error", "what", "why"}
 HINTS = {"hint", "nearest", "_known_ports", "_near_input"}

@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from .post import Message, Post
 from .process import ALLOCATOR
+from .telling import Message
 from .worker import Worker
 
 log = logging.getLogger("nodegraph.jobs")
@@ -43,10 +43,10 @@ class Remote:
         host = socket.gethostname()
         if not Path(setup["results"]).is_dir():
             raise NotShared(f"the data folder is not there on {host!r}; share it under the path that the server has")
-        self._said: queue.SimpleQueue[list[Message]] = queue.SimpleQueue()
-        self._worker = Worker(dict(setup), Post(lambda messages: self._said.put(to_jsonable_python(messages))))
+        self._said: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._worker = Worker(setup, lambda message: self._said.put(to_jsonable_python(message)))
         node = ray.get_runtime_context().get_node_id()
-        self._said.put([{"ready": os.getpid(), "host": host, "node": node}])
+        self._said.put({"ready": os.getpid(), "host": host, "node": node})
 
     def order(self, message: dict[str, Any]) -> None:
         self._worker.order(message)
@@ -77,10 +77,10 @@ class Actor:
 
         try:
             async for said in self._said:
-                for message in await said:
-                    if "ready" in message:
-                        self.pid, self.host, self._node = message["ready"], message["host"], message["node"]
-                    yield message
+                message = await said
+                if "ready" in message:
+                    self.pid, self.host, self._node = message["ready"], message["host"], message["node"]
+                yield message
         except RayActorError as error:
             self._how = str(error).strip().rpartition("\n")[2].partition(" Some common causes")[0]
             self.lost = isinstance(error, ActorUnavailableError)  # it cannot be reached, though it may be alive

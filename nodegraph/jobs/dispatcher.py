@@ -15,19 +15,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import to_json
 
-from ..plan import Plan
+from ..problems import InvalidWorkflow, Problem
+from .documents import Queueable
 from .gallery import Saved
 from .hub import Hub
-from .job import Job, NodeState, Said, State
-from .places import Settings, Worker, setup, suits
+from .job import Job, Said, State
+from .places import Checked, Settings, Worker, setup, suits
 from .process import Process, devices, environment
 from .queue import Submission
-from .shipping import pack
 from .store import Store
 
 if TYPE_CHECKING:
@@ -37,14 +36,14 @@ log = logging.getLogger("nodegraph.jobs")
 
 ANSWER = 5.0
 """Seconds that a worker has to say whether it remembers something."""
+FRESH = 1.0
+"""Seconds for which a plan stays true: it holds fingerprints of files, which may change."""
+QUICK = 0.05
+"""Seconds within which a job must have ended for a lone worker to be given the next but one too."""
 DEADLY = 2
 """Workers that a job may kill before it is given up."""
 UNLUCKY = 10
 """Times that a job may be begun before it counts as a kill that the machine was lost under it."""
-NODE_STATES: Mapping[str, str] = {
-    "Started": "running", "Finished": "done", "Cached": "cached", "Failed": "failed", "Skipped": "skipped",
-}  # fmt: skip
-NO_PLANS: Mapping[str, Plan] = {}
 
 
 class Given(NamedTuple):
@@ -53,10 +52,6 @@ class Given(NamedTuple):
     worker: Worker
     job: Job
     document: str
-
-
-Line = tuple[str, str]
-"""The type of an event, and its data as JSON."""
 
 
 class Dispatcher:
@@ -105,10 +100,11 @@ class Dispatcher:
         """Stop. Running nodes may save their state until patience ends; their jobs wait for the next start."""
         self._closing.set()
         for worker in self.workers:
-            if worker.process is not None and worker.job is not None:
-                worker.process.send({"do": "cancel", "job": worker.job.id})
+            for job in reversed(worker.jobs):  # what waits first, or it would be begun
+                assert worker.process is not None
+                worker.process.send({"do": "cancel", "job": job.id})
         until = time.monotonic() + self.settings.patience
-        while time.monotonic() < until and any(w.job for w in self.workers):
+        while time.monotonic() < until and any(w.jobs for w in self.workers):
             await asyncio.sleep(0.02)
         for worker in self.workers:
             if worker.process is not None:
@@ -120,26 +116,26 @@ class Dispatcher:
         if self._cluster is not None:
             await self._cluster.leave()
         for worker in self.workers:
-            if worker.job is not None:
-                self.store.queue.put_back(worker.job.id)
+            for job in worker.jobs:
+                self.store.queue.put_back(job.id)
         self.hub.close()
 
     # What clients ask for.
 
-    def submit(self, asked: Submission, plan: Plan | None = None) -> tuple[Job, bool]:
+    def submit(self, asked: Submission, *, later: bool = False) -> tuple[Job, bool]:
         """Queue a job. Returns it, and whether it is new (or its key was known).
 
         Args:
-            plan: That of the document, as of now. It saves a worker that is idle the reading.
+            later: The caller is in a transaction with more of them: workers are fed when it is over.
         """
         with self.store.database.transaction():
             job, new = self.store.queue.add(asked)
-            events = [_job_event(job)] if new else []
-            given = [] if plan is None else self._give(events)
-            told = self.store.journal.add(events)
-        self._send(given, {} if plan is None else {job.id: plan})
+            lines = [_job_event(job)] if new else []
+            given = [] if later else self._give(lines)
+            told = self.store.journal.add(lines)
+        self._send(given)
         self.hub.publish(told)
-        if plan is None:  # later, since the caller may be in a transaction with more of them
+        if later:
             asyncio.get_running_loop().call_soon(self._feed)
         return job, new
 
@@ -156,7 +152,7 @@ class Dispatcher:
                 self.store.queue.ask_to_cancel(id)
                 told = []
         for worker in self.workers:
-            if worker.job is not None and worker.job.id == id and worker.process is not None:
+            if any(job.id == id for job in worker.jobs) and worker.process is not None:
                 worker.process.send({"do": "cancel", "job": id})
                 asyncio.get_running_loop().call_later(self.settings.patience, self._kill_if_at, worker, id)
         self._tell(job, told)
@@ -200,17 +196,43 @@ class Dispatcher:
 
     async def keep(self, document: str, node: str) -> bool:
         """Have a worker that remembers what `node` gave write it to the cache on disk. Whether one did."""
-        asked: list[asyncio.Future[bool]] = []
-        for worker in self.workers:
-            if worker.process is not None and worker.ready:
-                number = next(self._requests)
-                asked.append(asyncio.get_running_loop().create_future())
-                worker.keeps[number] = asked[-1]
-                worker.process.send({"do": "keep", "request": number, "document": document, "node": node})
+        order = {"do": "keep", "document": document, "node": node}
+        asked = [self._ask(worker, order)[1] for worker in self.workers if worker.ready]
         if not asked:
             return False
         answered, _ = await asyncio.wait(asked, timeout=ANSWER)
         return any(waiting.result() for waiting in answered)
+
+    async def check(self, document: str, inputs: Mapping[str, Any], targets: Sequence[str]) -> Queueable | None:
+        """Have an idle worker of this machine check a document, which is likely to run it; None where there is none.
+
+        Raises:
+            InvalidWorkflow: It cannot run.
+        """
+        near = (w for w in self.workers if w.is_idle and w.process is not None and w.process.is_near)
+        worker = next(near, None)
+        if worker is None:
+            return None
+        order = {"do": "check", "document": document, "inputs": inputs, "targets": targets}
+        number, answer = self._ask(worker, order)
+        mine = worker.checked = Checked(number, None, tuple(targets), time.monotonic())
+        found = await answer
+        if found is None:
+            return None
+        if "problems" in found:
+            raise InvalidWorkflow([Problem(**problem) for problem in found["problems"]])
+        document = found["document"] or document
+        if worker.checked is mine:  # it was sent neither a job since, nor another document
+            worker.checked = mine._replace(document=document, time=time.monotonic())
+        return Queueable(found["name"], document, tuple(found["models"]))
+
+    def _ask(self, worker: Worker, order: dict[str, Any]) -> tuple[int, asyncio.Future[Any]]:
+        """Send a request. Returns its number, and what will be the answer; None where the worker dies of it."""
+        assert worker.process is not None
+        number = next(self._requests)
+        answer = worker.asked[number] = asyncio.get_running_loop().create_future()
+        worker.process.send({**order, "request": number})
+        return number, answer
 
     # Workers.
 
@@ -237,11 +259,11 @@ class Dispatcher:
                 log.exception("worker %d said something that could not be understood", worker.number)
                 worker.process.kill()
             how = await worker.process.wait()
-            was_ready, worker.ready, worker.holds = worker.ready, False, frozenset()
-            for waiting in worker.keeps.values():
+            was_ready, worker.ready, worker.holds, worker.checked = worker.ready, False, frozenset(), None
+            for waiting in worker.asked.values():
                 if not waiting.done():
-                    waiting.set_result(False)
-            worker.keeps.clear()
+                    waiting.set_result(None)
+            worker.asked.clear()
             if self._closing.is_set():
                 return
             worker.deaths += 1
@@ -258,7 +280,7 @@ class Dispatcher:
             await asyncio.wait_for(self._closing.wait(), min(30.0, 0.5 * 2 ** min(worker.deaths, 6)))
 
     def _killed(self, worker: Worker, how: str) -> None:
-        """A worker died of its job, or with it."""
+        """A worker died of its job, or with it. What it was to do next is nobody's fault."""
         assert worker.job is not None
         assert worker.process is not None
         id, queue = worker.job.id, self.store.queue
@@ -268,30 +290,37 @@ class Dispatcher:
                 reason = f"killed its worker {job.kills} times (the last: {how})"
                 advice = "; it may need more memory than there is: make the picture or the batch smaller"
                 job = self._end(id, "failed", reason + (advice if how == "SIGKILL" else ""))
-            told = self.store.journal.add([_job_event(job)])
-        worker.job = None
+            others = [queue.put_back(other.id) for other in worker.jobs[1:]]
+            told = self.store.journal.add([_job_event(each) for each in (job, *others)])
+        worker.jobs.clear()
         self.store.sweep(id)
         self._tell(job, told)
+        for other in others:
+            self._tell(other, ())
         self._feed()
 
     def _feed(self) -> None:
         if any(worker.is_idle for worker in self.workers):
-            events: list[Line] = []
+            events: list[str] = []
             with self.store.database.transaction():
                 given = self._give(events)
                 told = self.store.journal.add(events)
             self._send(given)
             self.hub.publish(told)
 
-    def _give(self, events: list[Line], free: Worker | None = None) -> list[Given]:
-        """Take jobs for idle workers, and for one that is about to be: what is to be sent, once it is committed.
+    def _give(self, events: list[str], free: Worker | None = None) -> list[Given]:
+        """Take jobs for idle workers, and for one that has just ended a job: what is to be sent, once it is committed.
 
-        What is to be told of it is added to `events`.
+        What is to be told of it is added to `events`. While the jobs of a lone worker are quick it is given two, so
+        that it need not wait for us between them.
         """
         given: list[Given] = []
         if self._closing.is_set() or self.store.paused:
             return given
-        idle = [worker for worker in self.workers if worker.is_idle or worker is free]
+        idle = [worker for worker in self.workers if worker.is_idle]
+        if free is not None:
+            is_quick = len(self.workers) == 1 and time.monotonic() - free.began < QUICK
+            idle += [free] * (2 + is_quick - len(free.jobs))
         while idle and (taken := self.store.queue.take()) is not None:
             job, document = taken
             worker = max(idle, key=partial(suits, job))
@@ -300,49 +329,51 @@ class Dispatcher:
             events.append(_job_event(job))
         return given
 
-    def _send(self, given: Iterable[Given], plans: Mapping[str, Plan] = NO_PLANS) -> None:
-        """Send jobs to the workers that they were given to. `plans` are those of jobs that were just made."""
+    def _send(self, given: Iterable[Given]) -> None:
+        """Send jobs to the workers that they were given to."""
         for worker, job, document in given:
-            worker.job = job
+            if not worker.jobs:
+                worker.began = time.monotonic()
+            worker.jobs.append(job)
             if job.attempts > 1:
                 self.store.sweep(job.id)
-            assert worker.process is not None
             order: dict[str, Any] = {
-                "do": "run", "job": job.id, "document": document, "targets": job.targets, "models": job.models,
+                "do": "run", "job": job.id, "models": job.models, "targets": job.targets, "checked": None,
             }  # fmt: skip
-            if job.id in plans and worker.process.is_near:
-                order["plan"] = pack(plans[job.id])
+            known, worker.checked = worker.checked, None
+            if known is not None and known[1:3] == (document, job.targets) and time.monotonic() - known.time < FRESH:
+                order["checked"] = known.request
+            else:
+                order["document"] = document
+            assert worker.process is not None
             worker.process.send(order)
 
     def _heard(self, worker: Worker, message: dict[str, Any]) -> None:
         if "ready" in message:
             worker.ready = True
             self._feed()
-        elif "kept" in message:
-            waiting = worker.keeps.pop(message["kept"])
+        elif "answers" in message:
+            waiting = worker.asked.pop(message["answers"])
             if not waiting.done():
-                waiting.set_result(message["found"])
-        elif worker.job is not None and message["job"] == worker.job.id:
-            self._progressed(worker, worker.job, message)
+                waiting.set_result(message["answer"])
+        elif (job := next((job for job in worker.jobs if job.id == message["job"]), None)) is not None:
+            self._progressed(worker, job, message)
 
     def _progressed(self, worker: Worker, job: Job, message: dict[str, Any]) -> None:
         """Write down what a worker says about its job, all in one transaction, then tell it."""
-        now = time.time()
-        events: list[Line] = []
-        states: dict[str, NodeState] = {}
-        doubles: list[Path] = []
+        now, was = time.time(), job
+        lines: list[str] = []
+        doubles = False
         given: list[Given] = []
         with self.store.database.transaction():
-            for type, fields in message.get("events", ()):
-                if type == "Saved":
-                    fields, new = self._saved(job, fields)
-                    if not new:
-                        doubles.append(self.store.results / fields["file"])
-                        continue
-                elif (state := NODE_STATES.get(type)) is not None:
-                    states[fields["node"]] = cast("NodeState", {"state": state, **fields})
-                events.append((type, to_json({"job": job.id, "time": now, **fields}).decode()))
-            self.store.queue.record(job.id, states)
+            for line in message.get("lines", ()):
+                if isinstance(line, str):
+                    lines.append(line)
+                elif (result := self._saved(job, line)) is not None:
+                    lines.append(_line("Saved", {"job": job.id, "time": now, **result}))
+                else:
+                    doubles = True
+            self.store.queue.record(job.id, message.get("states", {}))
             for fields in message.get("progress", ()):
                 if not fields["what"]:  # not of a part of it, such as loading
                     self.store.queue.advance(job.id, fields["node"], fields["step"], fields["total"])
@@ -351,23 +382,26 @@ class Dispatcher:
                     job = self.store.queue.put_back(job.id)
                 else:
                     job = self._end(job.id, end["state"], end["error"])
-                events.append(_job_event(job))
+                lines.append(_job_event(job))
                 worker.holds = frozenset(end["holds"])
-                given = self._give(events, worker)
-            told = self.store.journal.add(events)
+                given = self._give(lines, worker)
+            told = self.store.journal.add(lines)
         progress = [
             Said(0, "Progress", to_json({"job": job.id, "time": now, **fields}).decode())
             for fields in message.get("progress", ())
         ]
         if end is not None:
-            worker.job = None
             worker.done += 1
+            if was is worker.job:
+                worker.began = time.monotonic()
+            worker.jobs.remove(was)
             if doubles:
                 self.store.sweep(job.id)
         self._send(given)
         self._tell(job, [*progress, *told])
 
-    def _saved(self, job: Job, fields: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    def _saved(self, job: Job, fields: dict[str, Any]) -> dict[str, Any] | None:
+        """Record a file. Returns what is told of it; None where that save was recorded before."""
         file = f"{job.id}/{fields['name']}"
         saved = Saved(
             job.id, fields["node"], fields["ordinal"], file, fields["name"], fields["bytes"], fields.get("width"),
@@ -375,7 +409,7 @@ class Dispatcher:
             fields["model"], job.workflow or job.name,
         )  # fmt: skip
         id, new = self.store.gallery.add(saved)
-        return {"node": fields["node"], "result": id, "name": fields["name"], "file": file}, new
+        return {"node": fields["node"], "result": id, "name": fields["name"], "file": file} if new else None
 
     # Telling.
 
@@ -387,7 +421,7 @@ class Dispatcher:
         return job
 
     def _say(self, type: str, fields: dict[str, Any]) -> None:
-        self.hub.publish(self.store.journal.add([(type, json.dumps({"time": time.time(), **fields}))]))
+        self.hub.publish(self.store.journal.add([_line(type, {"time": time.time(), **fields})]))
 
     def _tell(self, job: Job, events: Iterable[Said]) -> None:
         """Publish what happened to a job, and wake who waits for its end."""
@@ -400,7 +434,11 @@ class Dispatcher:
                 self.on_end(job)
 
 
-def _job_event(job: Job) -> Line:
+def _job_event(job: Job) -> str:
     """What is told of a job when its state has changed."""
     fields = {"job": job.id, "time": time.time(), "state": job.state, "name": job.name, "error": job.error}
-    return "job", json.dumps(fields)
+    return _line("job", fields)
+
+
+def _line(type: str, fields: dict[str, Any]) -> str:
+    return f"{type} {json.dumps(fields)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .database import Database
 from .job import Said
@@ -21,13 +21,13 @@ class Journal:
         self.last = 0 if last is None else int(last[0])
         self.first = self._first()
 
-    def add(self, events: Sequence[tuple[str, str]]) -> list[Said]:
-        """Keep (type, data) under the next numbers. The data is JSON on one line."""
-        made = [Said(number, type, data) for number, (type, data) in enumerate(events, self.last + 1)]
+    def add(self, lines: Sequence[str]) -> list[Said]:
+        """Keep events under the next numbers. Each is a line: its type, a space, and JSON."""
+        made = _said(lines, self.last + 1)
         if made:
-            lines = "\n".join([f"{type} {data}" for type, data in events])
             first, self.last = self.last + 1, made[-1].number
-            self._database.run("INSERT INTO events (last, first, lines) VALUES (?, ?, ?)", (self.last, first, lines))
+            values = self.last, first, "\n".join(lines)
+            self._database.run("INSERT INTO events (last, first, lines) VALUES (?, ?, ?)", values)
             if self.last - self.first > self.limit * 11 // 10:
                 self._database.run("DELETE FROM events WHERE last <= ?", (self.last - self.limit,))
                 self.first = self._first()
@@ -38,8 +38,7 @@ class Journal:
         found: list[Said] = []
         sql = "SELECT first, lines FROM events WHERE last > ? ORDER BY last"
         for first, lines in self._database.run(sql, (number,)):
-            parts = [line.partition(" ") for line in lines.split("\n")]
-            found += [Said(n, type, data) for n, (type, _, data) in enumerate(parts, first) if n > number]
+            found += _said(lines.split("\n"), first)[max(0, number + 1 - first) :]
             if len(found) >= limit:
                 break
         return found
@@ -47,3 +46,8 @@ class Journal:
     def _first(self) -> int:
         row = self._database.row("SELECT first FROM events ORDER BY last LIMIT 1")
         return self.last + 1 if row is None else int(row[0])
+
+
+def _said(lines: Iterable[str], first: int) -> list[Said]:
+    parts = [line.partition(" ") for line in lines]
+    return [Said(number, type, data) for number, (type, _, data) in enumerate(parts, first)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .job import Job
 from .process import Process
@@ -28,6 +28,7 @@ class Settings:
         checkpoint: Seconds after which a long node keeps how far it has come.
         patience: Seconds that a node has to notice a cancel before its worker is killed.
         safety: What is done to unfit pictures before they leave, see `safety_policy`; None does not look at them.
+        examples: The folder of the shipped examples, whose pictures documents may name.
         ray: Address of a Ray cluster whose devices do the jobs, instead of processes on this machine.
     """
 
@@ -40,7 +41,22 @@ class Settings:
     checkpoint: float = 5.0
     patience: float = 5.0
     safety: str | None = None
+    examples: Path = Path()
     ray: str | None = None
+
+
+class Checked(NamedTuple):
+    """What a worker has a plan of, since it was sent nothing else.
+
+    Attributes:
+        request: As which it was asked.
+        document: As it was queued; None until that is known.
+    """
+
+    request: int
+    document: str | None
+    targets: tuple[str, ...]
+    time: float
 
 
 @dataclass(slots=True, eq=False)
@@ -48,24 +64,34 @@ class Worker:
     """A place for a worker process, which is filled again when the process dies.
 
     Attributes:
+        jobs: What it was given: what it does, and perhaps what is next.
+        began: When it began with the first of them, of the monotonic clock.
         holds: The models that it has loaded, of those that jobs named.
         died_of: How its last process ended.
+        asked: Who waits for an answer, by the number of the request.
+        checked: What it checked last.
     """
 
     number: int
     device: str
     process: Process | Actor | None = None
     ready: bool = False
-    job: Job | None = None
+    jobs: list[Job] = field(default_factory=list)
+    began: float = 0.0
     deaths: int = 0
     died_of: str | None = None
     done: int = 0
     holds: frozenset[str] = frozenset()
-    keeps: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
+    asked: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
+    checked: Checked | None = None
+
+    @property
+    def job(self) -> Job | None:
+        return self.jobs[0] if self.jobs else None
 
     @property
     def is_idle(self) -> bool:
-        return self.ready and self.job is None
+        return self.ready and not self.jobs
 
 
 def suits(job: Job, worker: Worker) -> tuple[int, int]:
@@ -79,6 +105,7 @@ def setup(store: Store, settings: Settings) -> dict[str, Any]:
     private = [store.uploads, store.results, cache, store.folder, *settings.models]
     return {
         "uploads": str(store.uploads),
+        "examples": str(settings.examples),
         "results": str(store.results),
         "cache": str(cache),
         "models": [str(folder) for folder in settings.models],

@@ -9,9 +9,9 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from ..interop import open_document
+from ..jobs.documents import text_of
 from ..problems import InvalidWorkflow
 from .checks import ProblemView, view
-from .documents import text_of
 from .errors import Refused
 from .routing import View, post
 from .site import Site

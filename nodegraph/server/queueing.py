@@ -9,11 +9,10 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import Field, JsonValue, model_validator
 
-from ..garbage import collector_paused
 from ..interop.prompt import is_prompt
 from ..jobs import Job, State
+from ..jobs.documents import Queueable, written
 from ..jobs.queue import Submission
-from .documents import Queueable
 from .errors import Refused, not_found
 from .opening import opened
 from .routing import Closed, Reply, View, get, post, route
@@ -143,15 +142,23 @@ async def enqueue(site: Site, asked: Submit) -> tuple[Job, bool]:
     if asked.webhook is not None:
         check_webhook(asked.webhook, site.private_webhooks)
     raw = asked.document if asked.workflow is None else stored_document(site, asked.workflow)
-    name, made = await asyncio.to_thread(_prepared, site, raw, asked)
+    made = await _checked(site, raw, asked)
     check_room(site, asked.client)
     return site.dispatcher.submit(
         Submission(
-            made.document, name, asked.workflow or "", asked.inputs, tuple(asked.targets), asked.priority,
+            made.document, made.name, asked.workflow or "", asked.inputs, tuple(asked.targets), asked.priority,
             asked.client, asked.key, asked.webhook, made.models,
-        ),
-        made.plan,
+        )
     )  # fmt: skip
+
+
+async def _checked(site: Site, raw: JsonValue, asked: Submit) -> Queueable:
+    """Check a document: a small one here, a larger one in a worker that is idle, else in a thread of this process."""
+    text = written(raw)
+    if site.documents.is_quick(raw):
+        return site.documents.accept(text, asked.inputs, asked.targets).queueable
+    found = await site.dispatcher.check(text, asked.inputs, asked.targets)
+    return found or (await asyncio.to_thread(site.documents.accept, text, asked.inputs, asked.targets)).queueable
 
 
 def check_room(site: Site, client: str, more: int = 1) -> None:
@@ -166,12 +173,6 @@ def check_room(site: Site, client: str, more: int = 1) -> None:
             f"of at most {limit:,} jobs of one client {own:,} wait already, and {every:,} of {10 * limit:,} in all"
         )
         raise Refused(429, "queue_full", f"{message}; wait until some are done, or cancel some")
-
-
-def _prepared(site: Site, raw: JsonValue, asked: Submit) -> tuple[str, Queueable]:
-    with collector_paused():
-        workflow = site.documents.read(raw, asked.inputs)
-        return workflow.name, site.documents.queueable(workflow, asked.targets)
 
 
 def stored_document(site: Site, name: str, version: int | None = None) -> JsonValue:

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aiohttp import web
@@ -16,12 +16,12 @@ from ..context import Folders
 from ..engine import Engine
 from ..garbage import collect_rarely
 from ..jobs import Dispatcher, Settings, Store
+from ..jobs.documents import Documents
 from ..library import Previews
 from ..pack import Registry
 from ..policy import safety_policy
 from .access import Access, Unprotected, is_loopback, tokens_from
 from .app import make_app
-from .documents import Documents
 from .site import Limits, Site
 from .templates import folder, load
 
@@ -61,16 +61,17 @@ def make_site(options: Options, registry: Registry) -> Site:
         FolderInUse: Another server has it.
         ValueError: Pictures are to be checked, and no installed pack can.
     """
-    settings = options.settings
+    examples = folder()
+    settings = replace(options.settings, examples=examples)
     policy = safety_policy(registry, settings.safety)
     file = options.tokens or (None if is_loopback(options.host) else options.data / "tokens.json")
     access = Access({} if file is None else tokens_from(file), options.hosts)
     store = Store(options.data)
     folders = Folders(base=store.uploads, output=store.results, models=settings.models)
     engine = Engine(registry, folders=folders, cache=settings.cache or store.cache, disk=settings.disk)
-    documents = Documents(engine, store.uploads, folder(), policy)
+    documents = Documents(engine, store.uploads, examples, policy)
     return Site(
-        store, Dispatcher(store, settings), engine, documents, load(folder()), access,
+        store, Dispatcher(store, settings), engine, documents, load(examples), access,
         Previews(options.previews or options.data / "previews"), options.limits,
         private_webhooks=options.private_webhooks,
     )  # fmt: skip

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from ..engine import Engine
 from ..jobs import Dispatcher, Store
+from ..jobs.documents import Documents
 from ..library import Previews
 from .access import Access
-from .documents import Documents
 from .templates import Template
 
 SITE: web.AppKey[Site] = web.AppKey("site")

@@ -143,7 +143,7 @@ async def sweep(site: Site, body: SubmitSweep) -> Reply[SweepView]:
     workflow, axes, cells = await asyncio.to_thread(_cells, site, raw, body)
     check_room(site, body.client, len(cells))
     with site.store.database.transaction():
-        made = [(place, site.dispatcher.submit(asked)[0].id) for place, asked in cells]
+        made = [(place, site.dispatcher.submit(asked, later=True)[0].id) for place, asked in cells]
         added = site.store.sweeps.add(workflow.name, {a.name: a.values for a in axes}, made, body.key)
     return Reply(_shown(site, added), 201)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import nodegraph
 
-PICTURES = "pictures"
 THUMBNAILS = "thumbnails"
 FIRST = ("txt2img", "img2img", "inpaint", "outpaint", "upscale")
 """What people look for first, in this order; an editor opens the first of all to those who are new."""

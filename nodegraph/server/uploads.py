@@ -8,9 +8,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from ..jobs.intake import UPLOAD, keep_picture
 from .errors import Refused, not_found
 from .files import picture_response
-from .intake import UPLOAD, keep_picture
 from .routing import View, get, post
 from .site import Site
 

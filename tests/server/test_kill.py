@@ -118,6 +118,27 @@ def test_kills_lose_nothing_and_double_nothing(start: Callable[..., Service], tm
     _check_events(service, ended)
 
 
+def test_deaths_in_a_burst_lose_nothing_and_double_nothing(start: Callable[..., Service]) -> None:
+    """While its jobs are quick, a worker has the next one already."""
+    service = start()
+    service.post("/api/queue/pause")
+    quick = changed(changed(SAVED, "sample.steps", 1), "sample.pause", 0.0)
+    jobs = [service.submit(changed(quick, "sample.seed", seed), wait=False)["id"] for seed in range(60)]
+    service.post("/api/queue/resume")
+    service.until_state(jobs[4], "done")
+    assert service.post(f"/api/jobs/{jobs[-1]}/cancel").json["state"] == "cancelled"
+    os.kill(service.worker(), signal.SIGKILL)
+    service.until_state(jobs[20], "done")
+    service.kill()
+    service.start()
+    ended = {id: service.until_state(id, "done", "failed", "cancelled") for id in jobs[:-1]}
+    assert {job["state"] for job in ended.values()} == {"done"}
+    assert sum(job["kills"] for job in ended.values()) <= 1
+    listed = service.get("/api/results?limit=500").json["results"]
+    assert Counter(r["job"] for r in listed) == dict.fromkeys(ended, 2)
+    _check_events(service, ended)
+
+
 def _check_events(service: Service, ended: dict[str, Any]) -> None:
     """Their numbers have no gaps, each job ended once, and each result was told once."""
     numbers: list[int] = []

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from server.service import Service, toys
@@ -63,6 +63,7 @@ def mutated(draw: st.DrawFn) -> Any:
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(document=mutated(), inputs=st.dictionaries(NAMES | st.text(max_size=8), JSON, max_size=2))
+@example(document={"nodes": {"a": {"type": {}}}}, inputs={})
 def test_check_and_submit_agree(paused: Service, document: Any, inputs: dict[str, Any]) -> None:
     body = {"document": document, "inputs": inputs}
     checked = paused.post("/api/check", {**body, "plan": True})

@@ -16,8 +16,8 @@ import pytest
 
 from harness import link, step
 from nodegraph import Engine, Folders, InvalidWorkflow, Registry
+from nodegraph.jobs.documents import Documents
 from nodegraph.server.access import GUESSES, Access, Unprotected, is_loopback, tokens_from
-from nodegraph.server.documents import Documents
 from nodegraph.server.errors import Refused
 from nodegraph.server.webhooks import check_webhook, is_public
 from server.pictures import png

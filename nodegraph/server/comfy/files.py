@@ -15,10 +15,10 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 
 from ...carrier import read_document
+from ...jobs.intake import keep_picture
 from ...pictures import open_picture
 from ..errors import Refused
 from ..files import picture_response
-from ..intake import keep_picture
 from ..site import Site
 from . import records
 from .history import by_name

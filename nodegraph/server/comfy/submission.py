@@ -13,10 +13,10 @@ from aiohttp import web
 from ...interop import Opened, open_raw
 from ...interop.prompt import is_prompt, read_prompt
 from ...interop.table import ENTRIES, SHOWN, paths
+from ...jobs.documents import Queueable
 from ...jobs.queue import Submission
 from ...problems import InvalidWorkflow, Problem
 from ...workflow import Workflow
-from ..documents import Queueable
 from ..queueing import check_room
 from ..site import Site
 from . import records

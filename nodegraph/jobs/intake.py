@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..jobs.library import Upload
 from ..pictures import open_picture
+from .library import Upload
 
 SUFFIXES = {
     "PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tiff",

@@ -14,13 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic import JsonValue
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from ..context import Folders
 from ..engine import Engine
 from ..expand import fill
 from ..garbage import collector_paused
 from ..interop import open_raw
+from ..interop.prompt import is_prompt
 from ..library import KINDS
 from ..modes import flatten
 from ..node import Choices, Input
@@ -29,9 +31,8 @@ from ..plan import Plan, compile_flat
 from ..policy import Policy
 from ..ports import port
 from ..problems import InvalidWorkflow, Problem
-from ..workflow import Graph, Ref, Step, Workflow
+from ..workflow import FORMAT, RECEIPT, Graph, Ref, Step, Workflow
 from .intake import UPLOAD, keep_picture
-from .templates import PICTURES
 
 NODES = 5000
 """Nodes of a document, with those inside its definitions counted as often as they are used."""
@@ -39,6 +40,10 @@ DEPTH = 30
 """Definitions inside definitions."""
 STALE = 2.0
 """Seconds for which a list of choices is remembered."""
+FEW = 50
+"""Nodes that are checked sooner than another thread would have begun with them."""
+PICTURES = "pictures"
+"""Of the shipped examples, the folder of their pictures."""
 CARRIED = re.compile(rf"(?:\.\./)*uploads/({UPLOAD})")
 SHIPPED = re.compile(rf"{PICTURES}/([A-Za-z0-9][\w\-]*\.[a-z0-9]+)")
 
@@ -47,12 +52,24 @@ class Queueable(NamedTuple):
     """What is queued of a document.
 
     Attributes:
+        document: As JSON.
         models: What it names of the lists of models, by which a worker is chosen that has them loaded.
+    """
+
+    name: str
+    document: str
+    models: tuple[str, ...]
+
+
+class Accepted(NamedTuple):
+    """A document that may be queued.
+
+    Attributes:
         plan: Its plan; None where the policy has changed it since.
     """
 
-    document: str
-    models: tuple[str, ...]
+    queueable: Queueable
+    workflow: Workflow
     plan: Plan | None
 
 
@@ -80,6 +97,10 @@ class Documents:
         Raises:
             InvalidWorkflow: It cannot be read, or is too large.
         """
+        workflow = fill(self._open(raw), inputs or {})
+        return self._adopt(workflow)
+
+    def _open(self, raw: Any) -> Workflow:
         workflow = open_raw(raw, self.engine.registry, self.choices).workflow
         count = _count(workflow)
         if count > NODES:
@@ -87,7 +108,7 @@ class Documents:
                 f"has {count:,} nodes, those inside its definitions counted at each use; at most {NODES:,} are taken"
             )
             raise InvalidWorkflow([Problem("too_large", "", None, message)])
-        return self._adopt(fill(workflow, inputs or {}))
+        return workflow
 
     def demand(self, workflow: Workflow, targets: list[str] | None = None) -> Plan:
         """The plan of a document that was read. Raises `InvalidWorkflow` if it cannot run. No problem names a folder of
@@ -112,15 +133,42 @@ class Documents:
         return [replace(problem, message=inside.sub("", problem.message)) for problem in problems]
 
     def queueable(self, workflow: Workflow, targets: list[str] | None = None) -> Queueable:
-        """What is queued of a document that was read: its JSON, with pictures behind what the policy asks for.
+        """What is queued of a document that was read, with pictures behind what the policy asks for.
 
         Raises:
             InvalidWorkflow: It cannot run, or the policy forbids it.
         """
+        return self._accept(workflow, targets, None).queueable
+
+    def accept(self, text: str, inputs: Mapping[str, Any], targets: list[str]) -> Accepted:
+        """`read` and `queueable` of what `written` made, which goes on as it is where nothing in it has to change."""
+        with collector_paused():
+            try:
+                raw = from_json(text)
+            except ValueError:
+                raise _too_deep() from None
+            read = self._open(raw)
+            workflow = self._adopt(fill(read, inputs))
+            return self._accept(workflow, targets, text if workflow is read and _is_current(raw, read) else None)
+
+    def _accept(self, workflow: Workflow, targets: list[str] | None, text: str | None) -> Accepted:
         plan = self.demand(workflow, targets)
-        if self.policy is not None:
-            workflow = self.policy.enforce(workflow, plan)
-        return Queueable(text_of(workflow), self._models(plan), plan if self.policy is None else None)
+        models = self._models(plan)
+        if self.policy is None:
+            return Accepted(Queueable(workflow.name, text or text_of(workflow), models), workflow, plan)
+        workflow = self.policy.enforce(workflow, plan)
+        return Accepted(Queueable(workflow.name, text_of(workflow), models), workflow, None)
+
+    def is_quick(self, raw: JsonValue) -> bool:
+        """Whether a document is checked in less than a millisecond: a few nodes that ask no file for anything."""
+        nodes = raw.get("nodes") if isinstance(raw, dict) else None
+        if not isinstance(nodes, dict) or len(nodes) > FEW or not isinstance(raw, dict) or raw.get("definitions"):
+            return False
+        return all(isinstance(step, dict) and self._asks_nothing(step.get("type")) for step in nodes.values())
+
+    def _asks_nothing(self, type: Any) -> bool:
+        node = self.engine.registry.get(type.partition("@")[0]) if isinstance(type, str) else None
+        return node is not None and not (node.fingerprint_fn or node.facts_fn or self._guards([type]))
 
     def choices(self, name: str) -> Mapping[str, str]:
         """The values behind `Choices(name)`."""
@@ -130,7 +178,11 @@ class Documents:
         return known[1]
 
     def _adopt(self, workflow: Workflow) -> Workflow:
-        """`workflow` with the files that it may name under the names of uploads."""
+        """`workflow` with the files that it may name under the names of uploads; itself where it names none."""
+        graphs = [workflow, *workflow.definitions.values()]
+        guards = self._guards({step.type for item in graphs for step in item.nodes.values()})
+        if not any(Path in known.type.members for inputs in guards.values() for known in inputs):
+            return workflow
 
         def moved(step: Step) -> Step:
             files = {
@@ -144,9 +196,7 @@ class Documents:
             return replace(step, inputs={**step.inputs, **files}) if files else step
 
         def graph(item: Graph) -> dict[str, Step]:
-            types = {step.type for step in item.nodes.values()}
-            able = {type for type in types if type[0] == "#"} | self._guards(types).keys()
-            return {id: moved(step) if step.type in able else step for id, step in item.nodes.items()}
+            return {id: moved(s) if s.type in guards or s.type[0] == "#" else s for id, s in item.nodes.items()}
 
         definitions = {k: d.model_copy(update={"nodes": graph(d)}) for k, d in workflow.definitions.items()}
         return workflow.model_copy(update={"nodes": graph(workflow), "definitions": definitions})
@@ -223,12 +273,42 @@ class Documents:
 
 
 def text_of(workflow: Workflow) -> str:
-    """The document as JSON. Raises `InvalidWorkflow` for letters that cannot be written, such as half of a pair."""
+    """The document as JSON. Raises `InvalidWorkflow` as `written` does."""
+    return written(workflow.to_dict())
+
+
+def written(raw: Any) -> str:
+    """What a client sent for a document as JSON; if it is one of ours, with its format.
+
+    Raises:
+        InvalidWorkflow: It has letters that cannot be written, such as half of a pair, or is nested too deeply.
+    """
+    if isinstance(raw, dict) and "format" not in raw and isinstance(raw.get("nodes"), dict) and not is_prompt(raw):
+        raw = {"format": FORMAT, **raw}
     try:
-        return to_json(workflow.to_dict(), inf_nan_mode="constants").decode()
-    except PydanticSerializationError:
+        return to_json(raw, inf_nan_mode="constants").decode()
+    except PydanticSerializationError as error:
+        if "depth" in str(error):
+            raise _too_deep() from None
         message = "holds a letter that is none: half of a UTF-16 pair (\\ud800 to \\udfff); write the text anew"
         raise InvalidWorkflow([Problem("bad_text", "", None, message)]) from None
+
+
+def _too_deep() -> InvalidWorkflow:
+    return InvalidWorkflow([Problem("bad_document", "", None, "its values are nested too deeply")])
+
+
+def _is_current(raw: Any, workflow: Workflow) -> bool:
+    """Whether `raw`, which was read as `workflow`, is one of our documents and of today."""
+    if raw.get("format") != FORMAT or RECEIPT in raw or not isinstance(raw.get("nodes"), dict):
+        return False
+
+    def has_types(sent: Any, graph: Graph) -> bool:
+        nodes = sent["nodes"]
+        return nodes.keys() == graph.nodes.keys() and all(s.type == nodes[id]["type"] for id, s in graph.nodes.items())
+
+    inside = workflow.definitions
+    return has_types(raw, workflow) and all(has_types(raw["definitions"][name], inside[name]) for name in inside)
 
 
 def _choice(known: Input) -> Choices | None:
