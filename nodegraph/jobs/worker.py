@@ -179,7 +179,7 @@ class Teller:
                 self._progress(event)
                 return
             case Finished(node, seconds) if seconds >= WATCHED:
-                fields = {"node": node, "seconds": seconds, "memory": resident()}
+                fields = {"node": node, "seconds": seconds, "ended": time.time(), "memory": resident()}
             case Saved(node, path):
                 fields = {"node": node, **self._saved(node, Path(path))}
             case Warned() | Failed():

@@ -147,6 +147,24 @@ def test_shift_takes_every_link_of_an_output_to_another(editor: Editor) -> None:
     assert editor.links() == before
 
 
+def test_with_alt_too_links_are_copied_to_inputs_that_take_several(editor: Editor) -> None:
+    page = editor.page
+    editor.add("Join images", "join_images")
+    editor.arrange()
+    editor.connect("decode.image", "join_images.images")
+    before = editor.links()
+    start, to = (editor.spot(editor.output(node, "image")) for node in ("decode", "enlarge"))
+    page.keyboard.press("Escape")
+    page.keyboard.down("Shift")
+    page.keyboard.down("Alt")
+    editor.drag(start, to)
+    editor.drag(editor.spot(editor.output("model", "vae")), editor.background())
+    page.keyboard.up("Alt")
+    page.keyboard.up("Shift")
+    expect(page.get_by_text("Each of these inputs takes one link")).to_be_visible()
+    assert editor.links() == {*before, "enlarge.image > join_images.images"}
+
+
 def test_two_ports_pressed_one_after_the_other_are_linked(editor: Editor) -> None:
     page = editor.page
     editor.output("decode", "image").click()

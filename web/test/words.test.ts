@@ -49,6 +49,16 @@ it("weights the word at the caret, further, and back", () => {
   expect(weighted(weighted(twice, false), false).text).toBe("a cat sat");
 });
 
+it.each([
+  ["a (red cat:1.1) sat", 5, 5, "a (red cat:1.2) sat"],
+  ["a (red cat:1.1) sat", 2, 15, "a (red cat:1.2) sat"],
+  ["a red cat sat", 2, 10, "a (red cat:1.1) sat"],
+  ["a (cat:1.1) sat", 13, 13, "a (cat:1.1) (sat:1.1)"],
+  [" ", 0, 1, " "],
+])("weights the part of %j that %i to %i means", (text, from, to, made) =>
+  expect(weighted({ text, from, to }, true).text).toBe(made),
+);
+
 it("makes names under which a server keeps workflows", () => {
   expect(keptName("My Café, 2nd")).toBe("my_cafe_2nd");
   expect(keptName("9")).toBe("9");
