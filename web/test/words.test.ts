@@ -94,6 +94,13 @@ it("says problems in another language, with what they name", () => {
   expect(say("input should be 'a' or 'b', but 'A' is given; did you mean 'a'?").text).toBe(
     "muss 'a' or 'b' sein, gegeben ist 'A'; war 'a' gemeint?",
   );
+  expect(say("Foo is kept as a placeholder: films are not made here, only pictures")).toEqual({
+    text: "Foo bleibt als Platzhalter stehen: hier entstehen keine Filme, nur Bilder",
+    whole: true,
+  });
+  expect(say("x is a LoRA for SDXL, but the model is Flux.1; use one of its own (in source)").text).toBe(
+    "x ist ein LoRA für SDXL, das Modell ist aber Flux.1; eines dafür nehmen (in source)",
+  );
   expect(say("no such thing; choose one")).toEqual({ text: "no such thing; einen wählen", whole: false });
 });
 

@@ -4,7 +4,7 @@ import { ended, type Job, spans } from "../core/runs";
 import { shownValue } from "../core/sweeps";
 import { cancel, pause, prioritise, retry, useRuns } from "../state/runs";
 import { change, current, useTab } from "../state/session";
-import { t } from "../text";
+import { saidOfRun, t } from "../text";
 import { IconButton } from "../ui/IconButton";
 import "./queue.css";
 
@@ -54,7 +54,13 @@ function Line({ id }: { id: string }) {
   const seconds = job.started !== null && job.ended !== null ? job.ended - job.started : null;
   return (
     <li className={`job ${job.state}`}>
-      <button type="button" className="job-name" aria-pressed={shown} title={job.error ?? undefined} onClick={show}>
+      <button
+        type="button"
+        className="job-name"
+        aria-pressed={shown}
+        title={job.error === null ? undefined : saidOfRun(job.error)}
+        onClick={show}
+      >
         <span className="job-state" />
         <span title={given.join("\n")}>
           {job.name || t.app.untitled}
