@@ -15,8 +15,8 @@ import pytest
 from nodegraph import Engine, Folders, Pack, Registry
 from nodegraph.cli import parser
 from nodegraph.cli.setup import assignments
-from nodegraph.reference import markdown
 from nodegraph.interop.reasons import OWN, REASONS, UNKNOWN
+from nodegraph.reference import markdown
 from nodegraph_diffusion import pack
 from nodegraph_diffusion.values import Image
 
