@@ -72,6 +72,7 @@ def looker(browser: Browser, server: Server) -> Iterator[Looker]:
     page = context.new_page()
     looker = Looker(Editor(page, server))
     looker.editor.open()
+    page.get_by_role("button", name="Next").hover()
     looker.dialog("tour")
     yield looker
     context.close()

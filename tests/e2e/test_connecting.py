@@ -48,6 +48,18 @@ def test_txt2img_is_built_from_nothing_by_dragging_from_ports(editor: Editor) ->
     assert len(job["results"]) == 1
 
 
+def test_nodes_are_found_by_what_comfyui_calls_them_and_ours_come_first(editor: Editor) -> None:
+    page = editor.page
+    page.mouse.dblclick(*editor.background())
+    first = page.get_by_role("option").first
+    for query, title in {
+        "ksampler": "Sample", "load checkpoint": "Load model", "clip text encode": "Encode prompt", "lora": "Apply LoRA",
+        "conc cond": "Concatenate prompts", "ControlNetApplyAdvanced": "ControlNetApplyAdvanced",
+    }.items():  # fmt: skip
+        page.get_by_role("combobox").fill(query)
+        expect(first).to_contain_text(title)
+
+
 def test_a_link_that_does_not_fit_says_why_before_it_is_let_go(editor: Editor) -> None:
     before = editor.links()
     start, to = editor.spot(editor.output("model", "vae")), editor.spot(editor.input("sample", "model"))
