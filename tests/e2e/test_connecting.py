@@ -53,8 +53,8 @@ def test_nodes_are_found_by_what_comfyui_calls_them_and_ours_come_first(editor: 
     page.mouse.dblclick(*editor.background())
     first = page.get_by_role("option").first
     for query, title in {
-        "ksampler": "Sample", "load checkpoint": "Load model", "clip text encode": "Encode prompt", "lora": "Apply LoRA",
-        "conc cond": "Concatenate prompts", "ControlNetApplyAdvanced": "ControlNetApplyAdvanced",
+        "ksampler": "Sample", "load checkpoint": "Load model", "clip text encode": "Encode prompt",
+        "lora": "Apply LoRA", "conc cond": "Concatenate prompts", "ControlNetApplyAdvanced": "ControlNetApplyAdvanced",
     }.items():  # fmt: skip
         page.get_by_role("combobox").fill(query)
         expect(first).to_contain_text(title)

@@ -79,10 +79,9 @@ def test_a_result_is_dragged_into_the_graph(editor: Editor) -> None:
     )
     expect(editor.node("load_image")).to_be_visible()
     name = editor.document()["nodes"]["load_image"]["inputs"]["file"]
-    used, made = (
-        Image.open(io.BytesIO(editor.server.read(p))) for p in (f"/api/uploads/{name}", f"/api/results/{result}/image")
-    )
-    assert list(used.getdata()) == list(made.getdata())
+    places = (f"/api/uploads/{name}", f"/api/results/{result}/image")
+    used, made = (Image.open(io.BytesIO(editor.server.read(place))).convert("RGB") for place in places)
+    assert used.tobytes() == made.tobytes()
 
 
 def test_a_workflow_of_others_is_pasted_as_text_and_a_picture_as_an_input(editor: Editor) -> None:

@@ -40,15 +40,15 @@ def once(read: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, 
     opens. What it refused as a model is refused again."""
 
     @lru_cache(maxsize=KEPT)
-    def kept(path: Path, _: State, *args: P.args, **kwargs: P.kwargs) -> T | ModelError:
+    def kept(path: Path, _: State, /, *args: P.args, **kwargs: P.kwargs) -> T | ModelError:
         try:
             return read(path, *args, **kwargs)
         except ModelError as error:
             return error.with_traceback(None)
 
     @wraps(read)
-    def known(path: Path, *args: P.args, **kwargs: P.kwargs) -> T:
-        found = kept(path, state(path), *args, **kwargs)
+    def known(path: Path, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        found = kept(path, state(path), *args, **kwargs)  # type: ignore[arg-type]  # names and switches have hashes
         if isinstance(found, ModelError):
             raise ModelError(*found.args)
         return found
