@@ -42,8 +42,9 @@ class Catalogue:
         from ..interop.table import aliases  # which a server's start need not wait for
 
         names = aliases()
-        known = {type_id: {"aliases": names[type_id]} if type_id in names else {} for type_id, _ in registry.items()}
-        nodes = {type_id: node.schema() | known[type_id] for type_id, node in registry.items()}
+        nodes = {type_id: node.schema() for type_id, node in registry.items()}
+        for type_id in names.keys() & nodes.keys():
+            nodes[type_id]["aliases"] = names[type_id]
         self.plain = json.dumps({"nodes": nodes}, separators=(",", ":")).encode()
         self.packed = gzip.compress(self.plain, 6, mtime=0)
         self.tag = f'"{hashlib.blake2b(self.plain, digest_size=12).hexdigest()}"'

@@ -41,7 +41,7 @@ export default function BoxesDialog({ node, value, put }: { node: string; value:
     setChosen(Math.max(0, at - 1));
     setFresh(null);
   };
-  const leaving = useLeave(boxes !== begun.boxes);
+  const leaving = useLeave(boxes !== begun.boxes, boxes);
   const done = () => {
     put(writeBoxes(boxes, begun.rest));
     closeDialog();

@@ -28,7 +28,7 @@ const KEYS: Readonly<Record<string, Tool>> = { b: "brush", e: "eraser", r: "rect
 /** The room around a board: tools, sliders, and the keys for them. */
 export function Studio({ label, painter, version, picture, tint, tools, brush, onBrush, ...more }: Props) {
   const { onDone, onInvert, children } = more;
-  const leaving = useLeave(painter.canUndo);
+  const leaving = useLeave(painter.canUndo, version);
   const [before, setBefore] = useState<Tool>("eraser");
   const size = (value: number) => onBrush({ size: Math.min(LARGEST, Math.max(1, Math.round(value))) });
   const keys = (event: KeyboardEvent) => {
