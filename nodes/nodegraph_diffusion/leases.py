@@ -97,6 +97,7 @@ class Weights(Generic[T]):
         import torch
 
         from .diffusion import loading, running
+        from .diffusion.convolution import multiply_less
         from .diffusion.running import UnsupportedOption
 
         options = self.options
@@ -114,6 +115,8 @@ class Weights(Generic[T]):
             if options.offload or options.step_cache:
                 raise UnsupportedOption("compiled blocks go with neither step_cache nor offload; turn one of them off")
             running.compile_blocks(made, self.device)
+        elif self.device.type == "cpu":
+            multiply_less(made)
         return made
 
     def drop(self, value: T) -> None:

@@ -5,7 +5,7 @@ Stable Diffusion 1.5's true architecture with random weights into DIR (4.3 GB). 
 own that makes one picture to warm up and one that is timed, and the four take turns, since a machine's speed drifts:
 
 - `pipeline`: diffusers as it comes;
-- `pipeline, tuned`: diffusers in a process whose allocator was set as ours is;
+- `pipeline, tuned`: diffusers in a process set as ours is: allocator and wide convolutions;
 - `ours`: a document run by the engine;
 - `ours, bfloat16`: the same with `dtype` "bfloat16", where the processor has the instructions (else it takes hours).
 
@@ -45,15 +45,20 @@ def prepare(folder: Path) -> Path:
     return path
 
 
-def by_pipeline(path: Path, size: int) -> Any:
+def by_pipeline(path: Path, size: int, tuned: bool) -> Any:
     import torch
     from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+
+    from nodegraph_diffusion.diffusion.convolution import multiply_less
 
     pipeline = StableDiffusionPipeline.from_pretrained(
         path, torch_dtype=torch.float32, local_files_only=True, safety_checker=None, requires_safety_checker=False
     )
     pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config, timestep_spacing="leading")
     pipeline.set_progress_bar_config(disable=True)
+    if tuned:
+        multiply_less(pipeline.unet)
+        multiply_less(pipeline.vae)
 
     def make(steps: int) -> Any:
         generator = torch.Generator().manual_seed(SEED)
@@ -104,7 +109,8 @@ def measure(who: str, path: Path, size: int, steps: int, picture: Path) -> dict[
 
     torch.set_num_threads(os.cpu_count() or 1)
     ours = who.startswith("ours")
-    make = by_us(path, size, "bfloat16" if "bfloat16" in who else "float32") if ours else by_pipeline(path, size)
+    dtype = "bfloat16" if "bfloat16" in who else "float32"
+    make = by_us(path, size, dtype) if ours else by_pipeline(path, size, tuned="tuned" in who)
     make(1)
     start, cpu = time.perf_counter(), time.process_time()
     made = make(steps)
