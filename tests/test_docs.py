@@ -15,6 +15,7 @@ import pytest
 from nodegraph import Engine, Folders, Pack, Registry
 from nodegraph.cli import parser
 from nodegraph.cli.setup import assignments
+from nodegraph.interop.reasons import OWN, REASONS, UNKNOWN
 from nodegraph.reference import markdown
 from nodegraph_diffusion import pack
 from nodegraph_diffusion.values import Image
@@ -112,9 +113,18 @@ def test_the_standard_pack_is_wholly_said_in_german() -> None:
     assert all(text.strip() for part in german.values() for text in part.values())
 
 
-SAYING = ("plan", "expand", "modes", "facts", "engine", "jobs/documents")
-"""The modules whose sentences the editor shows while a document is edited."""
-OTHERS = {"message", "text", "error", "what", "why"}
+ROOT = DOCS.parent
+SAYING = (
+    *(ROOT / "nodegraph" / f"{name}.py" for name in ("plan", "expand", "modes", "facts", "engine", "jobs/documents")),
+    *(path for path in (ROOT / "nodegraph" / "interop").glob("*.py") if path.stem != "outward"),
+    *(ROOT / "nodes" / "nodegraph_diffusion").glob("*.py"),
+)
+"""The modules whose sentences the editor shows: while a document is edited or opened, and when a node fails."""
+CALLS = {"Problem": 3, "note": 3, "refuse": 1, "Planned": 3, "NodeError": 0, "warn": 0}
+"""What says a sentence, and in which argument."""
+UNFIT = {"unfit", "_unfit", "_unread", "unlike"}
+"""Functions that give one."""
+OTHERS = {"message", "text", "error", "what", "why", "reason", "hint"}
 HINTS = {"hint", "nearest", "_known_ports", "_near_input"}
 """Names of what says sentences of its own, or adds one behind."""
 
@@ -135,31 +145,39 @@ def _templates(said: ast.expr) -> Iterator[str]:
             yield "".join(made)
 
 
-def _sentences(module: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse((DOCS.parent / "nodegraph" / f"{module}.py").read_text(encoding="utf-8"))):
+def _sentences(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         said: list[ast.expr] = []
         if isinstance(node, ast.Assign | ast.AugAssign):
             target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
             said = [node.value] if isinstance(target, ast.Name) and target.id in {"message", "advice", "why"} else []
         elif isinstance(node, ast.Call):
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            said = node.args[{"Problem": 3, "refuse": 1, "Planned": 3}.get(called, 99) :][:1]
+            said = node.args[CALLS.get(called, 99) :][:1]
+        elif isinstance(node, ast.FunctionDef) and node.name in UNFIT:
+            said = [inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value]
         yield from (sentence for expression in said for text in _templates(expression) for sentence in text.split("; "))
 
 
+def _texts(folder: str) -> str:
+    """All that stands in quotes in a folder's modules."""
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in (ROOT / folder).rglob("*.py"))
+    constants = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return "\n".join(node.value for node in constants if isinstance(node.value, str))
+
+
 def test_problems_are_said_in_german_and_in_no_english_that_is_gone() -> None:
-    german = json.loads((DOCS.parent / "web" / "src" / "text" / "de.problems.json").read_text(encoding="utf-8"))
-    sources = "".join(file.read_text(encoding="utf-8") for file in (DOCS.parent / "nodegraph").rglob("*.py")).replace(
-        "\\\\", "\\"
-    )
+    german = json.loads((ROOT / "web" / "src" / "text" / "de.problems.json").read_text(encoding="utf-8"))
+    sources = _texts("nodegraph") + _texts("nodes/nodegraph_diffusion")
     known = set()
     for english, other in german["sentences"].items():
         assert set(re.findall(r"\{\d\}", english)) == set(re.findall(r"\{\d\}", other)), english
         known.add(re.sub(r"\{\d\}", "{}", english))
         if not english.startswith("input should be"):  # pydantic's
-            pieces = [piece for piece in re.split(r"\{\d\}|: ", english) if len(piece) > 8]
-            assert all(piece.strip("?") in sources for piece in pieces), english
-    said = {re.sub(r"\{\}(\.\{\})+", "{}", sentence) for module in SAYING for sentence in _sentences(module)}
+            pieces = [piece for piece in re.split(r"\{\d\}|: |, ", english) if len(piece) > 8]
+            assert all(piece.strip("? ") in sources for piece in pieces), english
+    assert {part for _, why in (*REASONS, ("", UNKNOWN), ("", OWN)) for part in why.split("; ")} <= known
+    said = {re.sub(r"\{\}(\.\{\})+", "{}", sentence) for file in SAYING for sentence in _sentences(file)}
     said = {sentence for sentence in said if re.search("[a-z]{3}", sentence)}
-    assert len(said) > 30
-    assert sorted(s for s in said if not any(each.endswith(s) for each in known)) == []
+    assert len(said) > 200
+    assert sorted(s for s in said if not any(s in each for each in known)) == []

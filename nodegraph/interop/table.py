@@ -365,3 +365,11 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "GLIGENTextBoxApply": ("text",),
 }
 """Inputs of twins that are prompts, whose weights are written in another way here."""
+
+
+def aliases() -> dict[str, list[str]]:
+    """What ComfyUI calls nodes of ours, by type id: the classes that are those alone."""
+    found: dict[str, list[str]] = {}
+    for name, entry in ENTRIES.items():
+        found.setdefault(entry.type, []).append(name)
+    return found

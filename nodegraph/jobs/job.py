@@ -15,6 +15,7 @@ class NodeState(TypedDict, total=False):
 
     Attributes:
         step, total: How far one has come that runs and tells it.
+        ended: When it was done, in seconds since 1970; of quick nodes it is not told.
         memory: Bytes the worker held when the node was done.
         port: The input at fault, where the node failed because of one.
     """
@@ -23,6 +24,7 @@ class NodeState(TypedDict, total=False):
     step: int
     total: int
     seconds: float | None
+    ended: float | None
     memory: int | None
     error: str | None
     port: str | None

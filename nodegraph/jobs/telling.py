@@ -29,7 +29,7 @@ LINGER = 0.01
 MUCH = 100
 """Events that are worth a message of their own."""
 WATCHED = 0.02
-"""Seconds that a node must have taken for its memory to be worth a look."""
+"""Seconds that a node must have taken for its end and the memory then to be told."""
 SMALL = 128
 """Pixels of the longest side up to which a preview is sent as PNG, which is exact."""
 STATES = {"Started": "running", "Finished": "done", "Cached": "cached", "Failed": "failed", "Skipped": "skipped"}
@@ -95,7 +95,7 @@ class Teller:
                 case Finished(_, seconds):
                     fields["seconds"] = seconds
                     if seconds >= WATCHED:
-                        fields["memory"] = resident()
+                        fields |= {"ended": time.time(), "memory": resident()}
                 case Cached(_, tier):
                     fields["tier"] = tier
                 case Started() if node in over:

@@ -39,7 +39,12 @@ class Catalogue:
     """The answer to `/api/nodes`, made once: it is the same until the server stops."""
 
     def __init__(self, registry: Registry) -> None:
+        from ..interop.table import aliases  # which a server's start need not wait for
+
+        names = aliases()
         nodes = {type_id: node.schema() for type_id, node in registry.items()}
+        for type_id in names.keys() & nodes.keys():
+            nodes[type_id]["aliases"] = names[type_id]
         self.plain = json.dumps({"nodes": nodes}, separators=(",", ":")).encode()
         self.packed = gzip.compress(self.plain, 6, mtime=0)
         self.tag = f'"{hashlib.blake2b(self.plain, digest_size=12).hexdigest()}"'

@@ -67,6 +67,7 @@ class NodeView(View):
     step: int | None = None
     total: int | None = None
     seconds: float | None = None
+    ended: float | None = None
     memory: int | None = None
     error: str | None = None
     port: str | None = None

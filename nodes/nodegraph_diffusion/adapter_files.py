@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from nodegraph import Folders, NodeError
 
 from .checkpoint import ASSETS, ModelError, find_file, list_files
+from .checkpoint.state import once
 
 SHIPPED = ASSETS / "adapters"
 """Searched after the folders of models: what was trained for the demo model."""
@@ -42,6 +43,9 @@ class AdapterFiles(Generic[A]):
     says: Callable[[A], str]
     find: Callable[[str, Sequence[Path]], Path] = find_file
     names: Callable[[Sequence[Path]], Sequence[str]] = list_files
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "read", once(self.read))
 
     def open(self, source: str, folders: Folders, port: str = "source") -> A:
         """The one that `source` names. Raises `NodeError` at `port`."""

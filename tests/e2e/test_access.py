@@ -72,6 +72,7 @@ def looker(browser: Browser, server: Server) -> Iterator[Looker]:
     page = context.new_page()
     looker = Looker(Editor(page, server))
     looker.editor.open()
+    page.get_by_role("button", name="Next").hover()
     looker.dialog("tour")
     yield looker
     context.close()
@@ -108,6 +109,11 @@ def test_axe_finds_nothing_in_any_view(looker: Looker) -> None:
     pictures = page.get_by_role("list", name="Pictures")
     expect(pictures.get_by_role("listitem").first).to_be_visible()
     looker.look("gallery")
+    page.set_viewport_size({"width": 720, "height": 450})  # as at 200 % zoom
+    switch.get_by_role("button", name="Graph").click()
+    looker.look("narrow")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    switch.get_by_role("button", name="Gallery").click()
     pictures.get_by_role("button").first.click()
     looker.dialog("one picture")
     switch.get_by_role("button", name="Graph").click()

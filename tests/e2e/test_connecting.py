@@ -48,6 +48,18 @@ def test_txt2img_is_built_from_nothing_by_dragging_from_ports(editor: Editor) ->
     assert len(job["results"]) == 1
 
 
+def test_nodes_are_found_by_what_comfyui_calls_them_and_ours_come_first(editor: Editor) -> None:
+    page = editor.page
+    page.mouse.dblclick(*editor.background())
+    first = page.get_by_role("option").first
+    for query, title in {
+        "ksampler": "Sample", "load checkpoint": "Load model", "clip text encode": "Encode prompt",
+        "lora": "Apply LoRA", "conc cond": "Concatenate prompts", "ControlNetApplyAdvanced": "ControlNetApplyAdvanced",
+    }.items():  # fmt: skip
+        page.get_by_role("combobox").fill(query)
+        expect(first).to_contain_text(title)
+
+
 def test_a_link_that_does_not_fit_says_why_before_it_is_let_go(editor: Editor) -> None:
     before = editor.links()
     start, to = editor.spot(editor.output("model", "vae")), editor.spot(editor.input("sample", "model"))
@@ -145,6 +157,24 @@ def test_shift_takes_every_link_of_an_output_to_another(editor: Editor) -> None:
     assert editor.links() == moved != before
     page.keyboard.press("Control+Z")
     assert editor.links() == before
+
+
+def test_with_alt_too_links_are_copied_to_inputs_that_take_several(editor: Editor) -> None:
+    page = editor.page
+    editor.add("Join images", "join_images")
+    editor.arrange()
+    editor.connect("decode.image", "join_images.images")
+    before = editor.links()
+    start, to = (editor.spot(editor.output(node, "image")) for node in ("decode", "enlarge"))
+    page.keyboard.press("Escape")
+    page.keyboard.down("Shift")
+    page.keyboard.down("Alt")
+    editor.drag(start, to)
+    editor.drag(editor.spot(editor.output("model", "vae")), editor.background())
+    page.keyboard.up("Alt")
+    page.keyboard.up("Shift")
+    expect(page.get_by_text("Each of these inputs takes one link")).to_be_visible()
+    assert editor.links() == {*before, "enlarge.image > join_images.images"}
 
 
 def test_two_ports_pressed_one_after_the_other_are_linked(editor: Editor) -> None:

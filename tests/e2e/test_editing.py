@@ -193,6 +193,27 @@ def test_numbers_are_dragged(editor: Editor) -> None:
     assert 20 < steps < 60
     editor.page.keyboard.press("Control+z")
     assert editor.document()["nodes"]["sample"]["inputs"]["steps"] == 20
+    x, y = editor.spot(editor.field("sample", "cfg"))
+    editor.page.keyboard.down("Shift")  # which selects where there is no field
+    editor.drag((x, y), (x + 60, y))
+    editor.page.keyboard.up("Shift")
+    assert 4 < editor.document()["nodes"]["sample"]["inputs"]["cfg"] < 5
+
+
+def test_keys_undo_where_they_are_pressed(editor: Editor) -> None:
+    steps, prompt = editor.field("sample", "steps"), editor.field("prompt", "text")
+    steps.focus()
+    steps.press("ArrowUp")
+    expect(steps).to_have_value("21")
+    steps.press("Control+z")
+    expect(steps).to_have_value("20")
+    prompt.fill("a dog")
+    prompt.press("Control+ArrowUp")
+    prompt.press("Control+ArrowUp")
+    expect(prompt).to_have_value("a (dog:1.2)")
+    prompt.press("Control+z")
+    expect(prompt).to_have_value("a (dog:1.1)")
+    assert editor.document()["nodes"]["prompt"]["inputs"]["text"] == "a (dog:1.1)"
 
 
 def test_a_problem_is_on_its_port_and_the_list_leads_to_it(editor: Editor) -> None:

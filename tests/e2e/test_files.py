@@ -71,6 +71,19 @@ def test_a_picture_without_a_workflow_becomes_an_input(editor: Editor) -> None:
     expect(editor.page.locator(".tab")).to_have_count(1)
 
 
+def test_a_result_is_dragged_into_the_graph(editor: Editor) -> None:
+    page = editor.page
+    (result,) = editor.run()["results"]
+    page.get_by_role("button", name="Picture 1", exact=True).locator("img").drag_to(
+        page.locator(".react-flow__pane"), target_position={"x": 120, "y": 620}
+    )
+    expect(editor.node("load_image")).to_be_visible()
+    name = editor.document()["nodes"]["load_image"]["inputs"]["file"]
+    places = (f"/api/uploads/{name}", f"/api/results/{result}/image")
+    used, made = (Image.open(io.BytesIO(editor.server.read(place))).convert("RGB") for place in places)
+    assert used.tobytes() == made.tobytes()
+
+
 def test_a_workflow_of_others_is_pasted_as_text_and_a_picture_as_an_input(editor: Editor) -> None:
     page = editor.page
     page.evaluate("text => navigator.clipboard.writeText(text)", json.dumps(IMG2IMG))

@@ -88,6 +88,81 @@ def test_every_change_to_a_mask_is_undone_and_done_again(editor: Editor) -> None
         assert covered(editor) == known
 
 
+PEN = """([from, to, button, buttons]) => {
+    const board = document.querySelector('.board');
+    const tell = (type, [clientX, clientY], more) => board.dispatchEvent(new PointerEvent(type, {
+        bubbles: true, cancelable: true, pointerId: 1, pointerType: 'pen', pressure: 0.5, clientX, clientY, ...more,
+    }));
+    tell('pointerdown', from, {button, buttons});
+    for (const part of [0.25, 0.5, 0.75, 1])
+        tell('pointermove', from.map((x, i) => x + (to[i] - x) * part), {button: -1, buttons});
+    tell('pointerup', to, {button, buttons: 0, pressure: 0});
+}"""
+
+
+def test_the_other_end_of_a_pen_erases_whatever_its_tip_does(editor: Editor) -> None:
+    page = editor.page
+    editor.template("Inpaint")
+    editor.node("hole").get_by_role("button", name="Paint").click()
+    page.get_by_role("button", name="Clear").click()
+    page.keyboard.press("Control+i")
+    assert covered(editor) == 100
+    _, (x, y), side = board(editor)
+    line = [[x - side * 0.3, y], [x + side * 0.3, y]]
+    seen = [100.0]
+    for tool in ("b", "r"):
+        page.keyboard.press(tool)
+        page.evaluate(PEN, [*line, 5, 32])
+        seen.append(covered(editor))
+        line = [[a, b + side * 0.3] for a, b in line]
+    assert seen[2] < seen[1] < seen[0]
+    page.keyboard.press("b")
+    page.evaluate(PEN, [[x - side * 0.3, y], [x + side * 0.3, y], 0, 1])
+    assert seen[2] < covered(editor) < 100
+
+
+def test_what_was_painted_is_not_lost_to_one_key(editor: Editor) -> None:
+    page = editor.page
+    editor.template("Image to image")
+    editor.node("sketch").get_by_role("button", name="Sketch").click()
+    dialog = page.get_by_role("dialog", name="Sketch")
+    _, (x, y), side = board(editor)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)  # nothing was drawn
+    editor.node("sketch").get_by_role("button", name="Sketch").click()
+    dialog.get_by_role("button", name="Clear").click()
+    editor.drag((x - side * 0.3, y), (x + side * 0.3, y))
+    page.keyboard.press("e")
+    editor.drag((x, y - side * 0.2), (x, y + side * 0.2))
+    page.keyboard.press("Escape")
+    expect(dialog.get_by_role("button", name="Discard it?")).to_be_visible()
+    dialog.get_by_role("button", name="Use this").click()
+    expect(dialog).to_have_count(0)
+    name = editor.document()["nodes"]["sketch"]["inputs"]["file"]
+    drawn = Pillow.open(io.BytesIO(editor.server.read("/api/uploads/" + name)))
+    assert drawn.getpixel((2, 2)) == drawn.getpixel((64, 64)) == (255, 255, 255, 255)  # paper, and not a hole
+    assert drawn.getpixel((64 - 30, 64)) != (255, 255, 255, 255)
+
+
+def test_a_mask_is_painted_on_what_a_node_gives(editor: Editor) -> None:
+    page = editor.page
+    editor.template("Inpaint")
+    editor.node("hole").locator(".node-title").click()
+    page.keyboard.press("Delete")
+    editor.node("picture").locator(".node-title").click(button="right")
+    page.get_by_role("option", name="Paint a mask on the picture").click()
+    _, (x, y), side = board(editor)
+    editor.drag((x - side * 0.2, y), (x + side * 0.2, y))
+    painted = covered(editor)
+    page.get_by_role("button", name="Use this").click()
+    expect(editor.node("mask")).to_be_visible()
+    assert {"mask.mask > encode.mask", "mask.mask > blend.mask"} <= editor.links()
+    editor.node("picture").locator(".node-title").click()
+    page.keyboard.press("i")
+    page.get_by_role("button", name="Paint a mask: image").click()
+    expect(page.get_by_text(f"{painted} % covered")).to_be_visible()  # the same mask again
+
+
 def test_a_rectangle_is_given_by_numbers_without_a_pointer(editor: Editor) -> None:
     page = editor.page
     editor.template("Inpaint")

@@ -37,6 +37,12 @@ class Fingers:
             )
         self._send("touchEnd", [])
 
+    def rest(self, at: Point) -> None:
+        """Hold a finger there until a menu opens."""
+        self._send("touchStart", [at])
+        expect(self.page.get_by_role("option").first).to_be_visible()
+        self._send("touchEnd", [])
+
     def tap(self, at: Point) -> None:
         self.page.touchscreen.tap(*at)
 
@@ -81,6 +87,10 @@ def test_taps_choose_connect_and_change_values(tablet: Editor) -> None:
     fingers.tap(tablet.spot(tablet.output("decode", "image")))
     fingers.tap(tablet.spot(tablet.input("save", "image")))
     expect(page.get_by_label("Link from decode.image to save.image", exact=True)).to_have_count(1)
+
+    fingers.rest(tablet.spot(tablet.node("decode").locator(".node-title")))
+    page.get_by_role("option", name="Bypass").tap()
+    assert tablet.document()["nodes"]["decode"]["mode"] == "bypass"
 
     fingers.tap(tablet.spot(tablet.node("sample").get_by_role("button", name="sampler: dpmpp_2m")))
     page.get_by_role("option", name="heun", exact=True).tap()

@@ -18,7 +18,10 @@ import pytest
 import torch
 
 from diffusion import layouts
+from nodegraph import Folders, NodeError
+from nodegraph_diffusion.adapter_files import SHIPPED, AdapterFiles
 from nodegraph_diffusion.checkpoint import ASSETS, ModelError, list_models, open_model
+from nodegraph_diffusion.checkpoint.adapters import Adapter, open_adapter
 from nodegraph_diffusion.checkpoint.header import digest
 from nodegraph_diffusion.checkpoint.spaces import Space, space
 from nodegraph_diffusion.checkpoint.state import RECENT
@@ -215,6 +218,33 @@ def test_a_model_is_read_again_when_something_of_it_changed(folder: Path, tmp_pa
     assert open_model(str(copy)).revision != known.revision
     shutil.rmtree(copy / "vae")
     assert "vae" in message(copy)
+
+
+def test_a_list_reads_a_file_once_while_it_stays_and_refuses_it_alike(tmp_path: Path) -> None:
+    looked: list[str] = []
+
+    def read(path: Path) -> Adapter:
+        looked.append(path.name)
+        return open_adapter(path)
+
+    files = AdapterFiles(read=read, says=lambda found: found.name)
+    for name in ("lora", "none"):
+        shutil.copyfile(SHIPPED / "demo_blocks.safetensors", tmp_path / f"{name}.safetensors")
+    (tmp_path / "none.safetensors").write_bytes(b"no model")
+    time.sleep(2 * RECENT / 1e9)
+    folders = Folders(models=(tmp_path,))
+    first = files.listed(folders)
+    looked.clear()
+    assert files.listed(folders) == first
+    assert "lora.safetensors" in first
+    assert "none.safetensors" not in first
+    assert looked == []
+    with pytest.raises(NodeError, match="not a safetensors file"):
+        files.open("none.safetensors", folders)
+    assert looked == []
+    os.utime(tmp_path / "lora.safetensors")
+    files.open("lora.safetensors", folders)
+    assert looked == ["lora.safetensors"]
 
 
 def test_the_demos_revision_is_that_of_its_content(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import { Panel } from "./panels/Panel";
 import { keepTabs } from "./state/autosave";
 import { loadCatalogue } from "./state/catalogue";
 import { keepChecked } from "./state/check";
-import { openDocument, openFile } from "./state/files";
+import { openDocument, openFile, takeLinked } from "./state/files";
 import { follow, useRuns } from "./state/runs";
 import { useTab } from "./state/session";
 import { complain, dismiss, openDialog, useView } from "./state/view";
@@ -54,6 +54,8 @@ export function Shell() {
           if (over) return;
           setReady(true);
           stops = [follow(), keepChecked(), listenToKeys(), runOnChange(), fetchLater()];
+          if (navigator.maxTouchPoints > 0)
+            void import("./ui/longPress").then(({ listenToLongPress }) => !over && stops.push(listenToLongPress()));
         },
         (error) => {
           begun = undefined;
@@ -112,15 +114,21 @@ export function Shell() {
 }
 
 function allowFiles(event: React.DragEvent): void {
-  if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+  const { types } = event.dataTransfer;
+  const typing = event.target instanceof Element && event.target.closest("input, textarea");
+  if (types.includes("Files") || (types.includes("text/uri-list") && !typing)) event.preventDefault();
 }
 
 function dropFiles(event: React.DragEvent): void {
   const [file] = event.dataTransfer.files;
-  if (!file) return;
+  const link = event.dataTransfer.getData("text/uri-list");
+  if (event.defaultPrevented || (!file && !link)) return;
   event.preventDefault();
   const onCanvas = event.target instanceof Element && event.target.closest(".canvas");
-  void openFile(file, onCanvas ? graphPoint({ x: event.clientX, y: event.clientY }) : null);
+  const at = onCanvas ? graphPoint({ x: event.clientX, y: event.clientY }) : null;
+  // a picture of this page is dragged to be used: the gallery opens its workflow
+  if (!file && link.startsWith(`${location.origin}/api/`)) void takeLinked(link, at);
+  else void openFile(file, at);
 }
 
 function Messages() {

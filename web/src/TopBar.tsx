@@ -180,7 +180,13 @@ function ViewSwitch() {
   return (
     <nav className="switch" aria-label={t.views.label}>
       {VIEWS.map(([name, icon]) => (
-        <button key={name} type="button" aria-current={view === name ? "page" : undefined} onClick={() => show(name)}>
+        <button
+          key={name}
+          type="button"
+          title={t.views[name]}
+          aria-current={view === name ? "page" : undefined}
+          onClick={() => show(name)}
+        >
           <Icon name={icon} size={15} />
           <span>{t.views[name]}</span>
         </button>

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { gathered, NO_RUNS, progress, type Runs, saidOnTheWay, told, withJob } from "../src/core/runs";
+import { gathered, NO_RUNS, progress, type Runs, saidOnTheWay, spans, told, withJob } from "../src/core/runs";
 
 const hear = (...events: [string, Record<string, unknown>][]): Runs =>
   events.reduce((runs, [type, data]) => told(runs, { type, data: { job: "j", ...data } }, 1000), NO_RUNS);
@@ -44,6 +44,24 @@ it("catches up from a job's record, and settles one that ended", () => {
     b: { state: "skipped" },
     c: { state: "failed", error: "no", port: "x" },
   });
+});
+
+it("lays the nodes of a run along its time; a quick one stands behind the one before it", () => {
+  const nodes = {
+    model: { state: "cached" },
+    sample: { state: "done", seconds: 6, ended: 1008 },
+    quick: { state: "done", seconds: 0 },
+    prompt: { state: "done", seconds: 2, ended: 1002 },
+    save: { state: "done", seconds: 2, ended: 1010 },
+  };
+  const job = withJob(NO_RUNS, { id: "j", state: "done", started: 1000, nodes }).jobs.j;
+  expect(job && spans(job).map(({ id, from, part }) => [id, from, part])).toEqual([
+    ["model", 0, 0],
+    ["prompt", 0, 0.2],
+    ["sample", 0.2, 0.6],
+    ["quick", 0.8, 0],
+    ["save", 0.8, 0.2],
+  ]);
 });
 
 it("ignores what it knows no job of, and hears of pauses", () => {

@@ -49,6 +49,16 @@ it("weights the word at the caret, further, and back", () => {
   expect(weighted(weighted(twice, false), false).text).toBe("a cat sat");
 });
 
+it.each([
+  ["a (red cat:1.1) sat", 5, 5, "a (red cat:1.2) sat"],
+  ["a (red cat:1.1) sat", 2, 15, "a (red cat:1.2) sat"],
+  ["a red cat sat", 2, 10, "a (red cat:1.1) sat"],
+  ["a (cat:1.1) sat", 13, 13, "a (cat:1.1) (sat:1.1)"],
+  [" ", 0, 1, " "],
+])("weights the part of %j that %i to %i means", (text, from, to, made) =>
+  expect(weighted({ text, from, to }, true).text).toBe(made),
+);
+
 it("makes names under which a server keeps workflows", () => {
   expect(keptName("My Café, 2nd")).toBe("my_cafe_2nd");
   expect(keptName("9")).toBe("9");
@@ -83,6 +93,13 @@ it("says problems in another language, with what they name", () => {
   );
   expect(say("input should be 'a' or 'b', but 'A' is given; did you mean 'a'?").text).toBe(
     "muss 'a' or 'b' sein, gegeben ist 'A'; war 'a' gemeint?",
+  );
+  expect(say("Foo is kept as a placeholder: films are not made here, only pictures")).toEqual({
+    text: "Foo bleibt als Platzhalter stehen: hier entstehen keine Filme, nur Bilder",
+    whole: true,
+  });
+  expect(say("x is a LoRA for SDXL, but the model is Flux.1; use one of its own (in source)").text).toBe(
+    "x ist ein LoRA für SDXL, das Modell ist aber Flux.1; eines dafür nehmen (in source)",
   );
   expect(say("no such thing; choose one")).toEqual({ text: "no such thing; einen wählen", whole: false });
 });

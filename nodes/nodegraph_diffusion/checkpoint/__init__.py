@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +17,7 @@ from . import lone
 from .folder import read_folder, read_json
 from .header import CONVERT, PICKLES, ModelError, digest, read_header
 from .original import recognise
-from .state import State, state
+from .state import once
 from .value import ASSETS, Checkpoint, Component, Prediction
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def open_model(
         ModelError: There is no such model, or it cannot be used. The message says why and what to do.
     """
     root = ASSETS / DEMO if source == DEMO else _find(source, folders)
-    found = _read(root, state(root), demo=source == DEMO)
+    found = _read(root, demo=source == DEMO)
     if predicts != "auto":
         if found.prediction in ("flow", "direct"):
             from ..families import FAMILIES
@@ -75,9 +74,9 @@ def open_model(
     return found
 
 
-@lru_cache(maxsize=64)
-def _read(root: Path, _: State, *, demo: bool) -> Checkpoint:
-    """What the model in `root` is, read once while its files stay as they are: every check of a document asks."""
+@once
+def _read(root: Path, *, demo: bool) -> Checkpoint:
+    """What the model in `root` is."""
     from ..families import FAMILIES  # which read files with this package
 
     families = list(FAMILIES.values())

@@ -8,6 +8,7 @@ from typing import Literal
 
 from .folder import files_of, read_json
 from .header import Header, ModelError, Tensor, digest, read_header
+from .state import once
 from .value import Checkpoint, Component
 
 Kind = Literal["plain", "full", "plus"]
@@ -88,6 +89,7 @@ def _kind(path: Path, header: Header) -> tuple[Kind, int]:
     raise ModelError(f"{path}: is an IP-Adapter of a kind that is not known. Get a plain, a plus or a full-face one")
 
 
+@once
 def open_image_encoder(path: Path, family: str) -> Checkpoint:
     """The image encoder in the folder `path`, for a model of `family`.
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
+from .header import ModelError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+KEPT = 512
 RECENT = 100_000_000
 """Nanoseconds in which a file may change again without its times showing it: the clocks of file systems tick."""
 Entry = tuple[str, int, int, int]
@@ -26,6 +33,27 @@ def state(path: Path) -> State:
         return (never,)
     is_recent = now - max((changed for *_, changed in found), default=0) < RECENT
     return (*found, never) if is_recent else found
+
+
+def once(read: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
+    """`read`, done once while the file or folder stays as it is: every check of a document asks, and every list that
+    opens. What it refused as a model is refused again."""
+
+    @lru_cache(maxsize=KEPT)
+    def kept(path: Path, _: State, /, *args: P.args, **kwargs: P.kwargs) -> T | ModelError:
+        try:
+            return read(path, *args, **kwargs)
+        except ModelError as error:
+            return error.with_traceback(None)
+
+    @wraps(read)
+    def known(path: Path, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        found = kept(path, state(path), *args, **kwargs)  # type: ignore[arg-type]  # names and switches have hashes
+        if isinstance(found, ModelError):
+            raise ModelError(*found.args)
+        return found
+
+    return known
 
 
 def _below(folder: Path | str, depth: int) -> Iterator[Entry]:

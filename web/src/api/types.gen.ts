@@ -133,6 +133,7 @@ export type NodeView = {
   readonly step?: number | null;
   readonly total?: number | null;
   readonly seconds?: number | null;
+  readonly ended?: number | null;
   readonly memory?: number | null;
   readonly error?: string | null;
   readonly port?: string | null;

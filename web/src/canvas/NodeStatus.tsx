@@ -3,7 +3,7 @@ import type { Planned } from "../api/client";
 import type { Mode } from "../core/document";
 import { useRuns } from "../state/runs";
 import { useTab } from "../state/session";
-import { t } from "../text";
+import { said, t } from "../text";
 import { Icon } from "../ui/Icon";
 
 interface Props {
@@ -52,10 +52,11 @@ export const NodeStatus = memo(function NodeStatus({ id, planned, mode }: Props)
     );
   }
   if (run?.state === "failed") {
+    const { text } = said(run.error ?? "", "failed");
     return (
-      <span className="node-state bad" title={run.error}>
+      <span className="node-state bad" title={text}>
         <Icon name="warning" size={14} />
-        <span className="unseen">{run.error}</span>
+        <span className="unseen">{text}</span>
       </span>
     );
   }

@@ -4,6 +4,7 @@ import { shown } from "../commands/keymap";
 import { useKeys } from "../commands/keys";
 import { COMMANDS } from "../commands/registry";
 import { keysOf } from "../core/keys";
+import { pictureOutput } from "../paint/masking";
 import { chosenNodes, current, currentGraph, select } from "../state/session";
 import { t } from "../text";
 import { choose } from "../ui/chooser";
@@ -23,7 +24,10 @@ export function openMenu(target: Element, x: number, y: number): void {
   const inside = nodes.some((node) => currentGraph().nodes[node]?.type.startsWith("#"));
   const several = nodes.length > 1 ? SEVERAL : [];
   const link = item?.matches(".react-flow__edge");
-  const ids = id === undefined ? CANVAS : link ? LINK : [...(inside ? INSTANCE : []), ...NODE, ...several, ...GONE];
+  const ids =
+    id === undefined ? [...CANVAS] : link ? [...LINK] : [...(inside ? INSTANCE : []), ...NODE, ...several, ...GONE];
+  const [node, ...others] = nodes;
+  if (node !== undefined && others.length === 0 && pictureOutput(node) !== undefined) ids.splice(1, 0, "mask");
   const commands = ids.flatMap((name) => COMMANDS.find((c) => c.id === name) ?? []);
   const { custom } = useKeys.getState();
   const choices = commands.map((c) => ({ value: c.id, title: c.title, note: shown(keysOf(c, custom)[0] ?? "") }));

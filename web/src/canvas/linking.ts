@@ -5,7 +5,7 @@ import { connect, disconnect } from "../core/edits";
 import { typeOfStep } from "../state/catalogue";
 import { currentDocument } from "../state/session";
 
-function input(graph: Graph, { node, port }: End) {
+export function inputAt(graph: Graph, { node, port }: End) {
   const step = graph.nodes[node];
   return step && typeOfStep(step, currentDocument()).inputs.find((i) => i.name === port);
 }
@@ -13,10 +13,10 @@ function input(graph: Graph, { node, port }: End) {
 /** Cut a link. An input with a widget falls back to its default. */
 export function cutFrom(graph: Graph, link: string): Graph {
   const wire = wireOf(link);
-  const port = input(graph, wire.target);
+  const port = inputAt(graph, wire.target);
   return disconnect(graph, wire, port?.widget ? port.default : undefined);
 }
 
 export function linked(graph: Graph, { source, target }: Wire): Graph {
-  return connect(graph, source, target, input(graph, target)?.list === true);
+  return connect(graph, source, target, inputAt(graph, target)?.list === true);
 }

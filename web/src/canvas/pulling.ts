@@ -16,7 +16,7 @@ import { fits, known, typeOfStep } from "../state/catalogue";
 import { currentDocument, currentGraph, edit } from "../state/session";
 import { announce, inform, openDialog } from "../state/view";
 import { t } from "../text";
-import { cutFrom, linked } from "./linking";
+import { cutFrom, inputAt, linked } from "./linking";
 import { graphPoint, useCanvas } from "./state";
 
 function ends({ source, sourceHandle, target, targetHandle }: Connection | Edge): [End, End] {
@@ -28,8 +28,11 @@ function ends({ source, sourceHandle, target, targetHandle }: Connection | Edge)
 
 /** The links of an output that are held all at once: each keeps its target. */
 let held: readonly Wire[] = [];
+/** Whether they stay where they are, too. */
+let copying = false;
 
-/** Begin to pull a link from a port; with Shift, from an output that has links, all of them.
+/** Begin to pull a link from a port; with Shift, from an output that has links, all of them; with Alt too, others like those
+ * that go to inputs which take several.
  *
  * This is what React Flow's own `Handle` does, which also draws every port again whenever a link begins or ends. */
 export function grab(
@@ -41,7 +44,13 @@ export function grab(
 ): void {
   if ("button" in event && event.button !== 0) return;
   const flow = store.getState();
-  held = event.shiftKey && side === "source" ? wiresFrom(currentGraph(), from) : [];
+  const all = event.shiftKey && side === "source" ? wiresFrom(currentGraph(), from) : [];
+  copying = event.altKey;
+  held = copying ? all.filter((wire) => inputAt(currentGraph(), wire.target)?.list) : all;
+  if (held.length < all.length && held.length === 0) {
+    inform(t.canvas.oneLinkEach);
+    return;
+  }
   const [first] = held;
   const fixed = first?.target ?? from;
   const type = first ? "target" : side;
@@ -93,7 +102,9 @@ function join(connection: Connection): void {
 
 function make({ source, target }: Wire): void {
   const [first] = held;
-  if (first) edit(t.edits.moveLinks, (graph) => moveLinks(graph, first.source, source));
+  if (first && copying)
+    edit(t.edits.copyLinks, (graph) => held.reduce((g, wire) => linked(g, { source, target: wire.target }), graph));
+  else if (first) edit(t.edits.moveLinks, (graph) => moveLinks(graph, first.source, source));
   else edit(t.edits.connect, (graph) => linked(graph, { source, target }));
 }
 

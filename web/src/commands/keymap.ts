@@ -82,7 +82,9 @@ export function listenToKeys(): () => void {
     }
     const command = commandOf(key);
     if (!command) return;
-    if (typing && !command.always && key !== "Escape") return;
+    // a number in which nothing has been typed yet has nothing of its own to undo
+    const untyped = (command.id === "undo" || command.id === "redo") && typing?.matches("[data-untyped]");
+    if (typing && !untyped && !command.always && key !== "Escape") return;
     if (command.graph && useView.getState().view !== "graph") return;
     // text that is selected on the page is what is meant by copying
     if ((key === "Mod+c" || key === "Mod+x") && !getSelection()?.isCollapsed) return;

@@ -38,6 +38,7 @@ export interface Command {
 
 const GRID = 12;
 const copying = whenAsked(() => import("./copying"));
+const masking = whenAsked(() => import("../paint/masking"));
 
 export const COMMANDS: readonly Command[] = [
   command("run", "run", ["Mod+Enter"], () => void start(), { always: true }),
@@ -67,6 +68,7 @@ export const COMMANDS: readonly Command[] = [
   graphCommand("add", "connect", ["c"], connectChosen),
   graphCommand("add", "lead", ["l"], lead),
   graphCommand("add", "note", ["n"], addNote),
+  graphCommand("add", "mask", [], () => masking().then((m) => m.maskChosen())),
 
   command("look", "commands", ["Mod+k", "Mod+Shift+p"], () => openDialog({ kind: "commands" }), {
     always: true,

@@ -30,6 +30,8 @@ export interface NodeSchema {
   readonly pure: boolean;
   readonly inputs: { readonly properties: Readonly<Record<string, Schema>>; readonly required: readonly string[] };
   readonly outputs: Readonly<Record<string, { readonly "x-type": string; readonly description?: string }>>;
+  /** What other programs call it. */
+  readonly aliases?: readonly string[];
 }
 
 export interface InputPort {
@@ -75,6 +77,7 @@ export interface NodeType {
   readonly pure: boolean;
   readonly inputs: readonly InputPort[];
   readonly outputs: readonly OutputPort[];
+  readonly aliases: readonly string[];
   readonly known: boolean;
 }
 
@@ -124,6 +127,7 @@ function nodeType(name: string, schema: NodeSchema, names?: Names): NodeType {
       title: title(port),
       doc: said(output.description),
     })),
+    aliases: schema.aliases ?? [],
     known: true,
   };
 }
@@ -254,6 +258,7 @@ function definitionType(id: string, definition: Graph, document: Workflow, known
     pure: true,
     inputs,
     outputs,
+    aliases: [],
     known: true,
   };
   made.set(definition, { document: document.definitions, known, type });
@@ -295,6 +300,7 @@ function unknownType(step: Step): NodeType {
     pure: true,
     inputs,
     outputs: [],
+    aliases: [],
     known: false,
   };
   unknown.set(step, type);

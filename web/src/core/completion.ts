@@ -1,6 +1,7 @@
 /** Completing the word at the caret of a prompt: from words that were written before, and files that may be named. */
 
-import { linksOf, type Workflow } from "./document";
+import { type Catalogue, typeOf } from "./catalogue";
+import type { Workflow } from "./document";
 
 /** What is completed: a word, one that a document teaches (`<words>`), or the name of a file of wildcards. */
 const WORD = /(?:\{@[^{}|]*|[\p{L}\p{N}_<>'-]*)$/u;
@@ -23,12 +24,15 @@ export function vocabulary(texts: Iterable<string>): string[] {
   return [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])).map(([word]) => word);
 }
 
-/** The texts that a document holds. */
-export function textsOf(document: Workflow): string[] {
+/** The texts that a document holds where sentences are written: names and choices are none. */
+export function textsOf(document: Workflow, known: Catalogue): string[] {
   const graphs = [document, ...Object.values(document.definitions ?? {})];
   return graphs.flatMap((graph) =>
     Object.values(graph.nodes).flatMap((step) =>
-      Object.values(step.inputs ?? {}).filter((v): v is string => typeof v === "string" && linksOf(v).length === 0),
+      typeOf(step, document, known).inputs.flatMap((input) => {
+        const value = input.widget?.kind === "textarea" ? step.inputs?.[input.name] : undefined;
+        return typeof value === "string" ? [value] : [];
+      }),
     ),
   );
 }

@@ -8,16 +8,32 @@ export interface Selected {
 
 const STEP = 0.1;
 const WORD = /[^\s,.()[\]:]/;
+/** A weighted part of a prompt that holds no other. */
+const PART = /\(([^()]*):-?\d+(?:\.\d+)?\)/g;
 
-/** The prompt after weighting what is selected, or the word at the caret. */
-export function weighted({ text, from, to }: Selected, up: boolean): Selected {
-  let start = from;
-  let stop = to;
+/** Where the words are that are weighted: what is selected, without spaces around it; the words of a weighted part that the
+ * caret is in, or that is selected as a whole; else the word at the caret. */
+function meant({ text, from, to }: Selected): [number, number] {
+  for (const part of text.matchAll(PART)) {
+    const end = part.index + part[0].length;
+    if (from === to ? part.index < from && from < end : part.index === from && to === end)
+      return [part.index + 1, part.index + 1 + (part[1]?.length ?? 0)];
+  }
+  let [start, stop] = [from, to];
   if (start === stop) {
     while (start > 0 && WORD.test(text[start - 1] ?? "")) start--;
     while (stop < text.length && WORD.test(text[stop] ?? "")) stop++;
-    if (start === stop) return { text, from, to };
   }
+  while (start < stop && /\s/.test(text[start] ?? "")) start++;
+  while (start < stop && /\s/.test(text[stop - 1] ?? "")) stop--;
+  return [start, stop];
+}
+
+/** The prompt after weighting what is selected, or what the caret is in. */
+export function weighted(selected: Selected, up: boolean): Selected {
+  const { text } = selected;
+  const [start, stop] = meant(selected);
+  if (start === stop) return selected;
   const after = /^:(-?\d+(?:\.\d+)?)\)/.exec(text.slice(stop));
   const weight = text[start - 1] === "(" && after ? Number(after[1]) : 1;
   const head = after && text[start - 1] === "(" ? text.slice(0, start - 1) : text.slice(0, start);

@@ -10,6 +10,8 @@ export interface NodeRun {
   readonly what?: string;
   readonly preview?: string;
   readonly seconds?: number;
+  /** When it was done, in seconds since 1970; of quick nodes it is not told. */
+  readonly ended?: number;
   readonly tier?: string;
   readonly error?: string;
   readonly port?: string | null;
@@ -160,7 +162,7 @@ function nodeAfter(
       };
     }
     case "Finished":
-      return { ...old, state: "done", seconds: count(data.seconds) ?? 0 };
+      return { ...old, state: "done", seconds: count(data.seconds) ?? 0, ...pruned({ ended: data.ended }) };
     case "Cached":
       return { ...old, state: "cached", tier: text(data.tier) ?? "memory" };
     case "Failed":
@@ -189,6 +191,31 @@ export function gathered(job: Job | undefined, ids: readonly string[]): NodeRun 
   const all = (state: NodeState) => parts.every((p) => p.state === state);
   const state = all("cached") ? "cached" : parts.some((p) => p.state === "waiting") ? "running" : "done";
   return { state, seconds: parts.reduce((sum, p) => sum + (p.seconds ?? 0), 0) };
+}
+
+export interface Span {
+  readonly id: string;
+  readonly run: NodeRun;
+  /** Where in the run it lies, and how much of it that is: 0 to 1. */
+  readonly from: number;
+  readonly part: number;
+}
+
+/** When each node of a job ran. One of which that is not known, since it was quick, stands behind the one before it. */
+export function spans(job: Job): Span[] {
+  const timed = Object.entries(job.nodes).filter(([, run]) => run.seconds !== undefined || run.state === "cached");
+  const start = job.started ?? 0;
+  let last = 0;
+  const found = timed.map(([id, run]) => {
+    const seconds = run.seconds ?? 0;
+    const from = run.ended === undefined ? last : Math.max(0, run.ended - start - seconds);
+    last = from + seconds;
+    return { id, run, from, seconds, until: last };
+  });
+  const whole = Math.max(0.001, ...found.map((each) => each.until));
+  return found
+    .map(({ id, run, from, seconds }) => ({ id, run, from: from / whole, part: seconds / whole }))
+    .sort((a, b) => a.from - b.from);
 }
 
 /** How far a job is, 0 to 1, of the nodes it is known to have. */

@@ -7,6 +7,7 @@ import { closeDialog, type Put } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 import { IconButton } from "../ui/IconButton";
+import { LeaveButton, useLeave } from "./Leave";
 import "./boxes.css";
 
 type Corner = "nw" | "ne" | "sw" | "se";
@@ -40,12 +41,13 @@ export default function BoxesDialog({ node, value, put }: { node: string; value:
     setChosen(Math.max(0, at - 1));
     setFresh(null);
   };
+  const leaving = useLeave(boxes !== begun.boxes, boxes);
   const done = () => {
     put(writeBoxes(boxes, begun.rest));
     closeDialog();
   };
   return (
-    <Dialog label={t.boxes.label} className="boxes-dialog" headed onClose={closeDialog}>
+    <Dialog label={t.boxes.label} className="boxes-dialog" headed onClose={leaving.leave}>
       <div className="boxes-body">
         <Stage
           boxes={boxes}
@@ -80,9 +82,7 @@ export default function BoxesDialog({ node, value, put }: { node: string; value:
         </div>
       </div>
       <div className="dialog-foot">
-        <button type="button" className="button" onClick={closeDialog}>
-          {t.paint.cancel}
-        </button>
+        <LeaveButton {...leaving} />
         <button type="button" className="button primary" onClick={done}>
           {t.paint.done}
         </button>

@@ -28,6 +28,7 @@ export default function MaskDialog({ put, picture: pictureUrl, mask: maskUrl }: 
   const [tint, setTint] = useState(TINTS[0] ?? "#ff3b6b");
   const [box, setBox] = useState({ x: 0, y: 0, width: 16, height: 16 });
   const [amount, setAmount] = useState(4);
+  const [opaque, setOpaque] = useState(false);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for a painter and its mask
   useEffect(() => {
@@ -54,6 +55,7 @@ export default function MaskDialog({ put, picture: pictureUrl, mask: maskUrl }: 
       brush={brush}
       onBrush={change}
       onDone={() => void hand(onBlack(painter), put)}
+      onInvert={() => painter.alpha(inverted)}
     >
       <div className="studio-buttons">
         <button type="button" className="button" onClick={() => painter.alpha(inverted)}>
@@ -80,7 +82,15 @@ export default function MaskDialog({ put, picture: pictureUrl, mask: maskUrl }: 
           px
         </label>
         {picture.picture && (
-          <button type="button" className="button" onClick={() => painter.load(transparencyOf(picture.picture), true)}>
+          <button
+            type="button"
+            className="button"
+            onClick={() => {
+              const found = transparencyOf(picture.picture);
+              setOpaque(!found);
+              if (found) painter.load(found, true);
+            }}
+          >
             {t.paint.alpha}
           </button>
         )}
@@ -124,7 +134,10 @@ export default function MaskDialog({ put, picture: pictureUrl, mask: maskUrl }: 
           </label>
         ))}
       </fieldset>
-      <output className="quiet">{t.paint.covered(painter.coverage() * 100)}</output>
+      <output className="quiet">
+        {t.paint.covered(painter.coverage() * 100)}
+        {opaque && ` · ${t.paint.opaque}`}
+      </output>
     </Studio>
   );
 }
@@ -137,10 +150,16 @@ function alphaOf(mask: ImageBitmap): HTMLCanvasElement {
   });
 }
 
-/** Where a picture is transparent. */
-function transparencyOf(picture: ImageBitmap | null): HTMLCanvasElement {
-  if (!picture) return blank(1, 1);
-  return changed(picture, (data, i) => data.set([255, 255, 255, 255 - (data[i + 3] ?? 255)], i));
+/** Where a picture is transparent; null where it is nowhere. */
+function transparencyOf(picture: ImageBitmap | null): HTMLCanvasElement | null {
+  if (!picture) return null;
+  let most = 0;
+  const made = changed(picture, (data, i) => {
+    const clear = 255 - (data[i + 3] ?? 255);
+    most = Math.max(most, clear);
+    data.set([255, 255, 255, clear], i);
+  });
+  return most > 0 ? made : null;
 }
 
 function changed(picture: ImageBitmap, each: (data: Uint8ClampedArray, at: number) => void): HTMLCanvasElement {

@@ -31,7 +31,11 @@ export default function SketchDialog({ put, picture: url }: Props) {
     () => (over ? { width: picture?.width ?? SIZE, height: picture?.height ?? SIZE } : null),
     [picture, over],
   );
-  const { painter, version, brush, change } = usePainter(size, { colour: COLOURS[0] ?? "#000000", hardness: 0.95 });
+  const { painter, version, brush, change } = usePainter(
+    size,
+    { colour: COLOURS[0] ?? "#000000", hardness: 0.95 },
+    PAPER,
+  );
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for a painter and its picture
   useEffect(() => {
     if (!painter) return;
@@ -54,7 +58,7 @@ export default function SketchDialog({ put, picture: url }: Props) {
       version={version}
       picture={null}
       tint={null}
-      tools={["brush", "rectangle", "lasso", "fill"]}
+      tools={["brush", "eraser", "rectangle", "lasso", "fill"]}
       brush={brush}
       onBrush={change}
       onDone={() => void hand(painter.surface, put)}

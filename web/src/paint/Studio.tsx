@@ -1,9 +1,9 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import { closeDialog } from "../state/view";
 import { t } from "../text";
 import { Dialog } from "../ui/Dialog";
 import { IconButton } from "../ui/IconButton";
 import { Board } from "./Board";
+import { LeaveButton, useLeave } from "./Leave";
 import type { Brush, Painter, Tool } from "./painter";
 import "./studio.css";
 
@@ -17,6 +17,8 @@ interface Props {
   readonly brush: Brush;
   readonly onBrush: (change: Partial<Brush>) => void;
   readonly onDone: () => void;
+  /** What Ctrl+I does, where there is something to invert. */
+  readonly onInvert?: () => void;
   readonly children: ReactNode;
 }
 
@@ -24,7 +26,9 @@ const LARGEST = 400;
 const KEYS: Readonly<Record<string, Tool>> = { b: "brush", e: "eraser", r: "rectangle", l: "lasso", g: "fill" };
 
 /** The room around a board: tools, sliders, and the keys for them. */
-export function Studio({ label, painter, version, picture, tint, tools, brush, onBrush, onDone, children }: Props) {
+export function Studio({ label, painter, version, picture, tint, tools, brush, onBrush, ...more }: Props) {
+  const { onDone, onInvert, children } = more;
+  const leaving = useLeave(painter.canUndo, version);
   const [before, setBefore] = useState<Tool>("eraser");
   const size = (value: number) => onBrush({ size: Math.min(LARGEST, Math.max(1, Math.round(value))) });
   const keys = (event: KeyboardEvent) => {
@@ -35,6 +39,7 @@ export function Studio({ label, painter, version, picture, tint, tools, brush, o
     if (mod && key === "z") event.shiftKey ? painter.redo() : painter.undo();
     else if (mod && key === "y") painter.redo();
     else if (mod && key === "enter") onDone();
+    else if (mod && key === "i") onInvert?.();
     else if (mod) return;
     else if (key === "[") size(brush.size * 0.85);
     else if (key === "]") size(brush.size * 1.18);
@@ -59,7 +64,7 @@ export function Studio({ label, painter, version, picture, tint, tools, brush, o
     painter.brush = brush;
   }, [painter, brush]);
   return (
-    <Dialog label={label} className="studio" headed onClose={closeDialog}>
+    <Dialog label={label} className="studio" headed onClose={leaving.leave}>
       <div className="studio-room">
         <Board painter={painter} picture={picture} tint={tint} version={version} onBrushSize={size} />
         <div className="studio-tools">
@@ -96,9 +101,7 @@ export function Studio({ label, painter, version, picture, tint, tools, brush, o
           </div>
           {children}
           <div className="dialog-foot">
-            <button type="button" className="button" onClick={closeDialog}>
-              {t.paint.cancel}
-            </button>
+            <LeaveButton {...leaving} />
             <button type="button" className="button primary" onClick={onDone}>
               {t.paint.done}
             </button>

@@ -16,6 +16,16 @@ export function openMask(node: string, mask: string | null, put: Put): void {
   });
 }
 
+/** @param picture The output whose picture is painted over. */
+export function openMaskOn(picture: End, mask: string | null, put: Put): void {
+  openDialog({
+    kind: "mask",
+    put,
+    picture: pictureOf(currentGraph(), picture),
+    mask: mask ? api.uploadUrl(mask) : null,
+  });
+}
+
 export function openSketch(picture: string | null, put: Put): void {
   openDialog({ kind: "sketch", put, picture: picture ? api.uploadUrl(picture) : null });
 }

@@ -39,6 +39,8 @@ export class Painter {
   readonly height: number;
   /** What is painted, in the picture's pixels. */
   readonly surface: HTMLCanvasElement;
+  /** What is under the paint, where that is part of the picture: what an eraser brings back. A mask has none. */
+  readonly paper: string | null;
   brush: Brush = { tool: "brush", size: 40, hardness: 0.8, opacity: 1, colour: "#ffffff" };
 
   private readonly on: Context;
@@ -53,9 +55,10 @@ export class Painter {
   private dirty: Rect | null = null;
   private readonly changed: () => void;
 
-  constructor(width: number, height: number, changed: () => void) {
+  constructor(width: number, height: number, paper: string | null, changed: () => void) {
     this.width = width;
     this.height = height;
+    this.paper = paper;
     this.changed = changed;
     this.surface = blank(width, height);
     this.on = context(this.surface);
@@ -77,7 +80,7 @@ export class Painter {
   begin(at: Spot, pressure: number, erase: boolean): void {
     this.cancel();
     const { tool } = this.brush;
-    this.drawing = erase && tool === "brush" ? "eraser" : tool;
+    this.drawing = erase ? "eraser" : tool;
     this.path = [at];
     this.left = 0;
     this.pressure = pressure;
@@ -102,14 +105,14 @@ export class Painter {
 
   end(): void {
     if (this.drawing === null) return;
-    const erase = this.drawing === "eraser";
+    const how = this.operation();
     this.last = this.path.at(-1) ?? null;
     const dirty = this.dirty;
     this.drawing = null;
     if (dirty) {
       this.record(dirty, () => {
         this.on.globalAlpha = this.brush.opacity;
-        this.on.globalCompositeOperation = erase ? "destination-out" : "source-over";
+        this.on.globalCompositeOperation = how;
         this.on.drawImage(this.stroke, 0, 0);
         this.on.globalAlpha = 1;
         this.on.globalCompositeOperation = "source-over";
@@ -131,7 +134,7 @@ export class Painter {
     target.drawImage(this.surface, 0, 0);
     if (this.drawing === null) return;
     target.globalAlpha = this.brush.opacity;
-    target.globalCompositeOperation = this.drawing === "eraser" ? "destination-out" : "source-over";
+    target.globalCompositeOperation = this.operation();
     target.drawImage(this.stroke, 0, 0);
     target.globalAlpha = 1;
     target.globalCompositeOperation = "source-over";
@@ -162,7 +165,13 @@ export class Painter {
   }
 
   clear(): void {
-    this.record(this.whole(), () => this.on.clearRect(0, 0, this.width, this.height));
+    this.record(this.whole(), () => {
+      this.on.clearRect(0, 0, this.width, this.height);
+      if (this.paper !== null) {
+        this.on.fillStyle = this.paper;
+        this.on.fillRect(0, 0, this.width, this.height);
+      }
+    });
     this.changed();
   }
 
@@ -194,6 +203,11 @@ export class Painter {
     let sum = 0;
     for (let i = 3; i < data.length; i += 4) sum += data[i] ?? 0;
     return sum / (255 * this.width * this.height);
+  }
+
+  /** How a stroke is put down. */
+  private operation(): GlobalCompositeOperation {
+    return this.drawing === "eraser" && this.paper === null ? "destination-out" : "source-over";
   }
 
   private whole(): Rect {
@@ -240,7 +254,7 @@ export class Painter {
   private dab([x, y]: Spot, pressure: number): void {
     const { size, hardness, colour } = this.brush;
     const radius = Math.max(0.5, (size / 2) * pressure);
-    const [r, g, b] = rgb(this.drawing === "eraser" ? "#ffffff" : colour);
+    const [r, g, b] = rgb(this.drawing === "eraser" ? (this.paper ?? "#ffffff") : colour);
     const soft = this.strokeOn.createRadialGradient(x, y, radius * Math.min(0.98, hardness), x, y, radius);
     soft.addColorStop(0, `rgb(${r} ${g} ${b})`);
     soft.addColorStop(1, `rgb(${r} ${g} ${b} / 0)`);

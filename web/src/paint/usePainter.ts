@@ -4,11 +4,15 @@ import { closeDialog, complain, type Put } from "../state/view";
 import { type Brush, Painter } from "./painter";
 
 /** A painter of a size, with what React needs to know of it: its brush, and when it has changed. */
-export function usePainter(size: { width: number; height: number } | null, start: Partial<Brush>) {
+export function usePainter(
+  size: { width: number; height: number } | null,
+  start: Partial<Brush>,
+  paper: string | null = null,
+) {
   const [version, setVersion] = useState(0);
   const painter = useMemo(
-    () => (size ? new Painter(size.width, size.height, () => setVersion((v) => v + 1)) : null),
-    [size],
+    () => (size ? new Painter(size.width, size.height, paper, () => setVersion((v) => v + 1)) : null),
+    [size, paper],
   );
   const [brush, setBrush] = useState<Brush>({
     tool: "brush",

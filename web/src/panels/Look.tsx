@@ -5,7 +5,7 @@ import { ended, type Job } from "../core/runs";
 import { cancel, submitted, useRuns } from "../state/runs";
 import { change, current } from "../state/session";
 import { closeDialog } from "../state/view";
-import { t } from "../text";
+import { saidOfRun, t } from "../text";
 import { Dialog } from "../ui/Dialog";
 import { Live } from "./Live";
 
@@ -32,7 +32,7 @@ export default function Look({ node, port, alt }: Props) {
       // of the document as it is now, this is the latest run
       if (document === tab.history.present) change(tab.id, (now) => ({ ...now, job: id }));
       const { state, error } = await over(id, signal);
-      if (state !== "done") throw new Error(error ?? t.run.cancelled);
+      if (state !== "done") throw new Error(error === null ? t.run.cancelled : saidOfRun(error));
       return look(id);
     };
     const find = async () => {

@@ -1,6 +1,7 @@
 import type { NodeType } from "../core/catalogue";
 import { link } from "../core/document";
 import { expose, exposedName, hide, removeOutput, renameNode, setOutput, withLook, withMode } from "../core/edits";
+import { maskOn } from "../paint/masking";
 import { typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { lookAt, shownOutput } from "../state/geometry";
@@ -180,6 +181,16 @@ function About({ id, type }: { id: string; type: NodeType }) {
                     }
                   >
                     {t.panel.look}
+                  </button>
+                )}
+                {o.type === "Image" && (
+                  <button
+                    type="button"
+                    className="button tiny"
+                    aria-label={`${t.paint.mask}: ${o.title}`}
+                    onClick={() => maskOn(id, o.name)}
+                  >
+                    {t.panel.mask}
                   </button>
                 )}
                 <button

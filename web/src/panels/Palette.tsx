@@ -27,17 +27,18 @@ const HEIGHT = 440;
 export default function Palette({ at, screen, pull }: Props) {
   const find = useCallback(
     (query: string) => {
-      const types = [...known().values(), ...definitions()]
-        .filter((type) => port(type, pull) !== null)
-        .sort((a, b) => foreign(a) - foreign(b)); // also among what a search finds equally good
+      const types = [...known().values(), ...definitions()].filter((type) => port(type, pull) !== null);
       const found = search(types, query, (n) => [
         n.title,
-        n.id,
+        [n.id, ...n.aliases].join(" "),
         n.category,
         n.doc,
         n.inputs.map((i) => i.type).join(" "),
       ]);
-      if (query.trim() !== "") return found;
+      if (query.trim() !== "") {
+        const last = (n: NodeType) => (n.title.toLowerCase() === query.trim().toLowerCase() ? 0 : foreign(n));
+        return found.sort((a, b) => last(a) - last(b));
+      }
       const often = usedMost();
       return pull
         ? [...found].sort(

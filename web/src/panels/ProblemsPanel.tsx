@@ -34,7 +34,7 @@ export default function ProblemsPanel() {
           />
         ))}
         {failed.map(([id, run]) => (
-          <Line key={id} node={id} port={run.port ?? null} text={run.error ?? ""} />
+          <Line key={id} node={id} port={run.port ?? null} code="failed" text={run.error ?? ""} />
         ))}
       </ul>
       {warned.length > 0 && (

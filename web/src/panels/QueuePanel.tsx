@@ -1,10 +1,10 @@
 import { useShallow } from "zustand/react/shallow";
 import type { Json } from "../core/document";
-import { ended, type Job } from "../core/runs";
+import { ended, type Job, spans } from "../core/runs";
 import { shownValue } from "../core/sweeps";
 import { cancel, pause, prioritise, retry, useRuns } from "../state/runs";
 import { change, current, useTab } from "../state/session";
-import { t } from "../text";
+import { saidOfRun, t } from "../text";
 import { IconButton } from "../ui/IconButton";
 import "./queue.css";
 
@@ -54,7 +54,13 @@ function Line({ id }: { id: string }) {
   const seconds = job.started !== null && job.ended !== null ? job.ended - job.started : null;
   return (
     <li className={`job ${job.state}`}>
-      <button type="button" className="job-name" aria-pressed={shown} title={job.error ?? undefined} onClick={show}>
+      <button
+        type="button"
+        className="job-name"
+        aria-pressed={shown}
+        title={job.error === null ? undefined : saidOfRun(job.error)}
+        onClick={show}
+      >
         <span className="job-state" />
         <span title={given.join("\n")}>
           {job.name || t.app.untitled}
@@ -89,21 +95,20 @@ function move(job: Job, by: 1 | -1): void {
   if (other) void prioritise(job.id, other.priority - by);
 }
 
-/** How long each node of the shown run took. */
+/** When each node of the shown run ran, and how long. */
 function Timeline() {
-  const job = useTab((tab) => tab.job);
-  const nodes = useRuns((s) => (job === null ? undefined : s.jobs[job]?.nodes));
-  const timed = Object.entries(nodes ?? {}).filter(([, run]) => run.seconds !== undefined || run.state === "cached");
-  if (timed.length === 0) return null;
-  const longest = Math.max(0.001, ...timed.map(([, run]) => run.seconds ?? 0));
+  const id = useTab((tab) => tab.job);
+  const job = useRuns((s) => (id === null ? undefined : s.jobs[id]));
+  const shown = job ? spans(job) : [];
+  if (shown.length === 0) return null;
   return (
     <section className="timeline">
       <h2>{t.panel.timeline}</h2>
       <dl>
-        {timed.map(([id, run]) => (
-          <div key={id}>
-            <dt>{id}</dt>
-            <dd style={{ "--part": (run.seconds ?? 0) / longest } as React.CSSProperties}>
+        {shown.map(({ id: node, run, from, part }) => (
+          <div key={node}>
+            <dt title={node}>{node}</dt>
+            <dd style={{ "--from": from, "--part": part } as React.CSSProperties}>
               {run.state === "cached" ? t.states.cached : t.run.seconds(run.seconds ?? 0)}
             </dd>
           </div>

@@ -7,7 +7,7 @@ import { useRuns } from "../state/runs";
 import { editDocument } from "../state/session";
 import { readSweep, type Sweep } from "../state/sweeps";
 import { closeDialog, complain, inform } from "../state/view";
-import { t } from "../text";
+import { saidOfRun, t } from "../text";
 import { Dialog } from "../ui/Dialog";
 import "./sweep.css";
 
@@ -112,7 +112,7 @@ function Place({ cell, chosen, onChoose }: { cell: Cell; chosen: boolean; onChoo
       className={`sweep-cell ${job?.state ?? ""}`}
       aria-pressed={chosen}
       aria-label={`${said(cell)}: ${state}`}
-      title={job?.error ?? said(cell)}
+      title={job?.error ? saidOfRun(job.error) : said(cell)}
       onClick={() => onChoose(cell)}
     >
       {result !== undefined ? <img src={api.thumbnailUrl(result)} alt="" /> : <Waiting job={job} />}
@@ -142,7 +142,7 @@ function Large({ cell }: { cell: Cell }) {
             </div>
           ))}
         </dl>
-        {job?.error && <p className="bad">{job.error}</p>}
+        {job?.error && <p className="bad">{saidOfRun(job.error)}</p>}
         <button
           type="button"
           className="button primary"

@@ -2,6 +2,7 @@
 
 import * as api from "../api/client";
 import { textsOf, vocabulary } from "../core/completion";
+import { known as types } from "../state/catalogue";
 import { currentDocument } from "../state/session";
 
 const LATELY = "200";
@@ -14,7 +15,7 @@ export async function words(): Promise<string[]> {
     const found = await api.results({ limit: LATELY }).catch(() => null); // what is open still has words
     if (found) known = { at: Date.now(), prompts: found.results.flatMap((r) => [r.prompt, r.negative]) };
   }
-  return vocabulary([...textsOf(currentDocument()), ...known.prompts]);
+  return vocabulary([...textsOf(currentDocument(), types()), ...known.prompts]);
 }
 
 /** A choice list as it is now: files come and go. */

@@ -100,6 +100,15 @@ export async function openFile(file: File | undefined, at: Point | null): Promis
   }
 }
 
+/** Use a picture of this server's as an input; where a small one was taken, its large one. */
+export async function takeLinked(link: string, at: Point | null): Promise<void> {
+  try {
+    await takePicture(await (await fetch(link.replace(/\/thumbnail$/, "/image"))).blob(), at);
+  } catch (error) {
+    complain(error);
+  }
+}
+
 /** Upload a picture and put it into the graph. */
 export async function takePicture(file: Blob, at: Point | null): Promise<void> {
   try {

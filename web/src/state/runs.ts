@@ -5,7 +5,7 @@ import * as api from "../api/client";
 import { listen } from "../api/events";
 import { ended, type Job, NO_RUNS, type Runs, told, withJob } from "../core/runs";
 import { reseeded } from "../core/seeds";
-import { t } from "../text";
+import { saidOfRun, t } from "../text";
 import { known } from "./catalogue";
 import { remember } from "./lastSeed";
 import { adjust, change, current, useSession } from "./session";
@@ -49,7 +49,7 @@ function flush(): void {
 
 function finished(job: Job): void {
   if (useSession.getState().tabs.every((tab) => tab.job !== job.id)) return;
-  if (job.state === "failed") complain(job.error ?? t.run.failed);
+  if (job.state === "failed") complain(job.error === null ? t.run.failed : saidOfRun(job.error));
   else announce(job.state === "done" ? t.run.done(job.results.length) : t.run.cancelled);
 }
 

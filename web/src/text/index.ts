@@ -36,5 +36,14 @@ export function said(message: string, code = ""): Said {
   const meaning = found.whole ? undefined : german.codes[code];
   return meaning === undefined ? found : { ...found, text: `${meaning} ${found.text}` };
 }
+/** The error of a run: a line for each node that failed, behind its id. */
+export function saidOfRun(error: string): string {
+  const line = (text: string) => {
+    const [, where = "", what = text] = /^([\w/.]+: )?(.*)$/s.exec(text) ?? [];
+    return where + said(what).text;
+  };
+  return error.split("\n").map(line).join("\n");
+}
+
 /** Fetch the words for nodes and ports in the chosen language; none where it is that of the packs. */
 export const names = async (): Promise<Names | undefined> => german && (await import("./de.pack.json")).default;

@@ -8,7 +8,10 @@ export interface Said {
 
 type Pattern = readonly [RegExp, string];
 
-/** Makes what says a text by a table of sentences, each with `{1}`, `{2}` where something is named. */
+/** What stands behind a sentence that is told at another port than its own. */
+const PLACE = / \(in \w+\)$/;
+
+/** Makes what says a text by a table of sentences, each with `{1}`, `{2}` where something is named, or said in turn. */
 export function sayer(sentences: Readonly<Record<string, string>>): (text: string) => Said {
   const literal = (english: string) => english.replace(/\{\d\}/g, "").length;
   const patterns = Object.entries(sentences)
@@ -19,13 +22,17 @@ export function sayer(sentences: Readonly<Record<string, string>>): (text: strin
     });
   return (text) => {
     let whole = true;
-    const said = text.split("; ").map((sentence) => {
+    const said = text.split("; ").map((told) => {
+      const [place = ""] = PLACE.exec(told) ?? [];
+      const sentence = told.slice(0, told.length - place.length);
+      if (sentence in sentences) return sentences[sentence] + place;
       for (const [pattern, other] of patterns) {
         const found = pattern.exec(sentence);
-        if (found) return other.replace(/\{(\d)\}/g, (_, n: string) => found[Number(n)] ?? "");
+        const named = (n: string) => found?.[Number(n)] ?? "";
+        if (found) return other.replace(/\{(\d)\}/g, (_, n: string) => sentences[named(n)] ?? named(n)) + place;
       }
       whole = false;
-      return sentence;
+      return told;
     });
     return { text: said.join("; "), whole };
   };

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import * as api from "../api/client";
-import { openDocument, takePicture } from "../state/files";
+import { openDocument, takeLinked } from "../state/files";
 import { useRuns } from "../state/runs";
 import { complain, show } from "../state/view";
 import { t } from "../text";
@@ -180,14 +180,9 @@ function Single({ result, onStar, onStep, onClose, onRemoved }: SingleProps) {
     }
   };
   const use = async () => {
-    try {
-      const picture = await (await fetch(result.url)).blob();
-      onClose();
-      await takePicture(picture, null);
-      show("graph");
-    } catch (error) {
-      complain(error);
-    }
+    onClose();
+    await takeLinked(result.url, null);
+    show("graph");
   };
   const remove = async () => {
     if (!sure) {

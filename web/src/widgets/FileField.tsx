@@ -32,7 +32,7 @@ export function FileField({ widget, value, label, doc, onChange, place }: Props)
         <input
           type="text"
           aria-label={label}
-          className="nodrag"
+          className="nodrag nokey"
           value={value ?? ""}
           spellCheck={false}
           onChange={(event) => onChange(event.target.value)}

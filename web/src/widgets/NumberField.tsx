@@ -66,7 +66,10 @@ export function NumberField({ widget, value, label, doc, onChange, place, name, 
       if (!moved && Math.abs(by) < 3) return;
       moved = true;
       document.documentElement.classList.add("scrubbing");
-      const change = ratio === undefined ? Math.round(by / PACE) * grain(now) : Math.round((by * ratio) / step) * step;
+      const fine = now.shiftKey ? 0.1 : 1;
+      const least = whole ? step : step * fine;
+      const change =
+        ratio === undefined ? Math.round(by / PACE) * grain(now) : Math.round((by * ratio * fine) / least) * least;
       put(start + change);
     };
     const up = () => {
@@ -88,7 +91,7 @@ export function NumberField({ widget, value, label, doc, onChange, place, name, 
   const part = slider ? Math.min(1, Math.max(0, (shown - min) / (max - min))) : undefined;
   return (
     <div
-      className={`field number nodrag ${slider ? "slider" : ""}`}
+      className={`field number nodrag nokey ${slider ? "slider" : ""}`}
       title={doc}
       onPointerDown={down}
       style={part === undefined ? undefined : ({ "--part": part } as React.CSSProperties)}
@@ -107,6 +110,7 @@ export function NumberField({ widget, value, label, doc, onChange, place, name, 
         {...(Number.isFinite(max) && { "aria-valuemax": max })}
         aria-description={t.field.expression}
         autoComplete="off"
+        data-untyped={typed === null || undefined}
         value={typed ?? (value === undefined ? "" : String(value))}
         onChange={(event) => setTyped(event.target.value)}
         onBlur={commit}

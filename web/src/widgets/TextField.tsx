@@ -1,4 +1,3 @@
-import { useLayoutEffect, useRef } from "react";
 import { weighted } from "../core/emphasis";
 import { t } from "../text";
 import type { FieldProps } from "./Field";
@@ -10,7 +9,7 @@ export function TextField({ label, value, doc, onChange }: FieldProps<string>) {
       <input
         type="text"
         aria-label={label}
-        className="nodrag"
+        className="nodrag nokey"
         value={value ?? ""}
         spellCheck={false}
         autoComplete="off"
@@ -24,21 +23,27 @@ interface PromptProps extends FieldProps<string> {
   readonly wildcards: string | null;
 }
 
+/** Put a text into a field as if it had been typed, so that the field's own undo knows of it. */
+function retype(area: HTMLTextAreaElement, text: string, from: number, to: number): void {
+  const old = area.value;
+  let start = 0;
+  while (start < old.length && old[start] === text[start]) start++;
+  let end = 0;
+  while (end < Math.min(old.length, text.length) - start && old.at(-1 - end) === text.at(-1 - end)) end++;
+  if (start < old.length - end || start < text.length - end) {
+    area.focus();
+    area.setSelectionRange(start, old.length - end);
+    // deprecated, and the only way there is to do this
+    document.execCommand("insertText", false, text.slice(start, text.length - end));
+  }
+  area.setSelectionRange(from, to);
+}
+
 /** A prompt. Ctrl+Up and Ctrl+Down weight the word at the caret, or what is selected; Ctrl+Space completes it. */
 export function PromptField({ label, value, doc, place, wildcards, onChange }: PromptProps) {
-  const area = useRef<HTMLTextAreaElement>(null);
-  const selection = useRef<[number, number] | null>(null);
-  useLayoutEffect(() => {
-    if (selection.current === null) return;
-    area.current?.setSelectionRange(...selection.current);
-    selection.current = null;
-  });
   const complete = async (from: HTMLTextAreaElement) => {
     const { complete: open } = await import("../prompts/completing");
-    await open(from, place, wildcards, (made) => {
-      selection.current = [made.caret, made.caret];
-      onChange(made.text);
-    });
+    await open(from, place, wildcards, ({ text, caret }) => retype(from, text, caret, caret));
   };
   const keys = (event: React.KeyboardEvent<HTMLTextAreaElement>) => {
     if (event.key === " " && (event.ctrlKey || event.metaKey)) {
@@ -51,16 +56,14 @@ export function PromptField({ label, value, doc, place, wildcards, onChange }: P
     event.preventDefault();
     const { value: text, selectionStart: from, selectionEnd: to } = event.currentTarget;
     const made = weighted({ text, from, to }, up);
-    selection.current = [made.from, made.to];
-    onChange(made.text);
+    retype(event.currentTarget, made.text, made.from, made.to);
   };
   return (
     <label className="field area" title={doc}>
       <span className="field-label">{label}</span>
       <textarea
-        ref={area}
         aria-label={label}
-        className="nodrag nowheel"
+        className="nodrag nowheel nokey"
         value={value ?? ""}
         spellCheck={false}
         onChange={(event) => onChange(event.target.value)}
@@ -76,7 +79,7 @@ export function LinesField({ label, value, doc, onChange }: FieldProps<string[]>
       <span className="field-label">{label}</span>
       <textarea
         aria-label={label}
-        className="nodrag nowheel"
+        className="nodrag nowheel nokey"
         value={(value ?? []).join("\n")}
         placeholder={t.field.lines}
         spellCheck={false}
