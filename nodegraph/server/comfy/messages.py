@@ -93,14 +93,13 @@ class Teller:
                 telling.cached.append(theirs)
             case "Started":
                 yield from self._begun(telling, theirs)
-            case "Progress":
-                yield from self._cached(telling)
+            case "Progress":  # what is told at once may have the progress of a node before its beginning
+                yield from self._begun(telling, theirs)
                 yield from self._progress(telling, theirs, data)
             case "Saved":
                 yield from self._saved(telling, theirs, data)
             case "Finished":
-                if theirs not in telling.states:
-                    yield from self._begun(telling, theirs)
+                yield from self._begun(telling, theirs)
                 yield self._state(telling, theirs, "finished", 1, 1)
                 if theirs in telling.images:
                     output = {"images": telling.images[theirs]}
@@ -152,9 +151,11 @@ class Teller:
             yield frame("execution_cached", about | {"timestamp": stamp(_began(self.site, telling.record))})
 
     def _begun(self, telling: Telling, theirs: str) -> Iterator[Frame]:
-        yield from self._cached(telling)
-        yield self._executing(telling, theirs)
-        yield self._state(telling, theirs, "running", 0, 1)
+        """Say once that a node runs."""
+        if theirs not in telling.states:
+            yield from self._cached(telling)
+            yield self._executing(telling, theirs)
+            yield self._state(telling, theirs, "running", 0, 1)
 
     def _about(self, telling: Telling, theirs: str) -> dict[str, Any]:
         return {"node": theirs, "display_node": theirs, "prompt_id": telling.record.id}
