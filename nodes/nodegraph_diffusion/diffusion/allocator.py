@@ -17,7 +17,7 @@ M_MMAP_THRESHOLD = -3
 M_MMAP_MAX = -4
 M_ARENA_MAX = -8
 
-MAPPED = 2**22
+MAPPED = 2**26
 """Bytes. From this size on `give_back_at_once` maps a tensor on its own."""
 MAPPINGS = 2**16
 """At most so many at a time: glibc's own number."""

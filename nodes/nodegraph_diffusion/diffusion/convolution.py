@@ -7,6 +7,7 @@ those of float64 as oneDNN's are. See `docs/decisions/`.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -58,10 +59,19 @@ def _by_tiles(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     batch, channels, height, width = x.shape
     down, across = -(-height // TILE), -(-width // TILE)
     made = x.new_empty(batch, len(weight), down, TILE, across, TILE)
-    strip = max(1, TILES // (4 * SIDE**2 * batch * channels * across))
-    part = max(1, KERNELS // (4 * SIDE**2 * channels))
+    strip = min(down, max(1, TILES // (4 * SIDE**2 * batch * channels * across)))
+    part = min(len(weight), max(1, KERNELS // (4 * SIDE**2 * channels)))
+    most = strip * batch * across
+    inputs, tiles, kernels, points, outputs = (
+        x.new_empty(size)  # once for all strips: what is mapped anew is zeroed anew
+        for size in (
+            SIDE**2 * channels * most, SIDE**2 * channels * most, SIDE**2 * part * channels, SIDE**2 * part * most,
+            TILE**2 * part * most,
+        )
+    )  # fmt: skip
     for row in range(0, down, strip):
         rows = min(strip, down - row)
+        count = rows * batch * across
         top, bottom = row * TILE - 1, (row + rows) * TILE + 1
         edges = 1, across * TILE - width + 1, max(0, -top), max(0, bottom - height)
         padded = functional.pad(x[:, :, max(0, top) : bottom], edges)
@@ -70,16 +80,27 @@ def _by_tiles(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             (SIDE, SIDE, channels, batch, rows, across),
             (of_row, of_column, of_channel, of_batch, of_row * TILE, of_column * TILE),
         )
-        tiles = (for_tiles @ seen.reshape(SIDE**2, -1)).view(SIDE**2, channels, -1)
+        laid = _shaped(inputs, *seen.shape).copy_(seen).view(SIDE**2, -1)
+        torch.mm(for_tiles, laid, out=_shaped(tiles, *laid.shape))
         for first in range(0, len(weight), part):
-            some = slice(first, first + part)
-            kernels = (for_kernels @ weight[some].reshape(-1, 9).T).view(SIDE**2, -1, channels)
-            points = torch.bmm(kernels, tiles)
-            outputs = (back @ points.view(SIDE**2, -1)).view(TILE, TILE, -1, batch, rows, across)
+            some = weight[first : first + part]
+            shape = SIDE**2, len(some) * channels
+            torch.mm(for_kernels, some.reshape(-1, 9).T, out=_shaped(kernels, *shape))
+            product = _shaped(points, SIDE**2, len(some), count)
+            ready = _shaped(kernels, SIDE**2, len(some), channels), _shaped(tiles, SIDE**2, channels, count)
+            torch.bmm(*ready, out=product)
+            final = _shaped(outputs, TILE**2, len(some), count)
+            torch.mm(back, product.view(SIDE**2, -1), out=final.view(TILE**2, -1))
             if bias is not None:
-                outputs += bias[some, None, None, None]
-            made[:, some, row : row + rows] = outputs.permute(3, 2, 4, 0, 5, 1)
+                final += bias[first : first + part, None]
+            pixels = final.view(TILE, TILE, len(some), batch, rows, across)
+            made[:, first : first + part, row : row + rows] = pixels.permute(3, 2, 4, 0, 5, 1)
     return made.view(batch, len(weight), down * TILE, across * TILE)[:, :, :height, :width].contiguous()
+
+
+def _shaped(room: Tensor, *shape: int) -> Tensor:
+    """The beginning of `room`, with this shape."""
+    return room[: math.prod(shape)].view(shape)
 
 
 @cache
