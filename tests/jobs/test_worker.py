@@ -10,18 +10,26 @@ from typing import Any
 
 import pytest
 
-from nodegraph.events import Progress
 from nodegraph.jobs import Settings, Store
 from nodegraph.jobs.places import setup
-from nodegraph.jobs.telling import Teller
 from nodegraph.jobs.worker import Worker
 from nodegraph.stream import Stream
 
 PACK = """
+import io
 import time
 from pathlib import Path
 
-from nodegraph import node
+from PIL import Image
+
+from nodegraph import Context, node
+
+
+class Picture:
+    def _repr_png_(self):
+        file = io.BytesIO()
+        Image.new("RGB", (1, 1)).save(file, "png")
+        return file.getvalue()
 
 
 @node(version=1)
@@ -29,6 +37,16 @@ def gate(path: str) -> str:
     \"\"\"Wait for a file.\"\"\"
     while not Path(path).exists():
         time.sleep(0.005)
+    return path
+
+
+@node(version=1)
+def steps(ctx: Context, path: str) -> str:
+    \"\"\"Say a step, wait for a file, and say two at once, of which the first has a picture.\"\"\"
+    ctx.progress(1, 3)
+    gate(path)
+    ctx.progress(2, 3, preview=Picture)
+    ctx.progress(3, 3)
     return path
 """
 
@@ -109,33 +127,14 @@ def test_a_job_that_waits_is_cancelled_at_once(heard: Heard, tmp_path: Path) -> 
     assert [heard.end()[:2] for _ in range(2)] == [("1", "done"), ("3", "done")]
 
 
-class Slow:
-    """In the place of a run that reports progress, twice within the time between two messages."""
-
-    def __init__(self) -> None:
-        self._said = [[Progress("n", 1, 3)], [Progress("n", 2, 3, preview=Picture), Progress("n", 3, 3)], []]
-
-    def gather(self, linger: float, most: float | None = None) -> tuple[list[Any], bool]:
-        return self._said.pop(0), len(self._said) > 0
-
-
-class Picture:
-    def _repr_png_(self) -> bytes:
-        from io import BytesIO
-
-        from PIL import Image
-
-        file = BytesIO()
-        Image.new("RGB", (1, 1)).save(file, "png")
-        return file.getvalue()
-
-
-def test_a_preview_is_not_lost_to_the_next_report(tmp_path: Path) -> None:
-    said: list[dict[str, Any]] = []
-    teller = Teller("a", said.append, tmp_path, str, previews=True)
-    teller.follow(Slow())  # type: ignore[arg-type]
-    teller.end("done", None, [])
-    told = [(fields["step"], "preview" in fields) for message in said for fields in message.get("progress", ())]
+def test_a_preview_is_not_lost_to_the_next_report(heard: Heard, tmp_path: Path) -> None:
+    gate = tmp_path / "open"
+    heard.run("1", document(a={"type": "gates/Steps@1", "inputs": {"path": str(gate)}}))
+    told: list[tuple[int, bool]] = []
+    while "end" not in (message := heard.said.get(timeout=60)):
+        told += [(fields["step"], "preview" in fields) for fields in message.get("progress", ())]
+        gate.touch()
+    told += [(fields["step"], "preview" in fields) for fields in message.get("progress", ())]
     assert told == [(1, False), (3, True)]
 
 

@@ -39,16 +39,17 @@ def once(read: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, 
     """`read`, done once while the file or folder stays as it is: every check of a document asks, and every list that
     opens. What it refused as a model is refused again."""
 
-    @lru_cache(maxsize=KEPT)
-    def kept(path: Path, _: State, /, *args: P.args, **kwargs: P.kwargs) -> T | ModelError:
+    def tried(path: Path, _: State, /, *args: P.args, **kwargs: P.kwargs) -> T | ModelError:
         try:
             return read(path, *args, **kwargs)
         except ModelError as error:
             return error.with_traceback(None)
 
+    kept: Callable[..., T | ModelError] = lru_cache(maxsize=KEPT)(tried)
+
     @wraps(read)
     def known(path: Path, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        found = kept(path, state(path), *args, **kwargs)  # type: ignore[arg-type]  # names and switches have hashes
+        found = kept(path, state(path), *args, **kwargs)
         if isinstance(found, ModelError):
             raise ModelError(*found.args)
         return found

@@ -10,6 +10,7 @@ import { t } from "../text";
 import { choose } from "../ui/chooser";
 
 const NODE = ["runTo", "bypass", "mute", "collapse", "connect", "lead", "copy", "duplicate", "group", "subgraph"];
+const PICTURE = ["mask"];
 const INSTANCE = ["enter", "unfold"];
 const SEVERAL = ["alignLeft", "alignRight", "alignTop", "alignBottom", "distribute", "distributeDown", "arrange"];
 const GONE = ["dissolve", "remove"];
@@ -24,10 +25,10 @@ export function openMenu(target: Element, x: number, y: number): void {
   const inside = nodes.some((node) => currentGraph().nodes[node]?.type.startsWith("#"));
   const several = nodes.length > 1 ? SEVERAL : [];
   const link = item?.matches(".react-flow__edge");
-  const ids =
-    id === undefined ? [...CANVAS] : link ? [...LINK] : [...(inside ? INSTANCE : []), ...NODE, ...several, ...GONE];
-  const [node, ...others] = nodes;
-  if (node !== undefined && others.length === 0 && pictureOutput(node) !== undefined) ids.splice(1, 0, "mask");
+  const [node] = nodes;
+  const pictured = nodes.length === 1 && node !== undefined && pictureOutput(node) !== undefined;
+  const own = [...(inside ? INSTANCE : []), ...NODE, ...(pictured ? PICTURE : []), ...several, ...GONE];
+  const ids = id === undefined ? CANVAS : link ? LINK : own;
   const commands = ids.flatMap((name) => COMMANDS.find((c) => c.id === name) ?? []);
   const { custom } = useKeys.getState();
   const choices = commands.map((c) => ({ value: c.id, title: c.title, note: shown(keysOf(c, custom)[0] ?? "") }));

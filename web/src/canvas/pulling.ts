@@ -47,7 +47,7 @@ export function grab(
   const all = event.shiftKey && side === "source" ? wiresFrom(currentGraph(), from) : [];
   copying = event.altKey;
   held = copying ? all.filter((wire) => inputAt(currentGraph(), wire.target)?.list) : all;
-  if (held.length < all.length && held.length === 0) {
+  if (all.length > 0 && held.length === 0) {
     inform(t.canvas.oneLinkEach);
     return;
   }

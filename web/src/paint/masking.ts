@@ -6,7 +6,7 @@ import { boxes } from "../state/geometry";
 import { chosenNodes, currentDocument, currentGraph, edit, select } from "../state/session";
 import { inform } from "../state/view";
 import { t } from "../text";
-import { openMaskOn } from "./opening";
+import { openMask } from "./opening";
 
 /** The first output of a node that is a picture. */
 export function pictureOutput(node: string): string | undefined {
@@ -27,7 +27,7 @@ export function maskOn(node: string, port: string): void {
   const picture = { node, port };
   const there = maskOf(currentGraph(), picture, currentDocument(), known(), masker);
   const held = there === undefined ? undefined : currentGraph().nodes[there]?.inputs?.[masker.file];
-  openMaskOn(picture, typeof held === "string" ? held : null, (file) => keep(node, port, file, masker));
+  openMask(picture, typeof held === "string" ? held : null, (file) => keep(node, port, file, masker));
 }
 
 const GAP = 36;

@@ -6,24 +6,10 @@ import { typeOfStep } from "../state/catalogue";
 import { current, currentDocument, currentGraph } from "../state/session";
 import { openDialog, type Put } from "../state/view";
 
-/** @param node The node that the mask belongs to. */
-export function openMask(node: string, mask: string | null, put: Put): void {
-  openDialog({
-    kind: "mask",
-    put,
-    picture: underlay(currentGraph(), node),
-    mask: mask ? api.uploadUrl(mask) : null,
-  });
-}
-
-/** @param picture The output whose picture is painted over. */
-export function openMaskOn(picture: End, mask: string | null, put: Put): void {
-  openDialog({
-    kind: "mask",
-    put,
-    picture: pictureOf(currentGraph(), picture),
-    mask: mask ? api.uploadUrl(mask) : null,
-  });
+/** @param on The node that the mask belongs to, or the output whose picture is painted over. */
+export function openMask(on: string | End, mask: string | null, put: Put): void {
+  const picture = typeof on === "string" ? underlay(currentGraph(), on) : pictureOf(currentGraph(), on);
+  openDialog({ kind: "mask", put, picture, mask: mask ? api.uploadUrl(mask) : null });
 }
 
 export function openSketch(picture: string | null, put: Put): void {

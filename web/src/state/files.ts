@@ -100,12 +100,14 @@ export async function openFile(file: File | undefined, at: Point | null): Promis
   }
 }
 
-/** Use a picture of this server's as an input; where a small one was taken, its large one. */
-export async function takeLinked(link: string, at: Point | null): Promise<void> {
+/** Use a picture of this server's as an input; where a small one was taken, its large one. Whether it could be fetched. */
+export async function takeLinked(link: string, at: Point | null): Promise<boolean> {
   try {
     await takePicture(await (await fetch(link.replace(/\/thumbnail$/, "/image"))).blob(), at);
+    return true;
   } catch (error) {
     complain(error);
+    return false;
   }
 }
 

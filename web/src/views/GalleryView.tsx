@@ -180,8 +180,8 @@ function Single({ result, onStar, onStep, onClose, onRemoved }: SingleProps) {
     }
   };
   const use = async () => {
+    if (!(await takeLinked(result.url, null))) return;
     onClose();
-    await takeLinked(result.url, null);
     show("graph");
   };
   const remove = async () => {
