@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from harness import Bench
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="module")
+def module_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """For the models that the tests of a module share. It goes with them: together they would be gigabytes."""
+    made = tmp_path_factory.mktemp("module")
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture

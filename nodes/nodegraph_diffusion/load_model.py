@@ -48,7 +48,8 @@ def load_model(
             path.
         prediction: What the model was trained to predict. A single file of Stable Diffusion 2.x does not always tell:
             where pictures come out as noise or burnt, try the other.
-        dtype: Precision of the weights. By default float32 on a CPU and float16 on a graphics card.
+        dtype: Precision of the weights. By default float32 on a CPU and float16 on a graphics card. A processor
+            without instructions for a half type takes float32.
         device: Where to compute: "cuda", "cuda:1", "mps", "cpu". By default the best there is.
         text_encoder_from: Another model to take the text encoders from, for files that hold the denoiser alone; or
             files that hold a CLIP or T5 alone, with commas between their names.
@@ -59,13 +60,16 @@ def load_model(
         vae: Encodes and decodes its latents.
     """
     found, texts, pictures = _opened(source, prediction, text_encoder_from, vae_from, ctx.folders)
-    if device not in ("auto", "cpu"):
-        from .diffusion.devices import choose_device
+    if device not in ("auto", "cpu") or dtype not in ("auto", "float32"):
+        from .diffusion.devices import choose_device, choose_dtype
 
         try:
-            choose_device(device)
+            place = choose_device(device)
         except ValueError as error:
             raise NodeError(str(error), "device") from error
+        taken = str(choose_dtype(place, dtype)).removeprefix("torch.")
+        if taken != dtype != "auto":
+            ctx.warn(f"computes in {taken}: this processor has no instructions for {dtype}")
     if found.prediction_guessed:
         ctx.warn(f"takes {found.name} to predict {found.prediction}: {found.prediction_from}; `prediction` can say it")
     family = FAMILIES[found.family]

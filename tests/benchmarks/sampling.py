@@ -7,7 +7,7 @@ own that makes one picture to warm up and one that is timed, and the four take t
 - `pipeline`: diffusers as it comes;
 - `pipeline, tuned`: diffusers in a process set as ours is: allocator and wide convolutions;
 - `ours`: a document run by the engine;
-- `ours, bfloat16`: the same with `dtype` "bfloat16", where the processor has the instructions (else it takes hours).
+- `ours, bfloat16`: the same with `dtype` "bfloat16", where the processor has the instructions (elsewhere: float32).
 
 Printed are seconds and peak memory (GiB), and for each round's pairs the ratios that matter (of seconds, and of the
 processors' time, which other work disturbs less): what engine and loop add under equal process settings, and what our
@@ -141,10 +141,11 @@ def main() -> None:
 
 def compare(options: argparse.Namespace, size: int, pictures: dict[str, Path]) -> None:
     import numpy as np
+    import torch
 
-    from nodegraph_diffusion.training.denoiser import computes_bfloat16
+    from nodegraph_diffusion.diffusion.devices import computes
 
-    results: dict[str, list[dict[str, float]]] = {who: [] for who in (WHO if computes_bfloat16() else WHO[:-1])}
+    results: dict[str, list[dict[str, float]]] = {who: [] for who in (WHO if computes(torch.bfloat16) else WHO[:-1])}
     for _ in range(options.rounds):
         for who in results:
             own = ["--folder", str(options.folder), "--size", str(size), "--steps", str(options.steps)]

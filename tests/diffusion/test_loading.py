@@ -46,13 +46,12 @@ def models() -> dict[tuple[str, int], layouts.Parts]:
 
 
 @pytest.fixture(scope="module")
-def files(models: dict[tuple[str, int], layouts.Parts], tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Path]:
+def files(models: dict[tuple[str, int], layouts.Parts], module_folder: Path) -> dict[Any, Path]:
     """The same models as folders and as single files."""
-    base = tmp_path_factory.mktemp("models")
     made: dict[Any, Path] = {}
     for (family, channels), parts in models.items():
-        made[family, channels, "folder"] = layouts.save_folder(parts, base / f"{family}-{channels}")
-        made[family, channels, "file"] = layouts.save_single(parts, base / f"{family}-{channels}.safetensors")
+        made[family, channels, "folder"] = layouts.save_folder(parts, module_folder / f"{family}-{channels}")
+        made[family, channels, "file"] = layouts.save_single(parts, module_folder / f"{family}-{channels}.safetensors")
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +23,11 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PromptEncoder]:
+def clips(module_folder: Path) -> dict[str, PromptEncoder]:
     """A text encoder of each family with random weights and CLIP's vocabulary."""
-    base = tmp_path_factory.mktemp("models")
     made = {}
     for family in ("sd15", "sd21"):
-        path = layouts.save_single(layouts.build(family), base / f"{family}.safetensors")
+        path = layouts.save_single(layouts.build(family), module_folder / f"{family}.safetensors")
         made[family] = load_text_encoder(open_model(str(path)), torch.float32, CPU)
     return made
 

@@ -63,15 +63,14 @@ NETS = [*PIPELINES, "sd3_zero"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     for name in PIPELINES:
-        models.FAMILIES[name]().save_pretrained(base / name)
-        adapters.control_net(name).save_pretrained(base / f"{name}-control")
-    adapters.control_net("sd3", 13).save_pretrained(base / "sd3_zero-control")
-    adapters.control_net("sdxl", 14).save_pretrained(base / "sdxl-other")
-    save(picture(), base / "picture.png")
-    return base
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
+        adapters.control_net(name).save_pretrained(module_folder / f"{name}-control")
+    adapters.control_net("sd3", 13).save_pretrained(module_folder / "sd3_zero-control")
+    adapters.control_net("sdxl", 14).save_pretrained(module_folder / "sdxl-other")
+    save(picture(), module_folder / "picture.png")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

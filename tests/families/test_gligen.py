@@ -35,13 +35,12 @@ BOXES = {"a red fox": (0.0, 0.25, 0.5, 0.75), "a snow man with a hat": (0.5, 0.0
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
-    models.sd1().save_pretrained(base / "sd1")
-    models.sdxl().save_pretrained(base / "sdxl")
-    models.gligen().save_pretrained(base / "gligen")
-    save_file(gates(), base / "gates.safetensors")
-    return base
+def folder(module_folder: Path) -> Path:
+    models.sd1().save_pretrained(module_folder / "sd1")
+    models.sdxl().save_pretrained(module_folder / "sdxl")
+    models.gligen().save_pretrained(module_folder / "gligen")
+    save_file(gates(), module_folder / "gates.safetensors")
+    return module_folder
 
 
 def gates() -> dict[str, torch.Tensor]:

@@ -32,17 +32,16 @@ KINDS = [("sd1", "plain"), ("sd1", "full"), ("sd1", "plus"), ("sdxl", "plus")]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     for name in ("sd1", "sdxl", "flux_dev"):
-        models.FAMILIES[name]().save_pretrained(base / name)
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
     for name, kind in KINDS:
-        save_file(adapters.ip_adapter(models.FAMILIES[name]().unet, kind), base / f"{name}-{kind}.safetensors")
-    save_file(adapters.ip_adapter(models.sd1().unet, "plain", 30), base / "sd1-other.safetensors")
-    save_file(adapters.flux_ip_adapter(models.flux_dev().transformer), base / "flux.safetensors")
-    adapters.image_encoder().save_pretrained(base / "image_encoder")
-    save(shown(), base / "shown.png")
-    return base
+        save_file(adapters.ip_adapter(models.FAMILIES[name]().unet, kind), module_folder / f"{name}-{kind}.safetensors")
+    save_file(adapters.ip_adapter(models.sd1().unet, "plain", 30), module_folder / "sd1-other.safetensors")
+    save_file(adapters.flux_ip_adapter(models.flux_dev().transformer), module_folder / "flux.safetensors")
+    adapters.image_encoder().save_pretrained(module_folder / "image_encoder")
+    save(shown(), module_folder / "shown.png")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

@@ -61,16 +61,15 @@ FLUX = ["transformer_blocks.1.attn.to_q", "single_transformer_blocks.0.proj_mlp"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     for name in ("sdxl", "flux_dev"):
-        models.FAMILIES[name]().save_pretrained(base / name)
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
     sdxl, flux = models.sdxl(), models.flux_dev()
     clip = "text_model.encoder.layers.0.self_attn.q_proj"
     layers = {"unet": UNET, "text_encoder": [clip.removeprefix("text_model.")], "text_encoder_2": [clip]}
-    save_file(peft_layout(sdxl.components, layers), base / "sdxl.safetensors")
-    save_file(peft_layout(flux.components, {"transformer": FLUX}), base / "flux.safetensors")
-    return base
+    save_file(peft_layout(sdxl.components, layers), module_folder / "sdxl.safetensors")
+    save_file(peft_layout(flux.components, {"transformer": FLUX}), module_folder / "flux.safetensors")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

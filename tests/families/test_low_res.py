@@ -28,14 +28,13 @@ SIDE, LARGE = 16, 64
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
-    models.sd_x4().save_pretrained(base / "sd_x4")
-    models.ldm_sr().save_pretrained(base / "ldm_sr")
-    models.sd1().save_pretrained(base / "sd1")
-    save(picture(SIDE, SIDE), base / "picture.png")
-    save(picture(18, 14), base / "odd.png")
-    return base
+def folder(module_folder: Path) -> Path:
+    models.sd_x4().save_pretrained(module_folder / "sd_x4")
+    models.ldm_sr().save_pretrained(module_folder / "ldm_sr")
+    models.sd1().save_pretrained(module_folder / "sd1")
+    save(picture(SIDE, SIDE), module_folder / "picture.png")
+    save(picture(18, 14), module_folder / "odd.png")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

@@ -27,20 +27,19 @@ EMPTY = step("EmptyLatent@1", width=64, height=64)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     for name in ("sd1", "sdxl", "sdxl_refiner", "flux_dev", "flux_fill"):
-        models.FAMILIES[name]().save_pretrained(base / name)
-    adapters.control_net("sd1").save_pretrained(base / "sd1-control")
-    originals.write(originals.flux(models.flux_dev()), base / "alone.safetensors")
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
+    adapters.control_net("sd1").save_pretrained(module_folder / "sd1-control")
+    originals.write(originals.flux(models.flux_dev()), module_folder / "alone.safetensors")
     lora = "unet.down_blocks.1.attentions.0.transformer_blocks.1.attn2.to_k"
     save_file(
         {f"{lora}.lora_A.weight": torch.zeros(4, 2048), f"{lora}.lora_B.weight": torch.zeros(640, 4)},
-        base / "xl-lora.safetensors",
+        module_folder / "xl-lora.safetensors",
     )
-    save(picture(), base / "picture.png")
-    save(hole(32, 64), base / "narrow.png")
-    return base
+    save(picture(), module_folder / "picture.png")
+    save(hole(32, 64), module_folder / "narrow.png")
+    return module_folder
 
 
 def second(nodes: dict[str, Any], source: str, id: str = "other") -> dict[str, Any]:

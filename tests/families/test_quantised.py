@@ -71,14 +71,13 @@ KINDS = ["Q8_0", "Q4_0", "Q5_1", "BF16"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     pipeline = models.flux_dev()
-    pipeline.save_pretrained(base / "whole")
+    pipeline.save_pretrained(module_folder / "whole")
     for kind in KINDS:
-        made = packed(originals.flux(pipeline), base / f"{kind}.gguf", kind)
-        originals.write(made, base / f"{kind}.safetensors")
-    return base
+        made = packed(originals.flux(pipeline), module_folder / f"{kind}.gguf", kind)
+        originals.write(made, module_folder / f"{kind}.safetensors")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

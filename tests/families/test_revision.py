@@ -46,16 +46,15 @@ def pictures() -> list[Image]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     for name in ("sdxl", "sd1"):
-        models.FAMILIES[name]().save_pretrained(base / name)
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
     for name, width in (("g", 64), ("narrow", 32)):
         state = encoder(width).state_dict()
         named = {k if k.startswith(("vision_model.", "visual_")) else f"vision_model.{k}": v for k, v in state.items()}
-        save_file(named, base / f"{name}.safetensors")
-    adapters.save_redux(base, 32)
-    return base
+        save_file(named, module_folder / f"{name}.safetensors")
+    adapters.save_redux(module_folder, 32)
+    return module_folder
 
 
 def revised(folder: Path, *shown: tuple[Image, float, float], source: str = "sdxl", eyes: str = "g") -> dict[str, Any]:

@@ -20,11 +20,10 @@ NOISY = ("euler_ancestral", "dpmpp_2m_sde")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    base: Path = tmp_path_factory.mktemp("models")
+def made(module_folder: Path) -> Iterator[Engine]:
     for name in NAMES:
-        models.FAMILIES[name]().save_pretrained(base / name)
-    with engine(base) as found:
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
+    with engine(module_folder) as found:
         yield found
 
 

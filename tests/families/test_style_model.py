@@ -34,13 +34,12 @@ def shown() -> Image:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     for name in ("flux_dev", "sd1"):
-        models.FAMILIES[name]().save_pretrained(base / name)
-    adapters.save_redux(base, models.flux_dev().transformer.config.joint_attention_dim)
-    save(shown(), base / "shown.png")
-    return base
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
+    adapters.save_redux(module_folder, models.flux_dev().transformer.config.joint_attention_dim)
+    save(shown(), module_folder / "shown.png")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

@@ -46,15 +46,14 @@ PIPELINES = {"sd1": "StableDiffusionAdapterPipeline", "sdxl": "StableDiffusionXL
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     for name in PIPELINES:
-        models.FAMILIES[name]().save_pretrained(base / name)
-        adapters.t2i_adapter(name).save_pretrained(base / f"{name}-adapter")
-    adapters.t2i_adapter("sd1", 18, channels=1, kind="light_adapter").save_pretrained(base / "sd1-grey")
-    adapters.t2i_adapter("sdxl", 19).save_pretrained(base / "sdxl-other")
-    save(picture(), base / "picture.png")
-    return base
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
+        adapters.t2i_adapter(name).save_pretrained(module_folder / f"{name}-adapter")
+    adapters.t2i_adapter("sd1", 18, channels=1, kind="light_adapter").save_pretrained(module_folder / "sd1-grey")
+    adapters.t2i_adapter("sdxl", 19).save_pretrained(module_folder / "sdxl-other")
+    save(picture(), module_folder / "picture.png")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

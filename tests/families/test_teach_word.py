@@ -27,15 +27,14 @@ VECTORS = torch.randn(2, 64, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     for name in ("sd1", "sdxl"):
-        models.FAMILIES[name]().save_pretrained(base / name)
-    save_file({"emb_params": VECTORS}, base / "one.safetensors")
-    save_file({"<fox>": VECTORS.clone()}, base / "diffusers.safetensors")
-    save_file({"clip_l": VECTORS.clone(), "clip_g": VECTORS.flip(0).clone()}, base / "two.safetensors")
-    save_file({"emb_params": torch.zeros(1, 768)}, base / "wide.safetensors")
-    return base
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
+    save_file({"emb_params": VECTORS}, module_folder / "one.safetensors")
+    save_file({"<fox>": VECTORS.clone()}, module_folder / "diffusers.safetensors")
+    save_file({"clip_l": VECTORS.clone(), "clip_g": VECTORS.flip(0).clone()}, module_folder / "two.safetensors")
+    save_file({"emb_params": torch.zeros(1, 768)}, module_folder / "wide.safetensors")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

@@ -47,23 +47,22 @@ Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
+def folder(module_folder: Path) -> Path:
     for name in ("sd1", "sdxl", "flux_dev", "flux_fill"):
-        models.FAMILIES[name]().save_pretrained(base / name)
-    adapters.control_net("sd1").save_pretrained(base / "scribble")
-    adapters.control_net("sd1", 14).save_pretrained(base / "openpose")
-    save_file(peft_layout(models.sdxl().components, {"unet": UNET}), base / "lcm_lora.safetensors")
+        models.FAMILIES[name]().save_pretrained(module_folder / name)
+    adapters.control_net("sd1").save_pretrained(module_folder / "scribble")
+    adapters.control_net("sd1", 14).save_pretrained(module_folder / "openpose")
+    save_file(peft_layout(models.sdxl().components, {"unet": UNET}), module_folder / "lcm_lora.safetensors")
     text = "text_model.encoder.layers.0.self_attn.q_proj".removeprefix("text_model.")
     layer = {"unet": ["down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"], "text_encoder": [text]}
-    save_file(peft_layout(models.sd1().components, layer), base / "lora.safetensors")
-    foreign_file(base, "upscaler_x4.safetensors")
-    save_file(gates(), base / "gates.safetensors")
-    save_file(as_their_authors(adapters.t2i_adapter("sd1")), base / "t2i.safetensors")
+    save_file(peft_layout(models.sd1().components, layer), module_folder / "lora.safetensors")
+    foreign_file(module_folder, "upscaler_x4.safetensors")
+    save_file(gates(), module_folder / "gates.safetensors")
+    save_file(as_their_authors(adapters.t2i_adapter("sd1")), module_folder / "t2i.safetensors")
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([x * 4, y * 4, 255 - x * 2, 255 * ((x - 30) ** 2 + (y - 35) ** 2 > 300)], axis=-1)
-    Pillow.fromarray(pixels.astype(np.uint8)).save(base / "picture.png")
-    return base
+    Pillow.fromarray(pixels.astype(np.uint8)).save(module_folder / "picture.png")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

@@ -44,12 +44,11 @@ BASE: Prompt = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("input")
+def folder(module_folder: Path) -> Path:
     y, x = np.mgrid[:128, :128]
     pixels = np.stack([x * 2, y * 2, 255 - x, 255 * ((x - 60) ** 2 + (y - 70) ** 2 > 1200)], axis=-1)
-    Pillow.fromarray(pixels.astype(np.uint8)).save(made / "picture.png")
-    return made
+    Pillow.fromarray(pixels.astype(np.uint8)).save(module_folder / "picture.png")
+    return module_folder
 
 
 @pytest.fixture(scope="module")

@@ -155,8 +155,8 @@ def test_contrast_is_brought_back_as_v_would_see_it(prediction: Literal["epsilon
 
 
 @pytest.fixture(scope="module")
-def flow(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    folder = tmp_path_factory.mktemp("models") / "flux"
+def flow(module_folder: Path) -> Model:
+    folder = module_folder / "flux"
     models.flux_dev().save_pretrained(folder)
     return load_model(str(folder)).model
 

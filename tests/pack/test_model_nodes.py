@@ -24,6 +24,7 @@ from nodegraph import Engine, Folders, NodeError, Pack, Registry, RunFailed
 from nodegraph.codec import Codec
 from nodegraph.events import Event, Progress, Warned
 from nodegraph_diffusion.decode import decode
+from nodegraph_diffusion.diffusion import devices
 from nodegraph_diffusion.empty_latent import empty_latent
 from nodegraph_diffusion.encode_image import encode_image
 from nodegraph_diffusion.encode_prompt import encode_prompt
@@ -61,7 +62,8 @@ def disc(height: int, width: int) -> Image:
 # -- LoadModel --------------------------------------------------------------------------------------------------------
 
 
-def test_handles_say_what_to_lease() -> None:
+def test_handles_say_what_to_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "computes", lambda dtype: True)
     model, text_encoder, vae = load_model("demo", dtype="bfloat16", device="cpu")
     assert model.denoiser.name == "denoiser of demo"
     assert text_encoder.encoder.place == "cpu"
@@ -73,6 +75,15 @@ def test_handles_say_what_to_lease() -> None:
     assert next(weights.parameters()).dtype == torch.bfloat16
     model.denoiser.drop(weights)
     assert all(p.is_meta for p in weights.parameters())
+
+
+def test_a_processor_that_cannot_compute_in_a_half_type_takes_float32_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "computes", lambda dtype: False)
+    with pytest.warns(UserWarning, match="computes in float32: this processor has no instructions for float16"):
+        model = load_model("demo", dtype="float16")[0]
+    assert model.denoiser.key == load_model("demo")[0].denoiser.key
 
 
 def test_handles_survive_the_cache() -> None:

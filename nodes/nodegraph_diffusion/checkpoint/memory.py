@@ -48,10 +48,9 @@ def decoding(config: Mapping[str, Any]) -> float:
 
 def itemsize(dtype: str, device: str) -> int:
     """Bytes of a number where a document asks for `dtype` on `device`; "auto" is taken for float32, unless the device
-    is said to be a graphics card."""
-    if dtype == "auto":
-        return 4 if device in ("auto", "cpu") else 2
-    return 4 if dtype == "float32" else 2
+    is said to be a graphics card, and a half type too on a CPU, since most compute in float32 alone."""
+    wide = ("auto", "float32") if device == "auto" else ("float32",)
+    return 4 if device == "cpu" or dtype in wide else 2
 
 
 def decoded(numbers: float, size: int, width: int, height: int, cell: int) -> float:

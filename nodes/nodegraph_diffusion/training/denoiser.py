@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +17,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from ..diffusion.devices import computes
 from .learner import Learner
 from .loop import rate
 from .recipe import DenoiserRecipe, NoiseRecipe
@@ -101,13 +101,6 @@ def fresh(recipe: DenoiserRecipe, tokenizer: CLIPTokenizer, side: int, channels:
         return Start(make_denoiser(recipe, side, channels), make_text_encoder(recipe, tokenizer), SCHEDULE)
 
 
-@cache
-def computes_bfloat16() -> bool:
-    """Whether the processor has instructions for bfloat16: two to four times float32's speed, without them a tenth."""
-    known: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # of torch 2.12 on
-    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
 def in_passes(index: int, batch: int, count: int, seed: int) -> Tensor:
     """The examples of step `index`, out of `count`: each once in every pass, in an order of that pass's own."""
     a_pass, place = divmod(index, count // batch)
@@ -135,7 +128,7 @@ def denoising_loss(
     else:
         wanted, counted = scheduler.get_velocity(latents, noise, times), 1 / (1 - signal)
     weight = counted.clamp(*snr) / counted
-    with torch.autocast("cpu", torch.bfloat16, enabled=computes_bfloat16()):
+    with torch.autocast("cpu", torch.bfloat16, enabled=computes(torch.bfloat16)):
         given = denoise(noisy, times).float()
     loss: Tensor = ((given - wanted).square().mean((1, 2, 3)) * weight).mean()
     return loss
