@@ -30,12 +30,10 @@ from families.parity import (
 )
 from families.test_parity import mean
 from harness import link, step
-from nodegraph import RunFailed
+from nodegraph import Engine, RunFailed
 from nodegraph_diffusion.comfyui import editing
-from nodegraph_diffusion.comfyui.prompts import CLIPTextEncodeHiDream, CLIPTextEncodeSD3
-from nodegraph_diffusion.encode_prompt import encode_prompt
 from nodegraph_diffusion.load_model import load_model
-from nodegraph_diffusion.values import Image
+from nodegraph_diffusion.values import Conditioning, Image
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -46,6 +44,16 @@ pytestmark = [
 
 def shown() -> torch.Tensor:
     return torch.from_numpy(picture().pixels.copy())
+
+
+TEXTS = link("model.text_encoder")
+
+
+def encoded(made: Engine, source: str, prompts: dict[str, dict[str, Any]]) -> dict[str, Conditioning]:
+    """What nodes give that encode prompts with the text encoders of one model."""
+    nodes = {"model": step("LoadModel@1", source=source), **prompts}
+    outputs = {name: link(f"{name}.conditioning") for name in prompts}
+    return dict(made.run(made.read({"nodes": nodes, "outputs": outputs})))
 
 
 def edited(source: str, folder: Path, negative: bool = True, **settings: Any) -> dict[str, Any]:
@@ -229,15 +237,24 @@ def test_hidream_makes_a_picture_of_the_one_beside_it(tmp_path: Path) -> None:
 def test_prompts_of_hidream_are_encoded_each_by_its_own(tmp_path: Path) -> None:
     """T5 gives 128 tokens and Llama as many as are needed, but never less."""
     models.hidream().save_pretrained(tmp_path / "hidream")
-    texts = load_model(str(tmp_path / "hidream")).text_encoder
     long = "cat " * 60
-    alike = encode_prompt(texts, PROMPT, comfyui=True)
-    assert alike.pooled is not None
-    assert alike.tokens.shape == (1, 128, 48 + 4 * 32)
     own = dict.fromkeys(("clip_l", "clip_g", "t5xxl", "llama"), PROMPT)
     places = {"clip_l": slice(0, 64), "clip_g": slice(64, 128), "t5xxl": slice(0, 48), "llama": slice(48, None)}
+    others = {name: own | {name: NEGATIVE} for name in places} | {"long": own | {"llama": long}}
+    prompts = {name: step("comfyui/CLIPTextEncodeHiDream@1", clip=TEXTS, **texts) for name, texts in others.items()}
+    prompts["alike"] = step("EncodePrompt@1", text_encoder=TEXTS, text=PROMPT, comfyui=True)
+    with engine(tmp_path) as made:
+        found = encoded(made, "hidream", prompts)
+        nodes = document("hidream", negative=False, cfg=1.0)
+        nodes["prompt"] = step("comfyui/CLIPTextEncodeHiDream@1", clip=TEXTS, **own)
+        short = run(made, nodes)
+        nodes["prompt"]["inputs"]["llama"] = long
+        assert np.abs(run(made, nodes) - short).max() > 1e-3
+    alike = found["alike"]
+    assert alike.pooled is not None
+    assert alike.tokens.shape == (1, 128, 48 + 4 * 32)
     for name, place in places.items():
-        said = CLIPTextEncodeHiDream(texts, **own | {name: NEGATIVE})
+        said = found[name]
         assert said.pooled is not None
         for value, before, here in (
             (said.tokens, alike.tokens, not name.startswith("clip")),
@@ -249,15 +266,8 @@ def test_prompts_of_hidream_are_encoded_each_by_its_own(tmp_path: Path) -> None:
             assert not (here and changed.any())
     length = len(models.hidream().tokenizer_4(long).input_ids)
     assert length > 128
-    said = CLIPTextEncodeHiDream(texts, **own | {"llama": long})
-    assert said.tokens.shape[1] == length
-    np.testing.assert_array_equal(said.tokens[:, :128, :48], alike.tokens[..., :48])
-    with engine(tmp_path) as made:
-        nodes = document("hidream", negative=False, cfg=1.0)
-        nodes["prompt"] = step("comfyui/CLIPTextEncodeHiDream@1", clip=link("model.text_encoder"), **own)
-        short = run(made, nodes)
-        nodes["prompt"]["inputs"]["llama"] = long
-        assert np.abs(run(made, nodes) - short).max() > 1e-3
+    assert found["long"].tokens.shape[1] == length
+    np.testing.assert_array_equal(found["long"].tokens[:, :128, :48], alike.tokens[..., :48])
 
 
 class Processor:
@@ -338,32 +348,35 @@ def test_what_looks_at_nothing_refuses_references(tmp_path: Path) -> None:
 
 def test_prompts_of_sd3_are_encoded_each_by_its_own(tmp_path: Path) -> None:
     """And T5 is filled up to 77 tokens behind those of both CLIPs."""
-    models.sd3().save_pretrained(tmp_path / "sd3")
+    pipeline = models.sd3()
+    pipeline.save_pretrained(tmp_path / "sd3")
     nodes = document("sd3", negative=False, cfg=1.0)
     nodes["prompt"]["inputs"]["comfyui"] = True
-    said = encode_prompt(load_model(str(tmp_path / "sd3")).text_encoder, PROMPT, comfyui=True)
-    assert said.tokens.shape[1] == 2 * 77
+    own = {"clip_l": PROMPT, "clip_g": PROMPT, "t5xxl": PROMPT}
+    texts = {"long": {"clip_l": PROMPT, "clip_g": "cat " * 100, "t5xxl": ""}}
+    empties = {"t5": ("t5xxl",), "clips": ("clip_l", "clip_g"), "one": ("clip_l",), "all": tuple(own)}
+    for name, empty in empties.items():
+        given = own | dict.fromkeys(empty, "")
+        texts |= {f"{name}_whole": given | {"empty_padding": "empty_prompt"}, f"{name}_part": given}
+    prompts = {name: step("comfyui/CLIPTextEncodeSD3@1", clip=TEXTS, **given) for name, given in texts.items()}
     with engine(tmp_path) as made:
+        found = encoded(made, "sd3", {"alike": nodes["prompt"], **prompts})
+        assert found["alike"].tokens.shape[1] == 2 * 77
         alike = run(made, nodes)
-        own = {"clip_l": PROMPT, "clip_g": PROMPT, "t5xxl": PROMPT}
-        nodes["prompt"] = step("comfyui/CLIPTextEncodeSD3@1", clip=link("model.text_encoder"), **own)
+        nodes["prompt"] = step("comfyui/CLIPTextEncodeSD3@1", clip=TEXTS, **own)
         close(run(made, nodes), alike)
         nodes["prompt"]["inputs"]["t5xxl"] = NEGATIVE
         assert np.abs(run(made, nodes) - alike).max() > 1e-4
         nodes["prompt"]["inputs"]["t5xxl"] = ""
         assert np.abs(run(made, nodes) - alike).max() > 1e-4
-    texts = load_model(str(tmp_path / "sd3")).text_encoder
     with torch.no_grad():
-        end = models.sd3().text_encoder_3(torch.tensor([[models.sd3().tokenizer_3.eos_token_id]]))[0].numpy()
-    for empty in (("t5xxl",), ("clip_l", "clip_g"), ("clip_l",), ("clip_l", "clip_g", "t5xxl")):
-        given = own | dict.fromkeys(empty, "")
-        whole = CLIPTextEncodeSD3(texts, **given, empty_padding="empty_prompt")
-        part = CLIPTextEncodeSD3(texts, **given, empty_padding="none")
+        end = pipeline.text_encoder_3(torch.tensor([[pipeline.tokenizer_3.eos_token_id]]))[0].numpy()
+    for name, empty in empties.items():
+        whole, part = found[f"{name}_whole"], found[f"{name}_part"]
         gone = {"clip_l", "clip_g"} <= set(empty)
         clips, t5 = np.split(whole.tokens, [77], axis=1)
         expected = np.concatenate([clips[:, : 0 if gone else 77], end if "t5xxl" in empty else t5], axis=1)
         np.testing.assert_allclose(part.tokens, expected, atol=1e-5)
         assert whole.pooled is not None
         np.testing.assert_array_equal(part.pooled, whole.pooled * (not gone))
-    long = CLIPTextEncodeSD3(texts, clip_l=PROMPT, clip_g="cat " * 100, t5xxl="")
-    assert long.tokens.shape[1] == 2 * 77 + 1
+    assert found["long"].tokens.shape[1] == 2 * 77 + 1
