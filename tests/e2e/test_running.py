@@ -59,6 +59,16 @@ def test_a_run_outlives_its_server_and_the_page_finds_both_again(editor: Editor)
     editor.errors.clear()  # the browser's own words on the server that was away
 
 
+def test_ctrl_and_a_click_run_only_to_what_is_selected(editor: Editor) -> None:
+    page, run = editor.page, editor.page.get_by_role("button", name="Run", exact=True)
+    run.click(modifiers=["ControlOrMeta"])
+    expect(page.locator(".message")).to_contain_text("Select at least 1 node for this")
+    editor.node("prompt").locator(".node-title").click()
+    with page.expect_response(lambda r: r.url.endswith("/api/jobs") and r.request.method == "POST") as answer:
+        run.click(modifiers=["ControlOrMeta"])
+    assert editor.server.ended(answer.value.json()["id"])["targets"] == ["prompt"]
+
+
 def test_what_did_not_change_is_shown_as_cached_and_not_run_again(editor: Editor) -> None:
     editor.run()
     expect(editor.node("decode").locator(".node.kept")).to_have_count(1)

@@ -1,3 +1,5 @@
+import { useEffect, useRef } from "react";
+import { focusNode } from "../canvas/focus";
 import type { NodeType } from "../core/catalogue";
 import { link } from "../core/document";
 import { expose, exposedName, hide, removeOutput, renameNode, setOutput, withLook, withMode } from "../core/edits";
@@ -6,7 +8,7 @@ import { typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { lookAt, shownOutput } from "../state/geometry";
 import { edit, graphOf, select, useTab } from "../state/session";
-import { openDialog } from "../state/view";
+import { openDialog, useView } from "../state/view";
 import { said, t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Dot } from "../ui/Dot";
@@ -31,6 +33,13 @@ function About({ id, type }: { id: string; type: NodeType }) {
   const inRoot = useTab((tab) => tab.path.length === 0);
   const look = graph.layout?.looks?.[id];
   const output = shownOutput(type);
+  const title = useRef<HTMLInputElement>(null);
+  const naming = useView((s) => s.naming);
+  useEffect(() => {
+    if (!naming) return;
+    title.current?.select();
+    useView.setState({ naming: false });
+  }, [naming]);
   return (
     <div className="about">
       <h2>{type.title}</h2>
@@ -59,9 +68,11 @@ function About({ id, type }: { id: string; type: NodeType }) {
       <label className="stacked">
         <span>{t.panel.title}</span>
         <input
+          ref={title}
           type="text"
           value={look?.title ?? ""}
           placeholder={type.title}
+          onKeyDown={(event) => event.key === "Enter" && focusNode(id)}
           onChange={(event) =>
             edit(t.edits.rename, (g) => withLook(g, [id], { title: event.target.value || undefined }), `title ${id}`)
           }
