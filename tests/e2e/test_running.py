@@ -134,14 +134,21 @@ def test_the_queue_is_held_put_in_order_and_let_go(editor: Editor) -> None:
     queue.get_by_role("button", name="Pause the queue").click()
     expect(queue.get_by_text("The queue is paused.")).to_be_visible()
     jobs = []
-    for _ in range(2):
+    for _ in range(3):
         editor.node("sample").get_by_role("button", name="New random number").click()
         jobs.append(editor.press_run())
+    expect(queue.get_by_role("button", name="Sooner")).to_have_count(3)
+    queue.get_by_role("button", name="Sooner").nth(2).click()
+    expect(queue.locator(".job.pending .job-name").nth(1)).to_have_attribute("aria-pressed", "true")
+    queue.get_by_role("button", name="Cancel").nth(2).click()
     expect(queue.get_by_role("button", name="Sooner")).to_have_count(2)
-    queue.get_by_role("button", name="Sooner").nth(1).click()
+    queue.get_by_role("button", name="Run again").first.click()
+    expect(queue.get_by_role("button", name="Sooner")).to_have_count(3)
+    again = editor.server.latest_job()["id"]
     queue.get_by_role("button", name="Go on").click()
-    first, second = (editor.server.ended(job) for job in jobs)
-    assert second["started"] < first["started"]
+    assert editor.server.ended(jobs[1])["state"] == "cancelled"
+    started = [editor.server.ended(job)["started"] for job in (jobs[0], jobs[2], again)]
+    assert started == sorted(started)
 
 
 def test_a_change_runs_by_itself_while_that_is_asked_for(editor: Editor) -> None:
