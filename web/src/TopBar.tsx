@@ -146,8 +146,13 @@ function Menu() {
 function Tabs() {
   const tabs = useSession((s) => s.tabs);
   const active = useTab((tab) => tab.id);
+  const nav = useRef<HTMLElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another tab is shown
+  useEffect(() => {
+    nav.current?.querySelector(".active")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [active]);
   return (
-    <nav className="tabs" aria-label={t.tabs.label}>
+    <nav ref={nav} className="tabs" aria-label={t.tabs.label}>
       {tabs.map((tab) => {
         const name = tab.history.present.name || tab.stored || t.app.untitled;
         return (

@@ -38,6 +38,28 @@ it("puts nodes that nothing tells apart in the order of the document", async () 
   expect(y("third")).toBeGreaterThan(y("second"));
 });
 
+it("folds what only follows, and draws a column together that is higher than a screen", async () => {
+  const fed = (...from: string[]) => ({
+    type: "",
+    inputs: Object.fromEntries(from.map((id) => [id, { $from: `${id}.out` }])),
+  });
+  const nodes = {
+    a: fed(),
+    b: fed(),
+    c: fed("a"),
+    d: fed("a"),
+    e: fed("b"),
+    f: fed("b"),
+    g: fed("c", "d", "e", "f"),
+    h: fed("g"),
+  };
+  const at = await arranged({ nodes }, Object.keys(nodes), () => ({ width: 250, height: 300 }), true);
+  const [a, b, g, h] = [at.a ?? [], at.b ?? [], at.g ?? [], at.h ?? []];
+  expect(Math.abs((b[1] ?? 0) - (a[1] ?? 0))).toBeLessThanOrEqual(356);
+  expect(h[0]).toBe(g[0]);
+  expect(h[1]).toBe((g[1] ?? 0) + 328);
+});
+
 it("moves only what it is asked to", async () => {
   expect(Object.keys(await arranged(picture, ["sample", "decode"], () => ({ width: 9, height: 9 })))).toEqual([
     "sample",

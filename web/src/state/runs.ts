@@ -6,7 +6,7 @@ import { listen } from "../api/events";
 import { ended, type Job, NO_RUNS, type Runs, told, withJob } from "../core/runs";
 import { reseeded } from "../core/seeds";
 import { saidOfRun, t } from "../text";
-import { whenAsked } from "../ui/later";
+import { copyText } from "../ui/copyText";
 import { known } from "./catalogue";
 import { remember } from "./lastSeed";
 import { adjust, change, current, useSession } from "./session";
@@ -15,8 +15,6 @@ import { announce, complain } from "./view";
 interface Running extends Runs {
   readonly online: boolean;
 }
-
-const copying = whenAsked(() => import("../ui/copyText"));
 
 export const useRuns = create<Running>(() => ({ ...NO_RUNS, online: false }));
 
@@ -54,7 +52,7 @@ function finished(job: Job): void {
   if (useSession.getState().tabs.every((tab) => tab.job !== job.id)) return;
   if (job.state === "failed") {
     const text = job.error === null ? t.run.failed : saidOfRun(job.error);
-    complain(text, { title: t.files.copy, run: () => void copying().then((m) => m.copyText(text)) });
+    complain(text, { title: t.files.copy, run: () => void copyText(text) });
   } else announce(job.state === "done" ? t.run.done(job.results.length) : t.run.cancelled);
 }
 
