@@ -137,6 +137,8 @@ def test_a_double_click_on_a_head_selects_the_chain_or_names_the_node(editor: Ed
     editor.node("prompt").locator(".node-head").dblclick(position={"x": 170, "y": 15})
     expect(page.locator(".node.selected")).to_have_count(6)  # neither what else feeds the sampler nor the size
     assert not editor.node("negative").locator(".node.selected").count()
+    editor.node("decode").locator(".node-title").click()
+    expect(page.locator(".node.selected")).to_have_count(1)
     editor.node("prompt").locator(".node-title").dblclick()
     expect(page.get_by_label("Title", exact=True)).to_be_focused()
     page.keyboard.type("Owl")

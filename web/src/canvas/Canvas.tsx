@@ -66,9 +66,12 @@ function leadHere({ clientX: x, clientY: y }: React.MouseEvent, { id }: Edge): v
   leadOver(id, graphPoint({ x, y }));
 }
 
-/** Whoever presses something else than a second port has thought better of it. */
-function forgetTapped({ target }: React.MouseEvent): void {
+/** Whoever presses something else than a second port has thought better of it. Of several that are selected, what is
+ * pressed and not dragged is meant alone. */
+function onPressed({ target, shiftKey, ctrlKey, metaKey }: React.MouseEvent, { id }: Node): void {
   if (target instanceof Element && !target.closest(".port")) dropPull();
+  const { selection } = current();
+  if (!shiftKey && !ctrlKey && !metaKey && selection.length > 1 && selection.includes(id)) select([id]);
 }
 
 export function Canvas() {
@@ -324,7 +327,7 @@ function Flow() {
         onNodeDragStop={onDragStop}
         onSelectionDragStop={onDragStop}
         onPaneClick={onPaneClick}
-        onNodeClick={forgetTapped}
+        onNodeClick={onPressed}
         connectOnClick={false}
         onConnectStart={startPull}
         onEdgeDoubleClick={leadHere}
