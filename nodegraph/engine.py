@@ -122,7 +122,7 @@ class Engine:
         self.folders = folders or Folders()
         store = Disk(cache, Codec(self.registry.classes()), disk) if cache is not None else None
         widths = {"gpu": 1, "cpu": os.cpu_count() or 1, "io": 4, **(lanes or {})}
-        self._digests = Digests(cache / "digests.json" if cache is not None else None)
+        self._digests = Digests(cache / ".digests.json" if cache is not None else None)
         self._machinery = Machinery(
             Lanes(widths), Pool(capacity), Memory(memory), store, Background(), Ledger(store), self._digests, checkpoint
         )

@@ -124,13 +124,18 @@ def test_disk_trims_the_least_recently_used(tmp_path: Path) -> None:
 def test_disk_forgets_temporary_files_of_the_dead(tmp_path: Path) -> None:
     disk = Disk(tmp_path, CODEC)
     disk.put("aa", {"x": 1})
-    left = tmp_path / "aa" / ".x.part"
+    left = tmp_path / ".x.part"
     left.write_bytes(b"half")
+    other = tmp_path / ".other"
+    other.write_bytes(b"not ours")
     disk.trim(10**9)
     assert left.exists()
+    assert disk.size() == disk.path("aa").stat().st_size
     os.utime(left, (0, 0))
-    disk.trim(10**9)
+    disk.trim(0)
     assert not left.exists()
+    assert other.exists()
+    assert "aa" not in disk
 
 
 def _hammer(folder: str, seed: int) -> None:

@@ -179,16 +179,16 @@ def test_digests_of_large_files_are_remembered_between_processes(
     large, small = tmp_path / "large", tmp_path / "small"
     large.write_bytes(bytes(100))
     small.write_bytes(b"small")
-    digests = Digests(tmp_path / "cache" / "digests.json")
+    digests = Digests(tmp_path / "cache" / ".digests.json")
     found = digests(large), digests(small)
     monkeypatch.setattr("hashlib.file_digest", None)
-    again = Digests(tmp_path / "cache" / "digests.json")
+    again = Digests(tmp_path / "cache" / ".digests.json")
     assert again(large) == found[0]
     with pytest.raises(TypeError):
         again(small)
     large.write_bytes(bytes(101))
     with pytest.raises(TypeError):
         again(large)
-    (tmp_path / "cache" / "digests.json").write_text("[1]")
+    (tmp_path / "cache" / ".digests.json").write_text("[1]")
     monkeypatch.undo()
-    assert Digests(tmp_path / "cache" / "digests.json")(small) == found[1]
+    assert Digests(tmp_path / "cache" / ".digests.json")(small) == found[1]

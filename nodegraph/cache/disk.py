@@ -1,7 +1,9 @@
 """The second tier: one file for each key, which survives restarts and may be shared by processes and machines.
 
 A file is written under a temporary name and renamed, so a reader sees it whole or not at all; it begins with a digest
-of itself, so one that was damaged is a miss. The file's modification time is its last use.
+of itself, so one that was damaged is a miss. The file's modification time is its last use. All are in one folder: file
+systems find names in it by their hash, and the first file in a new folder costs five times what a file does. Hidden
+files are no entries.
 """
 
 from __future__ import annotations
@@ -41,10 +43,10 @@ class Disk:
         self._unseen = limit  # bytes written since the folder was last counted; others may have written as well
 
     def path(self, key: str) -> Path:
-        return self.folder / key[:2] / key
+        return self.folder / key
 
     def __contains__(self, key: str) -> bool:
-        return os.path.exists(f"{self._place}{key[:2]}/{key}")  # asked for every node of a run
+        return os.path.exists(f"{self._place}{key}")  # asked for every node of a run
 
     def get(self, key: str) -> Outputs | None:
         """The outputs, or None for a miss. A damaged entry is removed."""
@@ -72,8 +74,8 @@ class Disk:
         if not replace and path.exists():
             return
         data = self.codec.encode(dict(outputs))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -98,16 +100,13 @@ class Disk:
         """Every entry with what the file system says of it. Skips what another process removes meanwhile."""
         if not self.folder.is_dir():
             return
-        for shard in sorted(self.folder.iterdir()):
-            if len(shard.name) != 2 or not shard.is_dir():
-                continue
-            for path in shard.iterdir():
-                with contextlib.suppress(OSError):
-                    stat = path.stat()
-                    if not path.name.endswith(".part"):
-                        yield path, stat
-                    elif time.time() - stat.st_mtime > STALE:
-                        path.unlink()
+        for path in self.folder.iterdir():
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                if path.is_file() and not path.name.startswith("."):
+                    yield path, stat
+                elif path.suffix == ".part" and time.time() - stat.st_mtime > STALE:
+                    path.unlink()
 
     def size(self) -> int:
         """Bytes of all entries."""

@@ -49,16 +49,16 @@ class Queue:
                 return known, False
             id = secrets.token_hex(8)
             made = self._database.row(
-                "INSERT INTO jobs (id, state, name, workflow, priority, client, key, document, inputs, targets, "  # noqa: S608
-                "created, webhook, models) VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "INSERT INTO jobs (id, state, name, workflow, priority, client, key, inputs, targets, created, "  # noqa: S608
+                "webhook, models) VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 f"RETURNING {COLUMNS}",
                 (
-                    id, asked.name, asked.workflow, asked.priority, asked.client, asked.key, asked.document,
-                    json.dumps(asked.inputs), json.dumps(asked.targets), time.time(), asked.webhook,
-                    json.dumps(asked.models),
+                    id, asked.name, asked.workflow, asked.priority, asked.client, asked.key, json.dumps(asked.inputs),
+                    json.dumps(asked.targets), time.time(), asked.webhook, json.dumps(asked.models),
                 ),
             )  # fmt: skip
-        assert made is not None
+            assert made is not None
+            self._database.run("INSERT INTO documents VALUES (?, ?)", (made["number"], asked.document))
         return self._bare(made), True
 
     def known(self, key: str) -> Job | None:
@@ -79,7 +79,7 @@ class Queue:
         return None if row is None else str(row[0])
 
     def document(self, id: str) -> str | None:
-        row = self._database.row("SELECT document FROM jobs WHERE id = ?", (id,))
+        row = self._database.row("SELECT document FROM documents, jobs WHERE job = number AND id = ?", (id,))
         return None if row is None else str(row[0])
 
     def page(self, states: Iterable[State] = (), before: int | None = None, limit: int = 50) -> list[Job]:
@@ -106,7 +106,8 @@ class Queue:
         """The first job in line, now running, and its document."""
         with self._database.transaction():
             row = self._database.row(
-                "SELECT number, document FROM jobs WHERE state = 'pending' ORDER BY priority DESC, number LIMIT 1"
+                "SELECT number, document FROM jobs INDEXED BY jobs_in_line JOIN documents ON job = number "
+                "WHERE state = 'pending' ORDER BY priority DESC, number LIMIT 1"
             )
             if row is None:
                 return None
@@ -165,7 +166,7 @@ class Queue:
 
     def retry(self, id: str) -> Job:
         """Another job that asks for the same as the one with this id."""
-        row = self._database.row("SELECT * FROM jobs WHERE id = ?", (id,))
+        row = self._database.row("SELECT * FROM jobs JOIN documents ON job = number WHERE id = ?", (id,))
         assert row is not None, id
         asked = Submission(
             row["document"], row["name"], row["workflow"], json.loads(row["inputs"]), tuple(json.loads(row["targets"])),

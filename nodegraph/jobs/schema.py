@@ -156,5 +156,11 @@ STEPS: tuple[str, ...] = (
     DROP TABLE events;
     ALTER TABLE told RENAME TO events;
     """,
+    # Apart from the jobs, since a row is written as a whole when one word of it changes.
+    """
+    CREATE TABLE documents (job INTEGER PRIMARY KEY REFERENCES jobs (number), document TEXT NOT NULL);
+    INSERT INTO documents SELECT number, document FROM jobs;
+    ALTER TABLE jobs DROP COLUMN document;
+    """,
 )
 """Never edit one that was released: add another. `STEPS[n]` takes a database of version n to n + 1."""

@@ -154,7 +154,7 @@ def test_a_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> Non
     old.executescript(
         "PRAGMA user_version = 5;"
         "INSERT INTO jobs (id, state, name, workflow, priority, client, document, inputs, targets, created) VALUES"
-        " ('a', 'failed', '', '', 0, '', '{}', '{}', '[]', 0), ('b', 'running', '', '', 0, '', '{}', '{}', '[]', 0);"
+        " ('a', 'failed', '', '', 0, '', 'A', '{}', '[]', 0), ('b', 'running', '', '', 0, '', 'B', '{}', '[]', 0);"
         "INSERT INTO nodes VALUES ('a', 'm', 'done', 0.5, 7, NULL, NULL), ('a', 'n', 'failed', NULL, NULL, 'no', 'x');"
         "INSERT INTO events (type, data) VALUES ('job', '{}'), ('Finished', '{\"node\": \"m\"}');"
     )
@@ -167,6 +167,7 @@ def test_a_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> Non
         "n": {"state": "failed", "seconds": None, **empty, "error": "no", "port": "x"},
     }
     assert [job.id for job in store.queue.recover()] == ["b"]
+    assert [store.queue.document(id) for id in "ab"] == ["A", "B"]
     assert store.journal.add(["b {}"])[0].number == 3
     assert [(e.type, e.data) for e in store.journal.after(0)] == [
         ("job", "{}"), ("Finished", '{"node": "m"}'), ("b", "{}"),
