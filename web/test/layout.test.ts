@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { typeOf } from "../src/core/catalogue";
-import { arranged, placed } from "../src/core/layout";
+import { arranged, below, placed } from "../src/core/layout";
 import { FIELD, HEADER, portTop, shapeOf } from "../src/core/sizes";
 import { known, picture } from "./toy";
 
@@ -65,6 +65,12 @@ it("moves only what it is asked to", async () => {
     "sample",
     "decode",
   ]);
+});
+
+it("puts a box below those that it would lie over or against, and no further", () => {
+  const at = (x: number, y: number) => ({ x, y, width: 100, height: 100 });
+  expect(below(at(0, 0), [at(50, 190), at(-40, 60), at(300, 0)]).y).toBe(318);
+  expect(below(at(0, 0), [at(50, 400), at(0, -130)]).y).toBe(0);
 });
 
 it("gives a place to nodes without one", () => {

@@ -1,6 +1,7 @@
 /** Places for nodes from their links. Dagre is loaded when it is first asked for. */
 
 import { type Graph, type Point, wires } from "./document";
+import type { Box } from "./sizes";
 
 type Size = (id: string) => { readonly width: number; readonly height: number };
 
@@ -113,6 +114,16 @@ function inOrder(graph: Graph, ids: readonly string[], made: (id: string) => Poi
     });
   }
   return (id) => places.get(id) ?? made(id);
+}
+
+/** A box put as far down as it must be to lie over none of the others. */
+export function below(box: Box, others: Iterable<Box>): Box {
+  let { y } = box;
+  for (const b of [...others].sort((a, c) => a.y - c.y)) {
+    const beside = box.x >= b.x + b.width + BELOW || b.x >= box.x + box.width + BELOW;
+    if (!beside && y < b.y + b.height + BELOW && b.y < y + box.height + BELOW) y = b.y + b.height + BELOW;
+  }
+  return { ...box, y };
 }
 
 /** A graph with a place for every node: those that have none go below the rest, in the order of the document. */
