@@ -59,7 +59,7 @@ class Pack:
         try:
             spec.loader.exec_module(module)
         except Exception as error:
-            own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+            own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == spec.origin]
             line = f", line {own[-1]}" if own else ""
             raise ValueError(f"pack {str(path)!r}{line}: {type(error).__name__}: {error}") from error
         nodes, coercions, choices = _collect(vars(module).values())
