@@ -12,6 +12,7 @@ import { openDialog, useView } from "../state/view";
 import { said, t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Dot } from "../ui/Dot";
+import { Prose } from "../ui/Prose";
 import "../ui/swatches.css";
 import "./node.css";
 
@@ -44,7 +45,9 @@ function About({ id, type }: { id: string; type: NodeType }) {
     <div className="about">
       <h2>{type.title}</h2>
       {type.doc.split("\n\n").map((paragraph) => (
-        <p key={paragraph}>{paragraph}</p>
+        <p key={paragraph}>
+          <Prose text={paragraph} />
+        </p>
       ))}
       {planned && (
         <p className="quiet">
@@ -161,7 +164,11 @@ function About({ id, type }: { id: string; type: NodeType }) {
                   </button>
                 )}
               </div>
-              {input.doc && <p className="quiet">{input.doc}</p>}
+              {input.doc && (
+                <p className="quiet">
+                  <Prose text={input.doc} />
+                </p>
+              )}
             </li>
           );
         })}
@@ -215,7 +222,11 @@ function About({ id, type }: { id: string; type: NodeType }) {
                   {t.views.app}
                 </button>
               </div>
-              {o.doc && <p className="quiet">{o.doc}</p>}
+              {o.doc && (
+                <p className="quiet">
+                  <Prose text={o.doc} />
+                </p>
+              )}
             </li>
           );
         })}

@@ -15,6 +15,7 @@ import { announce, closeDialog, type Pull } from "../state/view";
 import { t } from "../text";
 import { Dot } from "../ui/Dot";
 import { Picker } from "../ui/Picker";
+import { Prose } from "../ui/Prose";
 import { countUse, usedMost } from "./usage";
 
 interface Props {
@@ -159,7 +160,9 @@ function Detail({ type }: { type: NodeType }) {
   return (
     <>
       <h3>{type.title}</h3>
-      <p>{type.doc.split("\n\n")[0]}</p>
+      <p>
+        <Prose text={type.doc.split("\n\n")[0] ?? ""} />
+      </p>
       <ul>
         {type.inputs
           .filter((i) => i.widget === null)
