@@ -147,6 +147,11 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
 
 
+def surprising(error: BaseException) -> bool:
+    """Whether an error is a fault of code, and no answer to what its user gave or to what the machine has."""
+    return not isinstance(error, NodeError | OSError) and not out_of_memory(error)
+
+
 def describe(error: BaseException) -> str:
     """An error as one sentence for people: its text, with its class where that says more than the text does."""
     text = " ".join(str(error).split())

@@ -137,6 +137,10 @@ class Run:
         """The events since, and whether there may be more; see `Stream.gather`."""
         return self._stream.gather(linger, most)
 
+    def error(self, node: str) -> BaseException:
+        """What a node of which `Failed` was told raised."""
+        return self._errors[node]
+
     @property
     def done(self) -> bool:
         return self._stream.closed

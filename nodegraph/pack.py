@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -42,7 +43,12 @@ class Pack:
 
     @classmethod
     def from_file(cls, path: Path) -> Pack:
-        """Read a pack from a Python file; its name is the file's. Runs the file: it is code that you trust."""
+        """Read a pack from a Python file; its name is the file's. Runs the file: it is code that you trust.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It raised something; which, and in which of its lines.
+        """
         # Not the file's own name, which may be that of a module: a pack `queue.py` must not take queue's place.
         name = f"nodegraph.packs.{path.stem}"
         spec = importlib.util.spec_from_file_location(name, path)
@@ -50,7 +56,12 @@ class Pack:
             raise FileNotFoundError(f"pack {str(path)!r}: needs a Python file, and there is none; check the path")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # Where dataclasses and pickle look for it.
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == spec.origin]
+            line = f", line {own[-1]}" if own else ""
+            raise ValueError(f"pack {str(path)!r}{line}: {type(error).__name__}: {error}") from error
         nodes, coercions, choices = _collect(vars(module).values())
         return cls(path.stem, tuple(n for n in nodes if n.fn.__module__ == name), coercions, choices)
 

@@ -167,6 +167,9 @@ def test_packs_and_registry(tmp_path: Path) -> None:
         Registry(Pack("", (toy.add,)), Pack("", (node(version=1)(toy.add.fn),)))
     with pytest.raises(FileNotFoundError, match="check the path"):
         Pack.from_file(tmp_path / "none.py")
+    file.write_text("from nodegraph import node\n\n@node()\ndef one() -> int:\n    return 1\n")
+    with pytest.raises(ValueError, match=r"pack '.*acme.py', line 3: TypeError: node\(\) missing"):
+        Pack.from_file(file)
 
 
 def test_a_pack_does_not_take_a_modules_place(tmp_path: Path) -> None:

@@ -374,6 +374,8 @@ class Dispatcher:
                 else:
                     doubles = True
             self.store.queue.record(job.id, message.get("states", {}))
+            for node, trace in message.get("traces", {}).items():
+                log.error("job %s, node %s failed\n%s", job.id, node, trace.rstrip())
             for fields in message.get("progress", ()):
                 if not fields["what"]:  # not of a part of it, such as loading
                     self.store.queue.advance(job.id, fields["node"], fields["step"], fields["total"])

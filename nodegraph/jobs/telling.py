@@ -1,7 +1,8 @@
 """What a worker says of its job: messages, one for everything that happened within a moment.
 
 A message is an object with "job" and some of "lines" (an event each: its type, and JSON as clients read it; a file that
-was saved as an object, since the server gives it its id), "states" (of nodes), "progress" and "end".
+was saved as an object, since the server gives it its id), "states" (of nodes), "traces" (for the log), "progress" and
+"end".
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import io
 import os
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from ..calling import describe, surprising
 from ..events import Cached, Event, Failed, Finished, Progress, Saved, Skipped, Started, Warned
 from ..executor import Run
 from .likeness import likeness
@@ -34,6 +37,9 @@ SMALL = 128
 """Pixels of the longest side up to which a preview is sent as PNG, which is exact."""
 STATES = {"Started": "running", "Finished": "done", "Cached": "cached", "Failed": "failed", "Skipped": "skipped"}
 """What an event makes of its node."""
+LOGGED = "the server's log has the traceback"
+LONGEST = 20_000
+"""Characters of a traceback; its end says most."""
 Message = dict[str, Any]
 
 
@@ -54,6 +60,7 @@ class Teller:
         self._lines: list[str | dict[str, Any]] = []
         self._states: dict[str, dict[str, Any]] = {}
         self._progress: dict[str, dict[str, Any]] = {}
+        self._traces: dict[str, str] = {}
         self._due = 0.0
         self._saves: Counter[str] = Counter()
         self._shown: dict[str, float] = {}
@@ -73,11 +80,20 @@ class Teller:
         self._due = 0.0
         self._send(end={"state": state, "error": None if error is None else self._public(error), "holds": holds})
 
+    def explain(self, node: str, error: BaseException) -> str:
+        """An error in words. The traceback of one that nobody foresaw goes to the log, and the words say so."""
+        if not surprising(error):
+            return describe(error)
+        self._traces[node] = "".join(traceback.format_exception(error))[-LONGEST:]
+        return f"{describe(error)}; {LOGGED}"
+
     def _send(self, **end: Any) -> None:
         said: Message = {"job": self._job}
         if self._lines:
             said |= {"lines": self._lines, "states": self._states}
             self._lines, self._states = [], {}
+        if self._traces:
+            said["traces"], self._traces = self._traces, {}
         if self._progress and time.monotonic() >= self._due:
             said["progress"], self._progress = list(self._progress.values()), {}
             self._due = time.monotonic() + PACE
@@ -106,8 +122,8 @@ class Teller:
                 case Saved(_, path):
                     self._lines.append({"node": node, **self._saved(run, node, Path(path))})
                     continue
-                case Failed(_, port, error):
-                    fields |= {"port": port, "error": self._public(error)}
+                case Failed(_, port):
+                    fields |= {"port": port, "error": self._public(self.explain(node, run.error(node)))}
                 case Skipped(_, because):
                     fields["because"] = because
                 case Warned(_, message):

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from pydantic_core import from_json, to_json
 
-from ..calling import describe
+from ..calling import surprising
 from ..codec import Unencodable
 from ..context import Cancelled, Folders
 from ..engine import Engine
@@ -28,7 +28,7 @@ from ..pack import Pack, Registry
 from ..policy import safety_policy
 from ..problems import InvalidWorkflow
 from .documents import Accepted, Documents
-from .telling import Message, Teller
+from .telling import LOGGED, Message, Teller
 
 
 class Worker:
@@ -157,8 +157,10 @@ class Worker:
             state = "cancelled"
         except RunFailed as failures:
             state, error = "failed", str(failures)
+            if any(map(surprising, failures.errors.values())):
+                error += f"\n{LOGGED}"
         except BaseException as other:
-            state, error = "failed", describe(other)
+            state, error = "failed", teller.explain("", other)
         if self._stopped and state == "failed":
             state, error = "cancelled", None
         with self._lock:

@@ -109,7 +109,15 @@ def test_axe_finds_nothing_in_any_view(looker: Looker) -> None:
     pictures = page.get_by_role("list", name="Pictures")
     expect(pictures.get_by_role("listitem").first).to_be_visible()
     looker.look("gallery")
-    page.set_viewport_size({"width": 720, "height": 450})  # as at 200 % zoom
+    page.set_viewport_size({"width": 640, "height": 380})  # as at 200 % zoom
+    page.keyboard.press("Shift+S")
+    run = page.get_by_role("dialog").get_by_role("button", name="Run")
+    expect(run).to_be_visible()
+    expect(run).not_to_be_in_viewport(ratio=1)
+    page.mouse.move(320, 100)
+    page.mouse.wheel(0, 500)
+    expect(run).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
     switch.get_by_role("button", name="Graph").click()
     looker.look("narrow")
     page.set_viewport_size({"width": 1440, "height": 900})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from playwright.sync_api import expect
 
 from e2e.editor import Editor
@@ -127,6 +130,40 @@ def test_a_graph_seen_from_afar_keeps_its_nodes_and_lets_them_be_chosen(editor: 
     expect(page.locator(".react-flow__node")).to_have_count(0)
     page.mouse.dblclick(*spot)
     expect(editor.node("sample")).to_be_visible()
+
+
+def test_a_double_click_on_a_head_selects_the_chain_or_names_the_node(editor: Editor) -> None:
+    page = editor.page
+    editor.node("prompt").locator(".node-head").dblclick(position={"x": 170, "y": 15})
+    expect(page.locator(".node.selected")).to_have_count(6)  # neither what else feeds the sampler nor the size
+    assert not editor.node("negative").locator(".node.selected").count()
+    editor.node("decode").locator(".node-title").click()
+    expect(page.locator(".node.selected")).to_have_count(1)
+    editor.node("prompt").locator(".node-title").dblclick()
+    expect(page.get_by_label("Title", exact=True)).to_be_focused()
+    page.keyboard.type("Owl")
+    page.keyboard.press("Enter")
+    expect(editor.node("prompt")).to_be_focused()
+    expect(editor.node("prompt").locator(".node-title")).to_have_text("Owl")
+
+
+@pytest.mark.parametrize(("delta", "chosen", "zooms"), [(100, "", True), (12, "", False), (12, "zoom", True)])
+def test_a_pad_moves_the_graph_and_a_wheel_zooms_unless_one_was_chosen(
+    editor: Editor, delta: int, chosen: str, zooms: bool
+) -> None:
+    page, view = editor.page, editor.page.locator(".react-flow__viewport")
+    if chosen:
+        page.evaluate("chosen => localStorage.setItem('nodegraph.wheel', chosen)", chosen)
+        page.reload()
+    pane = page.locator(".react-flow__pane")
+    editor.spot(pane)
+    before = str(view.get_attribute("style"))
+    for _ in range(2):  # the driver's own turns are whole notches of a wheel, however far they go
+        pane.dispatch_event("wheel", {"deltaY": delta, "clientX": 400, "clientY": 400})
+    expect(view).not_to_have_attribute("style", before)
+    scale = re.compile(r"scale\(.+\)").search(before)
+    assert scale is not None
+    assert (scale[0] not in str(view.get_attribute("style"))) == zooms
 
 
 def test_links_are_led_and_cut_and_copies_dragged(editor: Editor) -> None:

@@ -59,6 +59,16 @@ def test_a_run_outlives_its_server_and_the_page_finds_both_again(editor: Editor)
     editor.errors.clear()  # the browser's own words on the server that was away
 
 
+def test_ctrl_and_a_click_run_only_to_what_is_selected(editor: Editor) -> None:
+    page, run = editor.page, editor.page.get_by_role("button", name="Run", exact=True)
+    run.click(modifiers=["ControlOrMeta"])
+    expect(page.locator(".message")).to_contain_text("Select at least 1 node for this")
+    editor.node("prompt").locator(".node-title").click()
+    with page.expect_response(lambda r: r.url.endswith("/api/jobs") and r.request.method == "POST") as answer:
+        run.click(modifiers=["ControlOrMeta"])
+    assert editor.server.ended(answer.value.json()["id"])["targets"] == ["prompt"]
+
+
 def test_what_did_not_change_is_shown_as_cached_and_not_run_again(editor: Editor) -> None:
     editor.run()
     expect(editor.node("decode").locator(".node.kept")).to_have_count(1)
@@ -124,14 +134,21 @@ def test_the_queue_is_held_put_in_order_and_let_go(editor: Editor) -> None:
     queue.get_by_role("button", name="Pause the queue").click()
     expect(queue.get_by_text("The queue is paused.")).to_be_visible()
     jobs = []
-    for _ in range(2):
+    for _ in range(3):
         editor.node("sample").get_by_role("button", name="New random number").click()
         jobs.append(editor.press_run())
+    expect(queue.get_by_role("button", name="Sooner")).to_have_count(3)
+    queue.get_by_role("button", name="Sooner").nth(2).click()
+    expect(queue.locator(".job.pending .job-name").nth(1)).to_have_attribute("aria-pressed", "true")
+    queue.get_by_role("button", name="Cancel").nth(2).click()
     expect(queue.get_by_role("button", name="Sooner")).to_have_count(2)
-    queue.get_by_role("button", name="Sooner").nth(1).click()
+    queue.get_by_role("button", name="Run again").first.click()
+    expect(queue.get_by_role("button", name="Sooner")).to_have_count(3)
+    again = editor.server.latest_job()["id"]
     queue.get_by_role("button", name="Go on").click()
-    first, second = (editor.server.ended(job) for job in jobs)
-    assert second["started"] < first["started"]
+    assert editor.server.ended(jobs[1])["state"] == "cancelled"
+    started = [editor.server.ended(job)["started"] for job in (jobs[0], jobs[2], again)]
+    assert started == sorted(started)
 
 
 def test_a_change_runs_by_itself_while_that_is_asked_for(editor: Editor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -50,8 +51,11 @@ def test_problems_are_refused_with_their_codes(service: Service) -> None:
 
 def test_a_failing_node_fails_its_job_and_names_itself(service: Service) -> None:
     job = service.submit({"bad": step("Boom@1"), "keep": step("Keep@1", image=link("bad.image"))})
-    assert (job["state"], job["error"]) == ("failed", "bad: ValueError: no luck")
-    assert job["nodes"]["bad"]["error"] == "ValueError: no luck"
+    logged = "the server's log has the traceback"
+    assert (job["state"], job["error"]) == ("failed", f"bad: ValueError: no luck\n{logged}")
+    assert job["nodes"]["bad"]["error"] == f"ValueError: no luck; {logged}"
+    log = service.log.read_text()
+    assert re.search(rf"job {job['id']}, node bad failed\nTraceback .*, in boom\n.*ValueError: no luck", log, re.DOTALL)
     assert job["nodes"]["keep"]["state"] == "skipped"
 
 

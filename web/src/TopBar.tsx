@@ -8,7 +8,7 @@ import { ended, progress } from "./core/runs";
 import { useCheck } from "./state/check";
 import { newWorkflow, pickFile, save } from "./state/files";
 import { cancel, useRuns } from "./state/runs";
-import { closeTab, isChanged, openTab, showTab, useSession, useTab } from "./state/session";
+import { chosenNodes, closeTab, isChanged, openTab, showTab, useSession, useTab } from "./state/session";
 import {
   inform,
   openDialog,
@@ -124,7 +124,7 @@ function Menu() {
           <legend>{t.menu.wheel}</legend>
           {(["zoom", "move"] satisfies Wheel[]).map((name) => (
             <label key={name}>
-              <input type="radio" name="wheel" checked={wheel === name} onChange={() => setWheel(name)} />
+              <input type="radio" name="wheel" checked={(wheel ?? "zoom") === name} onChange={() => setWheel(name)} />
               <span>{t.menu.wheels[name]}</span>
             </label>
           ))}
@@ -146,8 +146,13 @@ function Menu() {
 function Tabs() {
   const tabs = useSession((s) => s.tabs);
   const active = useTab((tab) => tab.id);
+  const nav = useRef<HTMLElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another tab is shown
+  useEffect(() => {
+    nav.current?.querySelector(".active")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [active]);
   return (
-    <nav className="tabs" aria-label={t.tabs.label}>
+    <nav ref={nav} className="tabs" aria-label={t.tabs.label}>
       {tabs.map((tab) => {
         const name = tab.history.present.name || tab.stored || t.app.untitled;
         return (
@@ -266,8 +271,8 @@ function RunButton() {
       <button
         type="button"
         className="run-button"
-        title={`${t.run.title} (${shown(firstKey("run"))})`}
-        onClick={() => void start()}
+        title={t.run.hint(shown(firstKey("run")), shown("Mod"))}
+        onClick={(event) => void start(event.ctrlKey || event.metaKey ? chosenNodes() : undefined, event.shiftKey)}
         style={{ "--part": part } as React.CSSProperties}
       >
         <Icon name="play" size={14} />

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { typeOf } from "../src/core/catalogue";
-import { arranged, placed } from "../src/core/layout";
+import { arranged, below, placed } from "../src/core/layout";
 import { FIELD, HEADER, portTop, shapeOf } from "../src/core/sizes";
 import { known, picture } from "./toy";
 
@@ -38,11 +38,39 @@ it("puts nodes that nothing tells apart in the order of the document", async () 
   expect(y("third")).toBeGreaterThan(y("second"));
 });
 
+it("folds what only follows, and draws a column together that is higher than a screen", async () => {
+  const fed = (...from: string[]) => ({
+    type: "",
+    inputs: Object.fromEntries(from.map((id) => [id, { $from: `${id}.out` }])),
+  });
+  const nodes = {
+    a: fed(),
+    b: fed(),
+    c: fed("a"),
+    d: fed("a"),
+    e: fed("b"),
+    f: fed("b"),
+    g: fed("c", "d", "e", "f"),
+    h: fed("g"),
+  };
+  const at = await arranged({ nodes }, Object.keys(nodes), () => ({ width: 250, height: 300 }), true);
+  const [a, b, g, h] = [at.a ?? [], at.b ?? [], at.g ?? [], at.h ?? []];
+  expect(Math.abs((b[1] ?? 0) - (a[1] ?? 0))).toBeLessThanOrEqual(356);
+  expect(h[0]).toBe(g[0]);
+  expect(h[1]).toBe((g[1] ?? 0) + 328);
+});
+
 it("moves only what it is asked to", async () => {
   expect(Object.keys(await arranged(picture, ["sample", "decode"], () => ({ width: 9, height: 9 })))).toEqual([
     "sample",
     "decode",
   ]);
+});
+
+it("puts a box below those that it would lie over or against, and no further", () => {
+  const at = (x: number, y: number) => ({ x, y, width: 100, height: 100 });
+  expect(below(at(0, 0), [at(50, 190), at(-40, 60), at(300, 0)]).y).toBe(318);
+  expect(below(at(0, 0), [at(50, 400), at(0, -130)]).y).toBe(0);
 });
 
 it("gives a place to nodes without one", () => {

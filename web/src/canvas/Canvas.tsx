@@ -13,9 +13,11 @@ import {
   useStore,
   useStoreApi,
 } from "@xyflow/react";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, type RefObject, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { reach, rename } from "../commands/going";
 import { graphAt, type Point, wireOf } from "../core/document";
 import { splice } from "../core/edits";
+import { deviceOf } from "../core/wheel";
 import { fits, known, useCatalogue } from "../state/catalogue";
 import { differenceOf, useAgainst } from "../state/compare";
 import { useRuns } from "../state/runs";
@@ -64,9 +66,12 @@ function leadHere({ clientX: x, clientY: y }: React.MouseEvent, { id }: Edge): v
   leadOver(id, graphPoint({ x, y }));
 }
 
-/** Whoever presses something else than a second port has thought better of it. */
-function forgetTapped({ target }: React.MouseEvent): void {
+/** Whoever presses something else than a second port has thought better of it. Of several that are selected, what is
+ * pressed and not dragged is meant alone. */
+function onPressed({ target, shiftKey, ctrlKey, metaKey }: React.MouseEvent, { id }: Node): void {
   if (target instanceof Element && !target.closest(".port")) dropPull();
+  const { selection } = current();
+  if (!shiftKey && !ctrlKey && !metaKey && selection.length > 1 && selection.includes(id)) select([id]);
 }
 
 export function Canvas() {
@@ -115,6 +120,34 @@ function useZooming(): boolean {
   return zooming;
 }
 
+/** Until it is known whether a wheel or a pad turns, look at how it does. */
+function useGuessedWheel(over: RefObject<HTMLElement | null>, wanted: boolean): void {
+  useEffect(() => {
+    const pane = over.current;
+    if (!pane || !wanted) return;
+    const turned = (event: WheelEvent) => {
+      const device = deviceOf(event);
+      if (device === null) return;
+      useView.setState({ wheel: device === "pad" ? "move" : "zoom" });
+      if (device === "wheel") return;
+      event.preventDefault();
+      event.stopPropagation();
+    };
+    const early = { capture: true, passive: false };
+    pane.addEventListener("wheel", turned, early);
+    return () => pane.removeEventListener("wheel", turned, early);
+  }, [over, wanted]);
+}
+
+/** A double click on the head of a node: its title is typed, beside it all that feeds it and that it feeds is selected. */
+function onHead(target: Element): void {
+  const id = target.closest<HTMLElement>(".react-flow__node")?.dataset.id;
+  if (id === undefined || !target.closest(".node-head") || target.closest("button")) return;
+  select([id]);
+  if (target.matches(".node-title")) rename();
+  else reach("up", "down");
+}
+
 function Flow() {
   const tab = useTab((now) => now.id);
   const path = useTab((now) => now.path);
@@ -127,12 +160,13 @@ function Flow() {
   const live = useRuns((s) => liveKey(s.jobs, tab));
   const minimap = useView((s) => s.minimap);
   const wheel = useView((s) => s.wheel);
+  const pane = useRef<HTMLDivElement>(null);
+  useGuessedWheel(pane, wheel === null);
   const start = useMemo(firstView, []);
   const [begun, setBegun] = useState(false);
   const zooming = useZooming();
   const far = useFar(begun, start.zoom) || zooming;
   const scene = useRef<Scene | null>(null);
-  const pane = useRef<HTMLDivElement>(null);
   const drawNodes = useMemo(nodeDrawer, []);
   const drawLinks = useMemo(linkDrawer, []);
   const findNear = useMemo(nearFinder, []);
@@ -271,7 +305,10 @@ function Flow() {
       }}
       onDoubleClick={(event) => {
         if (!(event.target instanceof Element) || !event.target.closest(".react-flow__pane")) return;
-        if (event.target.closest(".react-flow__node, .react-flow__edge")) return; // these lie in the pane too
+        if (event.target.closest(".react-flow__node, .react-flow__edge")) {
+          onHead(event.target); // these lie in the pane too
+          return;
+        }
         const at = graphPoint({ x: event.clientX, y: event.clientY });
         const over = far && scene.current ? hit(scene.current, at[0], at[1]) : undefined;
         if (over !== undefined) showNodes([over]);
@@ -290,7 +327,7 @@ function Flow() {
         onNodeDragStop={onDragStop}
         onSelectionDragStop={onDragStop}
         onPaneClick={onPaneClick}
-        onNodeClick={forgetTapped}
+        onNodeClick={onPressed}
         connectOnClick={false}
         onConnectStart={startPull}
         onEdgeDoubleClick={leadHere}

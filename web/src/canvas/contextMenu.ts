@@ -9,7 +9,19 @@ import { chosenNodes, current, currentGraph, select } from "../state/session";
 import { t } from "../text";
 import { choose } from "../ui/chooser";
 
-const NODE = ["runTo", "bypass", "mute", "collapse", "connect", "lead", "copy", "duplicate", "group", "subgraph"];
+const NODE = [
+  "runTo",
+  "bypass",
+  "mute",
+  "collapse",
+  "rename",
+  "connect",
+  "lead",
+  "copy",
+  "duplicate",
+  "group",
+  "subgraph",
+];
 const PICTURE = ["mask"];
 const INSTANCE = ["enter", "unfold"];
 const SEVERAL = ["alignLeft", "alignRight", "alignTop", "alignBottom", "distribute", "distributeDown", "arrange"];

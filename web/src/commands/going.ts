@@ -8,15 +8,21 @@ import { typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { boxes } from "../state/geometry";
 import { chosenNodes, current, currentDocument, currentGraph, enter, leave, select } from "../state/session";
-import { announce, useView } from "../state/view";
+import { announce, inform, useView } from "../state/view";
 import { said, t } from "../text";
 
 export function selectAll(): void {
   select(Object.keys(currentGraph().nodes));
 }
 
-export function reach(way: "up" | "down"): void {
-  select([...edits.reachable(currentGraph(), chosenNodes(), way)]);
+export function reach(...ways: readonly ("up" | "down")[]): void {
+  const from = chosenNodes();
+  select([...new Set(ways.flatMap((way) => [...edits.reachable(currentGraph(), from, way)]))]);
+}
+
+export function rename(): void {
+  if (chosenNodes().length > 0) useView.setState({ panel: "node", naming: true });
+  else inform(t.canvas.tooFew(1));
 }
 
 let problem = -1;

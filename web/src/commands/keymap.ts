@@ -28,7 +28,9 @@ export function shown(key: string): string {
 /** What was pressed, as the registry writes it. */
 export function pressed(event: KeyboardEvent): string {
   const digit = /^Digit(\d)$/.exec(event.code)?.[1];
-  const key = event.key === " " ? "Space" : digit && event.shiftKey ? digit : event.key;
+  // a Mac writes other signs with Alt
+  const under = MAC && event.altKey ? /^Key([A-Z])$/.exec(event.code)?.[1] : undefined;
+  const key = under ?? (event.key === " " ? "Space" : digit && event.shiftKey ? digit : event.key);
   const letter = key.length === 1 && /[a-z]/i.test(key);
   const sign = key.length === 1 && !letter && !digit;
   const shift = event.shiftKey && !sign;

@@ -19,7 +19,7 @@ import {
   setMode,
   unfoldChosen,
 } from "./changing";
-import { enterChosen, nextProblem, reach, selectAll, stepBack } from "./going";
+import { enterChosen, nextProblem, reach, rename, selectAll, stepBack } from "./going";
 import { start, stop, toggleOnChange } from "./running";
 
 export interface Command {
@@ -63,6 +63,7 @@ export const COMMANDS: readonly Command[] = [
   graphCommand("edit", "selectAll", ["Mod+a"], selectAll),
   graphCommand("edit", "selectUp", ["Alt+ArrowLeft"], () => reach("up")),
   graphCommand("edit", "selectDown", ["Alt+ArrowRight"], () => reach("down")),
+  graphCommand("edit", "selectChain", ["Alt+ArrowUp"], () => reach("up", "down")),
 
   graphCommand("add", "palette", ["Space", "Tab"], openPalette),
   graphCommand("add", "connect", ["c"], connectChosen),
@@ -90,6 +91,7 @@ export const COMMANDS: readonly Command[] = [
   graphCommand("arrange", "distribute", [], () => distribute(0)),
   graphCommand("arrange", "distributeDown", [], () => distribute(1)),
   graphCommand("arrange", "collapse", ["Alt+c"], collapse),
+  graphCommand("arrange", "rename", ["F2"], rename),
   graphCommand("arrange", "group", ["Mod+g"], frame),
   graphCommand("arrange", "subgraph", ["Mod+Shift+e"], makeSubgraph),
   graphCommand("arrange", "unfold", ["Mod+Shift+u"], unfoldChosen),

@@ -9,7 +9,10 @@ import { inform, useView } from "../state/view";
 import { t } from "../text";
 
 export async function start(targets?: readonly string[], first = false): Promise<void> {
-  if (targets?.length === 0) return;
+  if (targets?.length === 0) {
+    inform(t.canvas.tooFew(1));
+    return;
+  }
   const { path } = current();
   const full = targets?.map((id) => [...path, id].join("/"));
   await run({ first, ...(full && { targets: full }) });

@@ -1,6 +1,7 @@
 /** Places for nodes from their links. Dagre is loaded when it is first asked for. */
 
 import { type Graph, type Point, wires } from "./document";
+import type { Box } from "./sizes";
 
 type Size = (id: string) => { readonly width: number; readonly height: number };
 
@@ -8,6 +9,8 @@ const NEXT = 64;
 const BELOW = 28;
 /** As much as a screen shows from top to bottom with every word readable. */
 const SCREEN = 760;
+/** The widest gap in a column that would be higher than a screen. */
+const GAP = 56;
 
 /** Places for `ids`, in rows along the links, the whole as near as can be to where it was.
  *
@@ -49,41 +52,44 @@ export async function arranged(
   );
 }
 
-/** Places where a column of one node stands below the column before it, while that feeds it and a screen has room. */
+/** Places where high columns have no wide gaps, and a column of one node stands below the column before it, while that
+ * feeds it and a screen has room. */
 function fold(graph: Graph, ids: readonly string[], at: (id: string) => Point, size: Size): (id: string) => Point {
   const columns = new Map<number, string[]>();
   for (const id of ids) {
     const middle = Math.round(at(id)[0] + size(id).width / 2);
     columns.set(middle, [...(columns.get(middle) ?? []), id]);
   }
-  const height = (column: readonly string[]) =>
-    Math.max(...column.map((id) => at(id)[1] + size(id).height)) - Math.min(...column.map((id) => at(id)[1]));
   const links = wires(graph);
-  const groups: { first: readonly string[]; more: string[]; height: number }[] = [];
+  const groups: { readonly tops: Map<string, number>; height: number; folded: boolean }[] = [];
   for (const [, column] of [...columns].sort(([a], [b]) => a - b)) {
-    const last = groups.at(-1);
-    const [only = ""] = column;
-    const before = last && [...last.first, ...last.more];
-    const follows = links.some((w) => w.target.node === only && before?.includes(w.source.node));
-    const grown = (last?.height ?? 0) + BELOW + height(column);
-    if (last && before?.length === last.more.length + 1 && column.length === 1 && follows && grown <= SCREEN) {
-      last.more.push(only);
-      last.height = grown;
-    } else groups.push({ first: column, more: [], height: height(column) });
+    const group = { tops: new Map<string, number>(), height: 0, folded: false };
+    column.sort((a, b) => at(a)[1] - at(b)[1]);
+    const [first = "", last = ""] = [column[0], column.at(-1)];
+    const widest = at(last)[1] + size(last).height - at(first)[1] > SCREEN ? GAP : Number.POSITIVE_INFINITY;
+    let before = at(first)[1];
+    for (const id of column) {
+      const [, top] = at(id);
+      const gap = Math.min(top - before, widest);
+      group.tops.set(id, group.height + gap);
+      group.height += gap + size(id).height;
+      before = top + size(id).height;
+    }
+    const over = groups.at(-1);
+    const follows = links.some((w) => w.target.node === first && over?.tops.has(w.source.node));
+    const grown = (over?.height ?? 0) + BELOW + group.height;
+    if (over && (over.folded || over.tops.size === 1) && column.length === 1 && follows && grown <= SCREEN) {
+      over.tops.set(first, over.height + BELOW);
+      over.height = grown;
+      over.folded = true;
+    } else groups.push(group);
   }
   const middle = Math.max(...groups.map((g) => g.height)) / 2;
   const places = new Map<string, Point>();
   let x = 0;
-  for (const group of groups) {
-    const top = Math.min(...group.first.map((id) => at(id)[1]));
-    const start = middle - group.height / 2;
-    for (const id of group.first) places.set(id, [x, start + at(id)[1] - top]);
-    let y = start + height(group.first) + BELOW;
-    for (const id of group.more) {
-      places.set(id, [x, y]);
-      y += size(id).height + BELOW;
-    }
-    x += Math.max(...[...group.first, ...group.more].map((id) => size(id).width)) + NEXT;
+  for (const { tops, height } of groups) {
+    for (const [id, top] of tops) places.set(id, [x, middle - height / 2 + top]);
+    x += Math.max(...[...tops.keys()].map((id) => size(id).width)) + NEXT;
   }
   return (id) => places.get(id) ?? at(id);
 }
@@ -108,6 +114,16 @@ function inOrder(graph: Graph, ids: readonly string[], made: (id: string) => Poi
     });
   }
   return (id) => places.get(id) ?? made(id);
+}
+
+/** A box put as far down as it must be to lie over none of the others. */
+export function below(box: Box, others: Iterable<Box>): Box {
+  let { y } = box;
+  for (const b of [...others].sort((a, c) => a.y - c.y)) {
+    const beside = box.x >= b.x + b.width + BELOW || b.x >= box.x + box.width + BELOW;
+    if (!beside && y < b.y + b.height + BELOW && b.y < y + box.height + BELOW) y = b.y + b.height + BELOW;
+  }
+  return { ...box, y };
 }
 
 /** A graph with a place for every node: those that have none go below the rest, in the order of the document. */

@@ -3,8 +3,9 @@ import { graphPng } from "../canvas/graphPng";
 import { graphSvg } from "../canvas/svg";
 import { documentText } from "../state/files";
 import { currentDocument } from "../state/session";
-import { closeDialog, complain, inform } from "../state/view";
+import { closeDialog, complain } from "../state/view";
 import { t } from "../text";
+import { copyText } from "../ui/copyText";
 import { Dialog } from "../ui/Dialog";
 import "./export.css";
 
@@ -48,11 +49,7 @@ export default function Export() {
       )}
       <div className="dialog-foot">
         {kind !== "png" && (
-          <button
-            type="button"
-            className="button"
-            onClick={() => void navigator.clipboard?.writeText(text).then(() => inform(t.files.copied))}
-          >
+          <button type="button" className="button" onClick={() => void copyText(text)}>
             {t.files.copy}
           </button>
         )}

@@ -1,3 +1,5 @@
+import { useEffect, useRef } from "react";
+import { focusNode } from "../canvas/focus";
 import type { NodeType } from "../core/catalogue";
 import { link } from "../core/document";
 import { expose, exposedName, hide, removeOutput, renameNode, setOutput, withLook, withMode } from "../core/edits";
@@ -6,10 +8,11 @@ import { typeOfStep } from "../state/catalogue";
 import { useCheck } from "../state/check";
 import { lookAt, shownOutput } from "../state/geometry";
 import { edit, graphOf, select, useTab } from "../state/session";
-import { openDialog } from "../state/view";
+import { openDialog, useView } from "../state/view";
 import { said, t } from "../text";
 import { NODE_COLOURS } from "../ui/colours";
 import { Dot } from "../ui/Dot";
+import { Prose } from "../ui/Prose";
 import "../ui/swatches.css";
 import "./node.css";
 
@@ -31,11 +34,20 @@ function About({ id, type }: { id: string; type: NodeType }) {
   const inRoot = useTab((tab) => tab.path.length === 0);
   const look = graph.layout?.looks?.[id];
   const output = shownOutput(type);
+  const title = useRef<HTMLInputElement>(null);
+  const naming = useView((s) => s.naming);
+  useEffect(() => {
+    if (!naming) return;
+    title.current?.select();
+    useView.setState({ naming: false });
+  }, [naming]);
   return (
     <div className="about">
       <h2>{type.title}</h2>
       {type.doc.split("\n\n").map((paragraph) => (
-        <p key={paragraph}>{paragraph}</p>
+        <p key={paragraph}>
+          <Prose text={paragraph} />
+        </p>
       ))}
       {planned && (
         <p className="quiet">
@@ -59,9 +71,11 @@ function About({ id, type }: { id: string; type: NodeType }) {
       <label className="stacked">
         <span>{t.panel.title}</span>
         <input
+          ref={title}
           type="text"
           value={look?.title ?? ""}
           placeholder={type.title}
+          onKeyDown={(event) => event.key === "Enter" && focusNode(id)}
           onChange={(event) =>
             edit(t.edits.rename, (g) => withLook(g, [id], { title: event.target.value || undefined }), `title ${id}`)
           }
@@ -150,7 +164,11 @@ function About({ id, type }: { id: string; type: NodeType }) {
                   </button>
                 )}
               </div>
-              {input.doc && <p className="quiet">{input.doc}</p>}
+              {input.doc && (
+                <p className="quiet">
+                  <Prose text={input.doc} />
+                </p>
+              )}
             </li>
           );
         })}
@@ -204,7 +222,11 @@ function About({ id, type }: { id: string; type: NodeType }) {
                   {t.views.app}
                 </button>
               </div>
-              {o.doc && <p className="quiet">{o.doc}</p>}
+              {o.doc && (
+                <p className="quiet">
+                  <Prose text={o.doc} />
+                </p>
+              )}
             </li>
           );
         })}

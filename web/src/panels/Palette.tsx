@@ -1,17 +1,21 @@
 import { useCallback } from "react";
 import { focusNode } from "../canvas/focus";
+import { isLive } from "../canvas/live";
 import { reveal } from "../canvas/state";
 import { type NodeType, typeOf } from "../core/catalogue";
 import type { End, Graph, Point } from "../core/document";
-import { addNode, connect } from "../core/edits";
+import { addNode, connect, place } from "../core/edits";
 import { bestInput, bestOutput } from "../core/fit";
+import { below } from "../core/layout";
 import { search } from "../core/search";
 import { fits, known } from "../state/catalogue";
+import { boxes } from "../state/geometry";
 import { currentDocument, edit, select } from "../state/session";
 import { announce, closeDialog, type Pull } from "../state/view";
 import { t } from "../text";
 import { Dot } from "../ui/Dot";
 import { Picker } from "../ui/Picker";
+import { Prose } from "../ui/Prose";
 import { countUse, usedMost } from "./usage";
 
 interface Props {
@@ -57,7 +61,8 @@ export default function Palette({ at, screen, pull }: Props) {
     edit(t.edits.add, (graph) => {
       const added = addNode(graph, type, placeFor(type, at, pull));
       made = added.id;
-      return pull ? linked(added.graph, added.id, type, pull) : added.graph;
+      if (pull) return linked(added.graph, added.id, type, pull);
+      return screen ? added.graph : inTheOpen(added.graph, added.id);
     });
     countUse(type.id);
     select([made]);
@@ -143,11 +148,21 @@ function placeFor(type: NodeType, at: Point, pull: Pull | null): Point {
       : [at[0] - 40, at[1] - 15 - type.inputs.length];
 }
 
+/** Where nobody pointed to a place, a node lies over no other. */
+function inTheOpen(graph: Graph, id: string): Graph {
+  const { [id]: own, ...others } = Object.fromEntries(boxes(graph, currentDocument(), isLive));
+  if (!own) return graph;
+  const { x, y } = below(own, Object.values(others));
+  return place(graph, { [id]: [x, y] });
+}
+
 function Detail({ type }: { type: NodeType }) {
   return (
     <>
       <h3>{type.title}</h3>
-      <p>{type.doc.split("\n\n")[0]}</p>
+      <p>
+        <Prose text={type.doc.split("\n\n")[0] ?? ""} />
+      </p>
       <ul>
         {type.inputs
           .filter((i) => i.widget === null)

@@ -3,6 +3,7 @@ import { useCheck } from "../state/check";
 import { useRuns } from "../state/runs";
 import { change, current, useTab } from "../state/session";
 import { said, t } from "../text";
+import { copyText } from "../ui/copyText";
 import { Icon } from "../ui/Icon";
 import { type Fix, fixOf } from "./fixes";
 import "./problems.css";
@@ -34,7 +35,7 @@ export default function ProblemsPanel() {
           />
         ))}
         {failed.map(([id, run]) => (
-          <Line key={id} node={id} port={run.port ?? null} code="failed" text={run.error ?? ""} />
+          <Line key={id} node={id} port={run.port ?? null} code="failed" text={run.error ?? ""} copied />
         ))}
       </ul>
       {warned.length > 0 && (
@@ -75,9 +76,11 @@ interface LineProps {
   /** In the server's words, which are English. */
   readonly text: string;
   readonly fix?: Fix | null;
+  /** Whether it is offered to be copied. */
+  readonly copied?: boolean;
 }
 
-function Line({ node, port, code = "", text, fix }: LineProps) {
+function Line({ node, port, code = "", text, fix, copied }: LineProps) {
   const { text: words, whole } = said(text, code);
   const where = node === "" ? t.panel.document : port ? `${node}.${port}` : node;
   return (
@@ -91,6 +94,11 @@ function Line({ node, port, code = "", text, fix }: LineProps) {
       {fix && (
         <button type="button" className="button tiny" onClick={fix.act}>
           {fix.title}
+        </button>
+      )}
+      {copied && (
+        <button type="button" className="button tiny" onClick={() => void copyText(`${where}: ${words}`)}>
+          {t.files.copy}
         </button>
       )}
     </li>

@@ -1,19 +1,16 @@
 import { useShallow } from "zustand/react/shallow";
+import { thumbnailUrl } from "../api/client";
 import type { Json } from "../core/document";
-import { ended, type Job, spans } from "../core/runs";
+import { inLine, moved } from "../core/queue";
+import { ended, spans } from "../core/runs";
 import { shownValue } from "../core/sweeps";
 import { cancel, pause, prioritise, retry, useRuns } from "../state/runs";
 import { change, current, useTab } from "../state/session";
-import { saidOfRun, t } from "../text";
+import { clock, saidOfRun, t } from "../text";
 import { IconButton } from "../ui/IconButton";
 import "./queue.css";
 
 const MOST = 40;
-
-/** The order in which runs wait: by priority, then by age. */
-function inLine(a: Job, b: Job): number {
-  return b.priority - a.priority || a.created - b.created;
-}
 
 export default function QueuePanel() {
   const paused = useRuns((s) => s.paused);
@@ -51,6 +48,7 @@ function Line({ id }: { id: string }) {
   if (!job) return null;
   const show = () => change(current().id, (tab) => ({ ...tab, job: id }));
   const given = Object.entries(job.inputs).map(([name, value]) => `${name} ${shownValue(value as Json)}`);
+  const picture = job.results.at(-1);
   const seconds = job.started !== null && job.ended !== null ? job.ended - job.started : null;
   return (
     <li className={`job ${job.state}`}>
@@ -62,9 +60,10 @@ function Line({ id }: { id: string }) {
         onClick={show}
       >
         <span className="job-state" />
+        {picture !== undefined && <img src={thumbnailUrl(picture)} alt="" loading="lazy" />}
         <span title={given.join("\n")}>
           {job.name || t.app.untitled}
-          {given.length > 0 && <small>{given.join(", ")}</small>}
+          <small>{given.join(", ") || clock(job.created)}</small>
         </span>
         <span className="quiet">
           {t.states[job.state]}
@@ -73,8 +72,8 @@ function Line({ id }: { id: string }) {
       </button>
       {job.state === "pending" && (
         <>
-          <IconButton icon="up" size={13} label={t.panel.up} onClick={() => move(job, -1)} />
-          <IconButton icon="chevron" size={13} label={t.panel.down} onClick={() => move(job, 1)} />
+          <IconButton icon="up" size={13} label={t.panel.up} onClick={() => move(id, -1)} />
+          <IconButton icon="chevron" size={13} label={t.panel.down} onClick={() => move(id, 1)} />
         </>
       )}
       {ended(job) ? (
@@ -86,13 +85,10 @@ function Line({ id }: { id: string }) {
   );
 }
 
-/** Give a waiting run a priority just before or behind its neighbour's. */
-function move(job: Job, by: 1 | -1): void {
-  const waiting = Object.values(useRuns.getState().jobs)
-    .filter((j) => j.state === "pending")
-    .sort(inLine);
-  const other = waiting[waiting.findIndex((j) => j.id === job.id) + by];
-  if (other) void prioritise(job.id, other.priority - by);
+/** Move a waiting run one place. */
+function move(id: string, by: 1 | -1): void {
+  const waiting = Object.values(useRuns.getState().jobs).filter((j) => j.state === "pending");
+  for (const [other, priority] of moved(waiting, id, by)) void prioritise(other, priority);
 }
 
 /** When each node of the shown run ran, and how long. */

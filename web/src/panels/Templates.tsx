@@ -18,13 +18,13 @@ async function listed(): Promise<readonly api.Stored[]> {
 
 /** What the server keeps: what was saved, and templates. */
 export default function Templates() {
-  const [items, setItems] = useState<readonly api.Stored[]>([]);
+  const [items, setItems] = useState<readonly api.Stored[]>();
   const [sure, setSure] = useState("");
   useEffect(() => {
     listed().then(setItems, complain);
   }, []);
   const find = useCallback(
-    (query: string) => search(items, query, (w) => [w.title || w.name, w.name, w.description]),
+    (query: string) => search(items ?? [], query, (w) => [w.title || w.name, w.name, w.description]),
     [items],
   );
   const remove = async (name: string) => {
@@ -34,7 +34,7 @@ export default function Templates() {
     }
     try {
       await forget(name);
-      setItems((all) => all.filter((w) => w.name !== name));
+      setItems((all) => all?.filter((w) => w.name !== name));
     } catch (error) {
       complain(error);
     }
@@ -70,6 +70,7 @@ export default function Templates() {
         void openStored(w.name, w.template);
       }}
       onClose={closeDialog}
+      {...(!items && { empty: t.app.loading })}
     />
   );
 }

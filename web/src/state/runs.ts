@@ -6,6 +6,7 @@ import { listen } from "../api/events";
 import { ended, type Job, NO_RUNS, type Runs, told, withJob } from "../core/runs";
 import { reseeded } from "../core/seeds";
 import { saidOfRun, t } from "../text";
+import { copyText } from "../ui/copyText";
 import { known } from "./catalogue";
 import { remember } from "./lastSeed";
 import { adjust, change, current, useSession } from "./session";
@@ -49,8 +50,10 @@ function flush(): void {
 
 function finished(job: Job): void {
   if (useSession.getState().tabs.every((tab) => tab.job !== job.id)) return;
-  if (job.state === "failed") complain(job.error === null ? t.run.failed : saidOfRun(job.error));
-  else announce(job.state === "done" ? t.run.done(job.results.length) : t.run.cancelled);
+  if (job.state === "failed") {
+    const text = job.error === null ? t.run.failed : saidOfRun(job.error);
+    complain(text, { title: t.files.copy, run: () => void copyText(text) });
+  } else announce(job.state === "done" ? t.run.done(job.results.length) : t.run.cancelled);
 }
 
 export function follow(): () => void {

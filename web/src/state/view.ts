@@ -52,10 +52,13 @@ interface Act {
 interface Shown {
   readonly view: View;
   readonly panel: Panel | null;
+  /** Whether the title of the selected node is to be typed next. */
+  readonly naming: boolean;
   readonly dialog: Dialog | null;
   readonly theme: Theme;
   readonly minimap: boolean;
-  readonly wheel: Wheel;
+  /** `null` until it is chosen, or guessed from how it first turns. */
+  readonly wheel: Wheel | null;
   readonly onChange: boolean;
   readonly messages: readonly Message[];
   readonly said: string;
@@ -72,9 +75,10 @@ function remembered<T extends string>(key: string, otherwise: T, allowed: readon
 export const useView = create<Shown>(() => ({
   view: "graph",
   panel: globalThis.innerWidth <= NARROW ? null : "results", // there it would lie over the graph
+  naming: false,
   dialog: null,
   theme: remembered("theme", "system", ["system", "dark", "light"]),
-  wheel: remembered("wheel", "zoom", ["zoom", "move"]),
+  wheel: remembered<Wheel | "">("wheel", "", ["zoom", "move"]) || null,
   minimap: remembered("minimap", "on", ["on", "off"]) === "on",
   onChange: false,
   messages: [],
@@ -125,7 +129,7 @@ export function dismiss(id: number): void {
 
 export const inform = (text: string, act?: Act) => message(text, "info", act ? 12000 : 5000, act);
 
-export function complain(error: unknown): void {
+export function complain(error: unknown, act?: Act): void {
   if (error instanceof DOMException && error.name === "AbortError") return;
-  message(error instanceof Error ? error.message : String(error), "error", 12000);
+  message(error instanceof Error ? error.message : String(error), "error", 12000, act);
 }

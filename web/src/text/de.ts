@@ -46,7 +46,8 @@ export const de: Text = {
   },
   run: {
     run: "Ausführen",
-    title: "Diesen Ablauf ausführen",
+    hint: (key, part) =>
+      `Diesen Ablauf ausführen (${key}). ${part}+Klick: nur bis zu den ausgewählten Knoten; Umschalt+Klick: vor allem anderen`,
     queued: "In die Warteschlange gestellt",
     onChange: "Läuft bei jeder Änderung",
     notOnChange: "Läuft auf Wunsch",
@@ -166,6 +167,9 @@ export const de: Text = {
       ["Ohne Einrasten ziehen", "Strg beim Ziehen"],
       ["In eine Verbindung einsetzen", "Knoten darauf ablegen"],
       ["Mehreres wählen", "Umschalt oder Strg+Ziehen"],
+      ["Alles wählen, was einen Knoten speist und was er speist", "Doppelklick auf seinen Kopf neben dem Titel"],
+      ["Einem Knoten einen Titel geben", "Doppelklick auf seinen Titel"],
+      ["Nur bis zu den ausgewählten Knoten ausführen; vor allem anderen", "Strg+Klick auf Ausführen; Umschalt+Klick"],
       ["Ein Wort vollenden oder gewichten", "Strg+Leertaste, Strg+↑ oder ↓ im Prompt"],
     ],
   },
@@ -228,6 +232,7 @@ export const de: Text = {
     selectAll: "Alles wählen",
     selectUp: "Wählen, wovon dies gespeist wird",
     selectDown: "Wählen, was hiervon gespeist wird",
+    selectChain: "Alles wählen, was dies speist und hiervon gespeist wird",
     palette: "Knoten hinzufügen",
     connect: "Den gewählten Knoten verbinden …",
     lead: "Eine Verbindung über einen Punkt führen …",
@@ -248,6 +253,7 @@ export const de: Text = {
     distribute: "Von links nach rechts verteilen",
     distributeDown: "Von oben nach unten verteilen",
     collapse: "Zu- oder aufklappen",
+    rename: "Titel des Knotens…",
     group: "Die Auswahl rahmen",
     note: "Notiz hinzufügen",
     mask: "Eine Maske auf das Bild malen…",
@@ -508,11 +514,11 @@ export const de: Text = {
     steps: [
       [
         "Ein Bild entsteht aus Knoten",
-        "Jeder Kasten tut eine Sache und reicht sein Ergebnis weiter, von links nach rechts. Das Demo-Modell ist schon da.",
+        "Jeder Kasten tut eine Sache und reicht sein Ergebnis weiter, von links nach rechts. Diese nutzen das Demo-Modell, das zu nodegraph gehört.",
       ],
       [
         "Sagen, was zu sehen sein soll",
-        "In den Prompt schreiben, dann Ausführen oder Strg+Enter drücken. Was sich nicht geändert hat, läuft nicht noch einmal.",
+        "In den Prompt schreiben, dann Ausführen oder Strg+Enter drücken. Der erste Lauf lädt auch das Modell; danach läuft nur, was sich geändert hat.",
       ],
       [
         "Hinzufügen und verbinden",

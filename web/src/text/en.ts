@@ -38,7 +38,8 @@ export const en = {
   },
   run: {
     run: "Run",
-    title: "Run this workflow",
+    hint: (key: string, part: string) =>
+      `Run this workflow (${key}). ${part}+click: only to the selected nodes; Shift+click: before everything else`,
     queued: "Added to the queue",
     onChange: "Runs on every change",
     notOnChange: "Runs when asked to",
@@ -159,6 +160,9 @@ export const en = {
       ["Drag without snapping", "Ctrl while dragging"],
       ["Insert into a link", "Drop a node on it"],
       ["Select several", "Shift or Ctrl+drag"],
+      ["Select all that feeds a node and that it feeds", "Double-click its head beside the title"],
+      ["Give a node a title", "Double-click its title"],
+      ["Run only to the selected nodes; before everything else", "Ctrl+click Run; Shift+click"],
       ["Complete or weight a word", "Ctrl+Space, Ctrl+↑ or ↓ in a prompt"],
     ],
   },
@@ -221,6 +225,7 @@ export const en = {
     selectAll: "Select all",
     selectUp: "Select what feeds this",
     selectDown: "Select what this feeds",
+    selectChain: "Select all that feeds this and that this feeds",
     palette: "Add a node",
     connect: "Connect the selected node…",
     lead: "Lead a link over a point…",
@@ -241,6 +246,7 @@ export const en = {
     distribute: "Distribute from left to right",
     distributeDown: "Distribute from top to bottom",
     collapse: "Collapse or expand",
+    rename: "Title of the node…",
     group: "Frame the selection",
     note: "Add a note",
     mask: "Paint a mask on the picture…",
@@ -283,7 +289,7 @@ export const en = {
     tapped: "Now press the port to link it to",
     oneLinkEach: "Each of these inputs takes one link: Shift without Alt moves the links",
     noPortFits: (node: string, type: string) => `${node} has no port that takes or gives ${type}`,
-    tooFew: (n: number) => `Select at least ${n} nodes for this`,
+    tooFew: (n: number) => `Select at least ${many(n, "node", "nodes")} for this`,
     label: "Graph of the workflow",
     empty: "An empty workflow",
     emptyHint: "Double-click or press Space to add a node, or drop a picture or a workflow here.",
@@ -500,11 +506,11 @@ export const en = {
     steps: [
       [
         "A picture is made by nodes",
-        "Each box does one thing and hands its result on, from left to right. The demo model is already loaded.",
+        "Each box does one thing and hands its result on, from left to right. These use the demo model, which comes with nodegraph.",
       ],
       [
         "Say what it should show",
-        "Write into the prompt, then press Run or Ctrl+Enter. Nodes that did not change are not run again.",
+        "Write into the prompt, then press Run or Ctrl+Enter. The first run also loads the model; later ones run only what has changed.",
       ],
       [
         "Add and connect",

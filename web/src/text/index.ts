@@ -25,6 +25,9 @@ export function setLanguage(chosen: Language): void {
 export const moment = (seconds: number): string =>
   new Date(seconds * 1000).toLocaleString(language(), { dateStyle: "medium", timeStyle: "short" });
 
+/** The time of day of a time of the server. */
+export const clock = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString(language());
+
 const german = language() === "de" ? await import("./de") : undefined;
 export const t: Text = german?.de ?? en;
 

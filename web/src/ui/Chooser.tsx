@@ -71,7 +71,7 @@ function ChooserList({ open }: { open: Choosing }) {
       style={{
         left: Math.max(4, Math.min(open.anchor.left, innerWidth - width - 8)),
         width,
-        maxHeight: Math.min(460, (below ? innerHeight - open.anchor.bottom : open.anchor.top) - 10),
+        maxHeight: Math.min(560, (below ? innerHeight - open.anchor.bottom : open.anchor.top) - 10),
         ...(below ? { top: open.anchor.bottom + 2 } : { bottom: innerHeight - open.anchor.top + 2, marginTop: "auto" }),
       }}
       onBlur={(event) => {

@@ -1,0 +1,17 @@
+import { inform } from "../state/view";
+import { t } from "../text";
+
+export async function copyText(text: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // browsers give the clipboard to this machine's own pages or over HTTPS alone, but let a selection be copied
+    const area = document.createElement("textarea");
+    area.value = text;
+    (document.querySelector("dialog[open]") ?? document.body).append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  inform(t.files.copied);
+}
