@@ -265,7 +265,7 @@ def test_a_missing_model_names_its_neighbours(tmp_path: Path) -> None:
     said = message("dreamshaper8.safetensors", [tmp_path])
     assert f"no model 'dreamshaper8.safetensors': looked in {tmp_path}" in said
     assert "The nearest are 'dreamshaper_8.safetensors'" in said
-    assert "'demo' is always there" in message("qqqq", [tmp_path])
+    assert "Put it there, or give the path of a file; 'demo' is always there" in message("qqqq", [tmp_path])
     assert f"looked in {tmp_path}" in message(tmp_path / "qqqq")
     for nothing in ("", " ", "a\0b"):
         assert "needed the name of a model" in message(nothing, [tmp_path])

@@ -248,7 +248,8 @@ def _find(source: str, folders: Sequence[Path], known: Callable[[Sequence[Path]]
         if near:
             hint = f"The nearest are {', '.join(map(repr, near))}"
         else:
-            hint = f"{DEMO!r} is always there" if DEMO in names else "Put it there, or give the path of a file"
+            hint = "Put it there, or give the path of a file"
+            hint += f"; {DEMO!r} is always there" if DEMO in names else ""
         where = ", ".join(map(str, [given.parent] if given.is_absolute() else folders)) or "no folder"
         raise ModelError(f"no model {source!r}: looked in {where}. {hint}")
     path = Path(os.path.abspath(path))
