@@ -122,9 +122,9 @@ function Menu() {
         </fieldset>
         <fieldset className="menu-theme">
           <legend>{t.menu.wheel}</legend>
-          {(["zoom", "move"] satisfies Wheel[]).map((name) => (
+          {(["auto", "zoom", "move"] satisfies Wheel[]).map((name) => (
             <label key={name}>
-              <input type="radio" name="wheel" checked={(wheel ?? "zoom") === name} onChange={() => setWheel(name)} />
+              <input type="radio" name="wheel" checked={wheel === name} onChange={() => setWheel(name)} />
               <span>{t.menu.wheels[name]}</span>
             </label>
           ))}

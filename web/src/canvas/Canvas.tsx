@@ -120,23 +120,27 @@ function useZooming(): boolean {
   return zooming;
 }
 
-/** Until it is known whether a wheel or a pad turns, look at how it does. */
-function useGuessedWheel(over: RefObject<HTMLElement | null>, wanted: boolean): void {
+/** Whether the wheel moves the graph. Until it is known whether it is one or a pad, look at how it turns. */
+function useMovingWheel(over: RefObject<HTMLElement | null>): boolean {
+  const wheel = useView((s) => s.wheel);
+  const device = useView((s) => s.device);
+  const asked = wheel === "auto" && device === null;
   useEffect(() => {
     const pane = over.current;
-    if (!pane || !wanted) return;
+    if (!pane || !asked) return;
     const turned = (event: WheelEvent) => {
-      const device = deviceOf(event);
-      if (device === null) return;
-      useView.setState({ wheel: device === "pad" ? "move" : "zoom" });
-      if (device === "wheel") return;
+      const found = deviceOf(event);
+      if (found === null) return;
+      useView.setState({ device: found });
+      if (found === "wheel") return;
       event.preventDefault();
       event.stopPropagation();
     };
     const early = { capture: true, passive: false };
     pane.addEventListener("wheel", turned, early);
     return () => pane.removeEventListener("wheel", turned, early);
-  }, [over, wanted]);
+  }, [over, asked]);
+  return wheel === "move" || (wheel === "auto" && device === "pad");
 }
 
 /** A double click on the head of a node: its title is typed, beside it all that feeds it and that it feeds is selected. */
@@ -159,9 +163,8 @@ function Flow() {
   const types = useCatalogue((s) => s.types);
   const live = useRuns((s) => liveKey(s.jobs, tab));
   const minimap = useView((s) => s.minimap);
-  const wheel = useView((s) => s.wheel);
   const pane = useRef<HTMLDivElement>(null);
-  useGuessedWheel(pane, wheel === null);
+  const movesByWheel = useMovingWheel(pane);
   const start = useMemo(firstView, []);
   const [begun, setBegun] = useState(false);
   const zooming = useZooming();
@@ -348,7 +351,7 @@ function Flow() {
         multiSelectionKeyCode={MORE}
         selectionMode={SelectionMode.Partial}
         panOnDrag={PANNING}
-        panOnScroll={wheel === "move"}
+        panOnScroll={movesByWheel}
         zoomOnDoubleClick={false}
         defaultViewport={start}
         minZoom={0.04}

@@ -11,12 +11,14 @@ export interface Turn {
   readonly shiftKey: boolean;
 }
 
+export type Device = "wheel" | "pad";
+
 const NOTCH = 120;
 /** Fingers begin slowly; one notch of a wheel is at least this far, in pixels. */
 const LEAST = 40;
 
 /** `null` where the turn does not tell: pinching looks like Ctrl and a wheel, and Shift turns a wheel aside. */
-export function deviceOf(turn: Turn): "wheel" | "pad" | null {
+export function deviceOf(turn: Turn): Device | null {
   if (turn.deltaMode !== 0) return "wheel"; // asked first: Firefox counts in pixels for whoever did not ask
   if (turn.ctrlKey || turn.shiftKey || (turn.deltaX === 0 && turn.deltaY === 0)) return null;
   if (turn.deltaX !== 0) return "pad";

@@ -2,11 +2,13 @@
 
 import { create } from "zustand";
 import type { End, Point } from "../core/document";
+import type { Device } from "../core/wheel";
 
 export type View = "graph" | "app" | "gallery";
 export type Panel = "results" | "node" | "queue" | "problems";
-/** What the wheel does over the graph, or two fingers on a pad; with Ctrl, or by pinching, it always zooms. */
-export type Wheel = "zoom" | "move";
+/** What the wheel does over the graph, or two fingers on a pad; with Ctrl, or by pinching, it always zooms. By itself a
+ * wheel zooms and a pad moves. */
+export type Wheel = "auto" | "zoom" | "move";
 export type Theme = "system" | "dark" | "light";
 
 /** A link that waits for its other end. */
@@ -57,8 +59,9 @@ interface Shown {
   readonly dialog: Dialog | null;
   readonly theme: Theme;
   readonly minimap: boolean;
-  /** `null` until it is chosen, or guessed from how it first turns. */
-  readonly wheel: Wheel | null;
+  readonly wheel: Wheel;
+  /** What it is, once that showed in how it turned. */
+  readonly device: Device | null;
   readonly onChange: boolean;
   readonly messages: readonly Message[];
   readonly said: string;
@@ -78,7 +81,8 @@ export const useView = create<Shown>(() => ({
   naming: false,
   dialog: null,
   theme: remembered("theme", "system", ["system", "dark", "light"]),
-  wheel: remembered<Wheel | "">("wheel", "", ["zoom", "move"]) || null,
+  wheel: remembered("wheel", "auto", ["auto", "zoom", "move"]),
+  device: null,
   minimap: remembered("minimap", "on", ["on", "off"]) === "on",
   onChange: false,
   messages: [],

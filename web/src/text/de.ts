@@ -30,7 +30,7 @@ export const de: Text = {
     versions: "Fassungen …",
     export: "Exportieren …",
     wheel: "Mausrad über dem Graphen",
-    wheels: { zoom: "Zoomt", move: "Verschiebt ihn" },
+    wheels: { auto: "Zoomt, ein Touchpad verschiebt", zoom: "Zoomt", move: "Verschiebt ihn" },
     theme: "Aussehen",
     themes: { system: "Wie das System", dark: "Dunkel", light: "Hell" },
     language: "Sprache",

@@ -24,7 +24,7 @@ export const en = {
     theme: "Appearance",
     themes: { system: "As the system", dark: "Dark", light: "Light" },
     wheel: "Wheel over the graph",
-    wheels: { zoom: "Zooms", move: "Moves it" },
+    wheels: { auto: "Zooms, a pad moves it", zoom: "Zooms", move: "Moves it" },
     language: "Language",
     help: "Keyboard shortcuts",
     tour: "A short tour",
