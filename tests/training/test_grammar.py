@@ -26,6 +26,7 @@ def scene(relation: str, *things: tuple[str, str], opening: str = "", says_style
         (scene("{1} below {0}", ("cat", ""), ("egg", "")), "an egg below a cat on an orange background"),
         (scene("{0}", ("axe", ""), says_style=True), "an axe on an orange background, flat style"),
         (scene("{0}", ("axe", ""), opening="a picture of"), "a picture of an axe on an orange background"),
+        (scene("", opening="a picture of"), "a picture of an orange background"),
     ],
 )
 def test_a_caption_says_what_the_scene_holds(given: Scene, caption: str) -> None:
@@ -77,3 +78,10 @@ def test_all_places_colours_and_numbers_of_things_occur() -> None:
     assert {one.place for one in drawn} >= set(PLACES)
     shares = [sum(len(one.things) == count for one in drawn) / len(drawn) for count in (1, 2, 3)]
     assert shares == pytest.approx([0.6, 0.3, 0.1], abs=0.03)
+
+
+def test_a_share_of_scenes_is_empty_and_says_its_colour() -> None:
+    drawn = [draw_scene(Random(seed), NAMES, empty=0.2) for seed in range(1000)]
+    bare = [one for one in drawn if not one.things]
+    assert len(bare) / len(drawn) == pytest.approx(0.2, abs=0.04)
+    assert all(re.search(r"\b\w+ background\b", one.caption) and " on " not in one.caption for one in bare)

@@ -89,7 +89,8 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Things on a background. `relation` is the sentence with `{0}`, `{1}` ... for the things' noun phrases."""
+    """Things on a background. `relation` is the sentence with `{0}`, `{1}` ... for the things' noun phrases, or empty
+    where there are none."""
 
     things: tuple[Thing, ...]
     relation: str
@@ -110,12 +111,13 @@ class Scene:
 
     @property
     def caption(self) -> str:
+        colour = _AMERICAN.get(self.colour, self.colour) if self.american else self.colour
+        ground = f"{article(colour)} {colour} background"
         sentence = self.relation.format(*(thing.phrase for thing in self.things))
+        if self.says_colour:
+            sentence = f"{sentence} on {ground}" if sentence else ground
         if self.opening:
             sentence = f"{self.opening} {sentence}"
-        if self.says_colour:
-            colour = _AMERICAN.get(self.colour, self.colour) if self.american else self.colour
-            sentence += f" on {article(colour)} {colour} background"
         return f"{sentence}, {self.style} style" if self.says_style else sentence
 
 
@@ -124,19 +126,15 @@ def article(words: str) -> str:
     return _ARTICLES.get(words, "an" if words[0] in "aeiou" else "a")
 
 
-def draw_scene(random: Random, names: Sequence[str]) -> Scene:
+def draw_scene(random: Random, names: Sequence[str], empty: float = 0.0) -> Scene:
     """A scene of one (60 %), two (30 %) or three (10 %) different objects out of `names` (at least three).
+
+    Of all scenes a share `empty` shows a background alone.
 
     Glossy is what an unsaid style means, so that a short prompt asks for one thing and not for a mixture; an unsaid
     colour means any.
     """
-    draw = random.random()
-    if draw < 0.6:
-        relation, place, centres, size = _one(random)
-    elif draw < 0.9:
-        relation, place, centres, size = _two(random)
-    else:
-        relation, place, centres, size = "{0} on the left, {1} in the middle and {2} on the right", "row", ROW, "third"
+    relation, place, centres, size = _layout(random, empty)
     chosen = random.sample(names, len(centres))
     low, high = SIZES[size]
     things = tuple(
@@ -157,7 +155,7 @@ def draw_scene(random: Random, names: Sequence[str]) -> Scene:
         colour=random.choice(tuple(COLOURS)),
         tint=(random.randint(-TINT, TINT), random.randint(-TINT, TINT), random.randint(-TINT, TINT)),
         style=style,
-        says_colour=random.random() < 0.85,
+        says_colour=random.random() < 0.85 or not things,
         says_style=style != "glossy" or random.random() < 0.4,
         opening=random.choice(OPENINGS) if random.random() < 0.1 else "",
         american=random.random() < 0.5,
@@ -165,6 +163,17 @@ def draw_scene(random: Random, names: Sequence[str]) -> Scene:
 
 
 _Layout = tuple[str, str, tuple[tuple[float, float], ...], str]
+
+
+def _layout(random: Random, empty: float) -> _Layout:
+    if empty and random.random() < empty:
+        return "", "", (), "small"
+    draw = random.random()
+    if draw < 0.6:
+        return _one(random)
+    if draw < 0.9:
+        return _two(random)
+    return "{0} on the left, {1} in the middle and {2} on the right", "row", ROW, "third"
 
 
 def _one(random: Random) -> _Layout:

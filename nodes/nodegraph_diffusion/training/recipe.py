@@ -120,5 +120,7 @@ class Recipe:
 
 DEMO: Final = Recipe()
 
-TUNED: Final = Recipe(objects=212, judge=JudgeRecipe(steps=1200))
+TUNED: Final = Recipe(
+    objects=212, denoiser=DenoiserRecipe(examples=24_000, steps=2900, decay_from=0.3), judge=JudgeRecipe(steps=1200)
+)
 """How a trained model is gone on with. Of the pictures' size and the networks' shapes the model itself tells."""

@@ -29,6 +29,10 @@ class Split(IntEnum):
     TEST = 5
 
 
+EMPTY = 0.03
+"""The share of scenes that a denoiser learns from and that show a background alone, as people ask for it."""
+
+
 class Examples(Protocol):
     """Where pictures with captions come from. `size` is the side of every picture, in pixels."""
 
@@ -70,7 +74,8 @@ class EmojiScenes:
     further: Sequence[str] = ()
 
     def scene(self, split: Split, index: int) -> Scene:
-        return draw_scene(Random(f"{self.seed}/{int(split)}/{index}"), self.names)
+        empty = EMPTY if split is Split.DENOISER else 0.0
+        return draw_scene(Random(f"{self.seed}/{int(split)}/{index}"), self.names, empty)
 
     def caption(self, split: Split, index: int) -> str:
         return self.scene(split, index).caption
