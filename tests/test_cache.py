@@ -106,36 +106,40 @@ def test_memory_keeps_the_most_recently_used_within_its_bytes() -> None:
     assert "huge" not in memory
 
 
+KEYS = ["a" * 32, "b" * 32, "c" * 32]
+
+
 def test_disk_trims_the_least_recently_used(tmp_path: Path) -> None:
     disk = Disk(tmp_path, CODEC, limit=10**9)
-    for i, key in enumerate(["aa", "ab", "ac"]):
+    for i, key in enumerate(KEYS):
         disk.put(key, {"x": np.zeros(1000, np.uint8)})
         os.utime(disk.path(key), (i, i))
-    disk.get("aa")
-    entry = disk.path("aa").stat().st_size
+    disk.get(KEYS[0])
+    entry = disk.path(KEYS[0]).stat().st_size
     assert disk.size() == 3 * entry
     disk.trim(2 * entry)
-    assert [k for k in ["aa", "ab", "ac"] if k in disk] == ["aa", "ac"]
+    assert [k for k in KEYS if k in disk] == [KEYS[0], KEYS[2]]
     small = Disk(tmp_path, CODEC, limit=2 * entry)
-    small.put("ad", {"x": np.zeros(1000, np.uint8)})
+    small.put("d" * 32, {"x": np.zeros(1000, np.uint8)})
     assert small.size() <= 2 * entry
 
 
 def test_disk_forgets_temporary_files_of_the_dead(tmp_path: Path) -> None:
     disk = Disk(tmp_path, CODEC)
-    disk.put("aa", {"x": 1})
-    left = tmp_path / ".x.part"
+    disk.put(KEYS[0], {"x": 1})
+    left = tmp_path / ".nodegraph-x"
     left.write_bytes(b"half")
-    other = tmp_path / ".other"
+    other = tmp_path / "holiday.part"
     other.write_bytes(b"not ours")
+    os.utime(other, (0, 0))
     disk.trim(10**9)
     assert left.exists()
-    assert disk.size() == disk.path("aa").stat().st_size
+    assert disk.size() == disk.path(KEYS[0]).stat().st_size
     os.utime(left, (0, 0))
     disk.trim(0)
     assert not left.exists()
     assert other.exists()
-    assert "aa" not in disk
+    assert KEYS[0] not in disk
 
 
 def _hammer(folder: str, seed: int) -> None:
@@ -143,7 +147,7 @@ def _hammer(folder: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(150):
         number = int(rng.integers(0, 40))
-        key = f"{number:02d}key"
+        key = f"{number:032x}"
         found = disk.get(key)
         if found is not None and not (found["x"] == number).all():
             raise SystemExit(f"{key} holds {found['x'][0]}")

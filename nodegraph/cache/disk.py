@@ -2,14 +2,15 @@
 
 A file is written under a temporary name and renamed, so a reader sees it whole or not at all; it begins with a digest
 of itself, so one that was damaged is a miss. The file's modification time is its last use. All are in one folder: file
-systems find names in it by their hash, and the first file in a new folder costs five times what a file does. Hidden
-files are no entries.
+systems find names in it by their hash, and the first file in a new folder costs five times what a file does. What else
+lies in the folder is not touched.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import threading
 import time
@@ -20,6 +21,10 @@ from typing import Any
 from ..codec import Codec, Damaged
 
 Outputs = Mapping[str, Any]
+ENTRY = re.compile("[0-9a-f]{32}")
+"""How the name of an entry begins: with the key of a call."""
+PART = ".nodegraph-"
+"""How the name of a temporary file begins."""
 RECOUNT = 16
 """The folder is counted, and trimmed if need be, each time this part of its limit was written."""
 STALE = 3600.0
@@ -75,7 +80,7 @@ class Disk:
             return
         data = self.codec.encode(dict(outputs))
         self.folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".part")
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=PART)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -103,9 +108,9 @@ class Disk:
         for path in self.folder.iterdir():
             with contextlib.suppress(OSError):
                 stat = path.stat()
-                if path.is_file() and not path.name.startswith("."):
+                if ENTRY.match(path.name):
                     yield path, stat
-                elif path.suffix == ".part" and time.time() - stat.st_mtime > STALE:
+                elif path.name.startswith(PART) and time.time() - stat.st_mtime > STALE:
                     path.unlink()
 
     def size(self) -> int:

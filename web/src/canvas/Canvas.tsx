@@ -13,11 +13,10 @@ import {
   useStore,
   useStoreApi,
 } from "@xyflow/react";
-import { lazy, type RefObject, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { reach, rename } from "../commands/going";
 import { graphAt, type Point, wireOf } from "../core/document";
 import { splice } from "../core/edits";
-import { deviceOf } from "../core/wheel";
 import { fits, known, useCatalogue } from "../state/catalogue";
 import { differenceOf, useAgainst } from "../state/compare";
 import { useRuns } from "../state/runs";
@@ -44,6 +43,7 @@ import { PortsThatFit, Pulled, Refusal } from "./Pulled";
 import { bodyOf, dropPull, endRejoining, fitting, rejoin, startPull, startRejoining } from "./pulling";
 import { linkUnder } from "./splicing";
 import { areMany, farZoom, firstView, graphPoint, pointer, showAll, showNodes, useCanvas } from "./state";
+import { useMovingWheel } from "./turning";
 
 const Compared = lazy(() => import("./Compared"));
 const Knife = later(() => import("./Knife"));
@@ -118,29 +118,6 @@ function useZooming(): boolean {
     };
   }, [store]);
   return zooming;
-}
-
-/** Whether the wheel moves the graph. Until it is known whether it is one or a pad, look at how it turns. */
-function useMovingWheel(over: RefObject<HTMLElement | null>): boolean {
-  const wheel = useView((s) => s.wheel);
-  const device = useView((s) => s.device);
-  const asked = wheel === "auto" && device === null;
-  useEffect(() => {
-    const pane = over.current;
-    if (!pane || !asked) return;
-    const turned = (event: WheelEvent) => {
-      const found = deviceOf(event);
-      if (found === null) return;
-      useView.setState({ device: found });
-      if (found === "wheel") return;
-      event.preventDefault();
-      event.stopPropagation();
-    };
-    const early = { capture: true, passive: false };
-    pane.addEventListener("wheel", turned, early);
-    return () => pane.removeEventListener("wheel", turned, early);
-  }, [over, asked]);
-  return wheel === "move" || (wheel === "auto" && device === "pad");
 }
 
 /** A double click on the head of a node: its title is typed, beside it all that feeds it and that it feeds is selected. */
