@@ -503,6 +503,7 @@ export const de: Text = {
     carries: "Es trägt den Workflow: in den Editor gezogen, öffnet es sich.",
     copy: "Kopieren",
     copied: "Kopiert",
+    notCopied: "Der Browser hat das Kopieren nicht zugelassen: den Text markieren und Strg+C drücken",
     download: "Herunterladen",
   },
   tour: {

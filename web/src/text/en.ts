@@ -495,6 +495,7 @@ export const en = {
     carries: "It carries the workflow: dropped into the editor, it opens.",
     copy: "Copy",
     copied: "Copied",
+    notCopied: "The browser did not let it be copied: select the text and press Ctrl+C",
     download: "Download",
   },
   tour: {

@@ -1,6 +1,7 @@
-import { inform } from "../state/view";
+import { complain, inform } from "../state/view";
 import { t } from "../text";
 
+/** Put a text on the clipboard, and say whether the browser let it. */
 export async function copyText(text: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
@@ -10,8 +11,12 @@ export async function copyText(text: string): Promise<void> {
     area.value = text;
     (document.querySelector("dialog[open]") ?? document.body).append(area);
     area.select();
-    document.execCommand("copy");
+    const copied = document.execCommand("copy");
     area.remove();
+    if (!copied) {
+      complain(t.files.notCopied);
+      return;
+    }
   }
   inform(t.files.copied);
 }
